@@ -1,0 +1,148 @@
+"""Which recognizer reads a line best: RapidOCR by default, Tesseract for what RapidOCR's alphabet lacks.
+
+RapidOCR skips letters that it does not know and stays confident: Vietnamese loses its marked vowels, Korean comes
+out as a few digits. So a doubtful page is probed: a few of its lines are read with every language pack that is
+installed, and the packs that win read the whole page. Then each line keeps the better of its readings.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from collections import Counter
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+from local.engine.recognition import rapid, tesseract
+from local.engine.recognition.page import Picture
+
+READ_BY_RAPID = frozenset(
+    "eng deu fra ita spa por nld swe dan nor fin pol ces slk slv hun ron hrv tur cat eus glg lat afr est lav lit "
+    "chi_sim chi_tra jpn jpn_vert chi_sim_vert chi_tra_vert kor_vert script".split()
+)
+"""Packs that add nothing: their letters are in RapidOCR's alphabet."""
+VIETNAMESE_SIGNS = frozenset("đĐơƠưƯăĂ")
+DOUBTFUL = 0.9
+CONVINCING = 0.6
+SAMPLE = 5
+FRAKTUR = "frk"
+CLEAN_PRINT = 0.985
+"""Mean confidence over which a Latin page is not probed for Fraktur: clean roman print reaches 0.99."""
+FRAKTUR_LEAD = 0.05
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    text: str
+    confidence: float
+    recognizer: str
+
+
+def choose(crops: Sequence[Picture], readings: Sequence[tuple[str, float]]) -> list[Choice]:
+    """The best reading of each line, given RapidOCR's."""
+    choices = [Choice(text, confidence, "rapidocr") for text, confidence in readings]
+    if not tesseract.languages():
+        return choices
+    for language in _foreign_languages(crops, choices):
+        choices = _with_language(crops, choices, language)
+    if _is_fraktur(crops, choices):
+        return _all_read_by(crops, choices, FRAKTUR)
+    return choices
+
+
+def _foreign_languages(crops: Sequence[Picture], choices: Sequence[Choice]) -> list[str]:
+    """Packs that read the doubtful lines better than RapidOCR did, the best first, two at most."""
+    packs = [name for name in tesseract.languages() if name not in READ_BY_RAPID and name != FRAKTUR]
+    doubtful = [number for number in range(len(crops)) if _is_doubtful(crops[number], choices[number])]
+    sample = sorted(doubtful, key=lambda number: -_weight(crops[number]))[:SAMPLE]
+    if not packs or not sample:
+        return []
+    lines = [crops[number] for number in sample]
+    with ThreadPoolExecutor(tesseract.SIDE_BY_SIDE) as pool:
+        by_pack = dict(zip(packs, pool.map(lambda pack: tesseract.read_lines(lines, pack), packs), strict=True))
+    wins: Counter[str] = Counter()
+    for place, number in enumerate(sample):
+        pack = max(packs, key=lambda name: by_pack[name][place].confidence)
+        reading = by_pack[pack][place]
+        if reading.confidence >= CONVINCING and _is_better(reading, choices[number]):
+            wins[pack] += len(reading.text)
+    return [pack for pack, _ in wins.most_common(2)]
+
+
+def _is_doubtful(crop: Picture, choice: Choice) -> bool:
+    if crop.shape[1] < 1.5 * crop.shape[0]:
+        return False
+    return choice.confidence < DOUBTFUL or not VIETNAMESE_SIGNS.isdisjoint(choice.text)
+
+
+def _weight(crop: Picture) -> float:
+    """Length of the line in line heights."""
+    return float(crop.shape[1] / crop.shape[0])
+
+
+def _with_language(crops: Sequence[Picture], choices: list[Choice], language: str) -> list[Choice]:
+    places = [number for number, choice in enumerate(choices) if not _is_settled(choice)]
+    lines = [crops[number] for number in places]
+    models = [language] + [f"{language}+eng"] * ("eng" in tesseract.languages())
+    with ThreadPoolExecutor(tesseract.SIDE_BY_SIDE) as pool:
+        readings = list(pool.map(lambda model: tesseract.read_lines(lines, model), models))
+    better = list(choices)
+    for place, number in enumerate(places):
+        best = max((reading[place] for reading in readings), key=lambda reading: reading.confidence)
+        if _is_better(best, choices[number]):
+            better[number] = Choice(best.text, best.confidence, f"tesseract:{language}")
+    return better
+
+
+def _is_settled(choice: Choice) -> bool:
+    """Digits and signs need no other alphabet."""
+    return choice.confidence > 0.95 and not any(letter.isalpha() for letter in choice.text)
+
+
+def _is_better(reading: tesseract.Reading, choice: Choice) -> bool:
+    """Tesseract's reading wins if it has letters unknown to RapidOCR and RapidOCR's, for what it skipped, is worth less."""
+    if choice.recognizer == "rapidocr" and not any(
+        letter.isalpha() and letter not in rapid.alphabet() for letter in unicodedata.normalize("NFC", reading.text)
+    ):
+        return False
+    share = min(1.0, _letters(choice.text) / max(1, _letters(reading.text)))
+    return reading.confidence > choice.confidence * share
+
+
+def _letters(text: str) -> int:
+    return sum(not letter.isspace() for letter in text)
+
+
+def _is_fraktur(crops: Sequence[Picture], choices: Sequence[Choice]) -> bool:
+    """Fraktur, if its pack reads the longest lines clearly better than the packs for roman print do."""
+    roman = [name for name in ("deu", "eng", "fra") if name in tesseract.languages()]
+    if FRAKTUR not in tesseract.languages() or not roman or not _may_be_fraktur(choices):
+        return False
+    sample = sorted(range(len(crops)), key=lambda number: -_weight(crops[number]))[:SAMPLE]
+    lines = [crops[number] for number in sample]
+    with ThreadPoolExecutor(tesseract.SIDE_BY_SIDE) as pool:
+        means = list(pool.map(lambda pack: _mean(tesseract.read_lines(lines, pack)), [FRAKTUR, *roman]))
+    return means[0] > max(means[1:]) + FRAKTUR_LEAD
+
+
+def _may_be_fraktur(choices: Sequence[Choice]) -> bool:
+    texts = [choice for choice in choices if choice.recognizer == "rapidocr" and choice.text.isascii() is not None]
+    latin = "".join(choice.text for choice in texts)
+    letters = [letter for letter in latin if letter.isalpha()]
+    if len(letters) < 15 or sum(letter < "ɐ" for letter in letters) < 0.9 * len(letters):
+        return False
+    total = sum(len(choice.text) for choice in texts)
+    return sum(choice.confidence * len(choice.text) for choice in texts) / total < CLEAN_PRINT
+
+
+def _mean(readings: Sequence[tesseract.Reading]) -> float:
+    letters = sum(len(reading.text) for reading in readings) or 1
+    return sum(reading.confidence * len(reading.text) for reading in readings) / letters
+
+
+def _all_read_by(crops: Sequence[Picture], choices: Sequence[Choice], language: str) -> list[Choice]:
+    readings = tesseract.read_lines(crops, language)
+    return [
+        Choice(reading.text, reading.confidence, f"tesseract:{language}") if reading.text else choice
+        for reading, choice in zip(readings, choices, strict=True)
+    ]

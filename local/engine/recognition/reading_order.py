@@ -1,0 +1,181 @@
+"""Reading order: recursive cuts along white space, columns before rows where they are columns of prose.
+
+A region is split into bands by horizontal white space. Consecutive bands that share a vertical gap form a group; a
+group whose two sides are prose is read column by column, any other (tables, forms, receipts) row by row. A caption
+that stands in the gap, with text on both sides, does not end the columns: it is read after them.
+"""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+
+from local.engine.recognition.page import Box, Line, around, rotated
+from local.engine.recognition.rules import Rules
+
+Span = tuple[float, float]
+SLACK = 0.25
+"""Share of a box's height cut off above and below: boxes are a little larger than their text."""
+LEAST_GAP = 0.8
+"""Width of a gap between columns, in line heights."""
+PROSE_LENGTH = 8.0
+"""A line of prose is at least this many times as long as high (about 16 Latin letters or 8 Chinese ones)."""
+PROSE_FILL = 0.55
+"""The median line of prose fills this share of its column."""
+
+
+@dataclass(frozen=True, slots=True)
+class Placed:
+    """A line with its box on the straightened page."""
+
+    line: Line
+    box: Box
+
+
+Row = list[Line]
+
+
+def rows_in_reading_order(lines: Sequence[Line], skew: float, width: int, height: int, rules: Rules) -> list[Row]:
+    """Lines that stand side by side share a row."""
+    centre = (width / 2, height / 2)
+    placed = [Placed(line, _slackened(_straightened(line, skew, centre))) for line in lines]
+    return list(_region(placed, rules))
+
+
+def _straightened(line: Line, skew: float, centre: tuple[float, float]) -> Box:
+    if not skew:
+        return line.box
+    quad = rotated(line.quad, -skew, centre)
+    xs, ys = [x for x, _ in quad], [y for _, y in quad]
+    return Box(min(xs), min(ys), max(xs), max(ys))
+
+
+def _slackened(box: Box) -> Box:
+    slack, beside = box.height * SLACK, min(box.height * 0.15, box.width * 0.15)
+    return Box(box.left + beside, box.top + slack, box.right - beside, box.bottom - slack)
+
+
+def _region(region: Sequence[Placed], rules: Rules) -> Iterable[Row]:
+    if len(region) < 2:
+        return [[placed.line] for placed in region]
+    rows: list[Row] = []
+    for group in _groups(_bands(region), region, rules):
+        rows.extend(_columns(group, rules) or _by_rows(group.bands))
+    return rows
+
+
+def _bands(region: Sequence[Placed]) -> list[list[Placed]]:
+    """Parts of the region with white space between them from edge to edge, from the top."""
+    return _clusters(region, lambda placed: (placed.box.top, placed.box.bottom))
+
+
+def _clusters(region: Sequence[Placed], extent: Callable[[Placed], Span]) -> list[list[Placed]]:
+    clusters: list[list[Placed]] = []
+    end = float("-inf")
+    for placed in sorted(region, key=extent):
+        start, stop = extent(placed)
+        if start >= end:
+            clusters.append([])
+        clusters[-1].append(placed)
+        end = max(end, stop)
+    return clusters
+
+
+@dataclass(slots=True)
+class Group:
+    """Consecutive bands with the vertical gaps that they have in common."""
+
+    bands: list[list[Placed]]
+    gaps: list[Span]
+    insets: list[Placed]
+
+    @property
+    def placed(self) -> list[Placed]:
+        return [placed for band in self.bands for placed in band]
+
+
+def _groups(bands: list[list[Placed]], region: Sequence[Placed], rules: Rules) -> list[Group]:
+    whole = around([placed.box for placed in region])
+    least = LEAST_GAP * statistics.median(placed.box.height / (1 - 2 * SLACK) for placed in region)
+    groups: list[Group] = []
+    for band in bands:
+        gaps = _gaps(band, whole, least)
+        if groups and (shared := _shared(groups[-1].gaps, gaps, least)):
+            groups[-1].bands.append(band)
+            groups[-1].gaps = shared
+        elif groups and (inset := _inset(groups[-1], band, whole, least)):
+            groups[-1].bands.append([placed for placed in band if placed not in inset])
+            groups[-1].insets.extend(inset)
+        else:
+            groups.append(Group([band], gaps, []))
+    return groups
+
+
+def _gaps(band: Sequence[Placed], whole: Box, least: float) -> list[Span]:
+    """White spans across the band, those at its sides included."""
+    gaps, end = [], whole.left
+    for placed in sorted(band, key=lambda one: one.box.left):
+        if placed.box.left - end >= least or end == whole.left:
+            gaps.append((end, placed.box.left))
+        end = max(end, placed.box.right)
+    return [*gaps, (end, whole.right)]
+
+
+def _shared(one: Sequence[Span], other: Sequence[Span], least: float) -> list[Span]:
+    crossings = [(max(a, c), min(b, d)) for a, b in one for c, d in other]
+    return [(start, stop) for start, stop in crossings if stop - start >= least]
+
+
+def _inset(group: Group, band: Sequence[Placed], whole: Box, least: float) -> list[Placed]:
+    """Lines of the band that stand in the group's gap with text on both sides."""
+    for start, stop in group.gaps:
+        if not _has_sides(group.placed, start, stop):
+            continue
+        standing = [placed for placed in band if placed.box.left < stop and placed.box.right > start]
+        others = [placed for placed in band if placed not in standing]
+        if standing and _has_sides(others, start, stop) and _shared([(start, stop)], _gaps(others, whole, least), least):
+            return standing
+    return []
+
+
+def _has_sides(placed: Sequence[Placed], start: float, stop: float) -> bool:
+    return any(one.box.right <= start for one in placed) and any(one.box.left >= stop for one in placed)
+
+
+def _columns(group: Group, rules: Rules) -> list[Row]:
+    """The group read column by column, or nothing if it has no columns of prose."""
+    for start, stop in sorted(group.gaps, key=lambda gap: gap[0] - gap[1]):
+        left = [placed for placed in group.placed if placed.box.right <= stop]
+        right = [placed for placed in group.placed if placed not in left]
+        if not left or not right:
+            continue
+        extent = around([placed.box for placed in group.placed])
+        if rules.crossing(start, stop, extent.top, extent.bottom) >= 2:
+            continue
+        divided = rules.divided(start, stop, extent.top, extent.bottom)
+        if divided or (_is_prose(left) and _is_prose(right)):
+            return [*_region(left, rules), *_region(right, rules), *_region(group.insets, rules)]
+    return []
+
+
+def _is_prose(side: Sequence[Placed]) -> bool:
+    if len(side) < 3:
+        return False
+    width = around([placed.box for placed in side]).width
+    lengths = [placed.box.width * (1 - 2 * SLACK) / max(1.0, placed.box.height) for placed in side]
+    fills = [placed.box.width / max(1.0, width) for placed in side]
+    return statistics.median(lengths) >= PROSE_LENGTH and statistics.median(fills) >= PROSE_FILL
+
+
+def _by_rows(bands: Iterable[Sequence[Placed]]) -> list[Row]:
+    rows: list[Row] = []
+    for band in bands:
+        stacks = _clusters(band, lambda placed: (placed.box.left, placed.box.right))
+        if all(len(stack) == 1 for stack in stacks):
+            rows.append([stack[0].line for stack in stacks])
+        elif len(stacks) == 1:
+            rows.extend([placed.line] for placed in sorted(stacks[0], key=lambda one: (one.box.top, one.box.left)))
+        else:
+            rows.extend(row for stack in stacks for row in _by_rows(_bands(stack)))
+    return rows

@@ -1,0 +1,52 @@
+"""The long straight lines printed on a page: frames of tables, lines between columns."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from local.engine.recognition.page import Box, Picture
+
+WORKING_SIDE = 1200
+LEAST_LENGTH = 0.05
+"""Of the page's longer side."""
+DIVIDING = 0.8
+"""A rule divides a spread if it is this share of the text's height."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    horizontal: tuple[Box, ...] = ()
+    vertical: tuple[Box, ...] = ()
+
+    def crossing(self, start: float, stop: float, top: float, bottom: float) -> int:
+        """How many horizontal rules run through the span from `start` to `stop`."""
+        return sum(
+            rule.left <= start - rule.height and rule.right >= stop + rule.height and top <= rule.centre[1] <= bottom
+            for rule in self.horizontal
+        )
+
+    def divided(self, start: float, stop: float, top: float, bottom: float) -> bool:
+        """Whether a vertical rule stands in the span, along nearly all of it."""
+        standing = [rule for rule in self.vertical if rule.right >= start and rule.left <= stop]
+        covered = sum(max(0.0, min(bottom, rule.bottom) - max(top, rule.top)) for rule in standing)
+        return covered >= DIVIDING * (bottom - top)
+
+
+def find_rules(picture: Picture) -> Rules:
+    scale = min(1.0, WORKING_SIDE / max(picture.shape[:2]))
+    grey = cv2.cvtColor(cv2.resize(picture, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA), cv2.COLOR_BGR2GRAY)
+    ink = cv2.adaptiveThreshold(grey, 255, cv2.ADAPTIVE_THRESH_MEAN_C, cv2.THRESH_BINARY_INV, 25, 15)
+    length = max(20, round(LEAST_LENGTH * max(grey.shape)))
+    return Rules(_found(ink, (length, 1), scale), _found(ink, (1, length), scale))
+
+
+def _found(ink: Picture, kernel: tuple[int, int], scale: float) -> tuple[Box, ...]:
+    opened = cv2.morphologyEx(ink, cv2.MORPH_OPEN, np.ones(kernel[::-1], np.uint8))
+    _, _, stats, _ = cv2.connectedComponentsWithStats(opened)
+    return tuple(
+        Box(left / scale, top / scale, (left + width) / scale, (top + height) / scale)
+        for left, top, width, height, _ in stats[1:].tolist()
+    )
