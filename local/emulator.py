@@ -1,0 +1,103 @@
+"""MiniStack as a child of the runner: bound to this machine, state in memory, gone with the runner."""
+
+import os
+import socket
+import subprocess
+import time
+import urllib.error
+import urllib.request
+from pathlib import Path
+from typing import Any
+
+import boto3
+from botocore.config import Config
+
+from local.children import Children
+
+REGION = "us-east-1"
+ACCESS_KEY = SECRET_KEY = "test"
+START_SECONDS = 60.0  # half a second on an idle machine; a loaded one may take long to import
+CLOSED = "0"
+
+
+class EmulatorError(Exception):
+    """The emulator doesn't run; its log says why."""
+
+
+class Emulator:
+    def __init__(self, children: Children, python: Path, folder: Path, log: Path, port: int | None = None) -> None:
+        self.port = port or free_port()
+        self.endpoint = f"http://127.0.0.1:{self.port}"
+        self._log = log
+        folder.mkdir(parents=True, exist_ok=True)
+        self._child = children.start(
+            [str(python), "-m", "ministack"],
+            variables={
+                "PATH": os.environ.get("PATH", os.defpath),
+                "HOME": str(folder),
+                "TMPDIR": str(folder),  # its pid file and spooled uploads
+                "BIND_HOST": "127.0.0.1",  # its default is every interface
+                "GATEWAY_PORT": str(self.port),
+                "MINISTACK_REGION": REGION,
+                "LOG_LEVEL": "WARNING",
+                "IOT_MTLS_ENABLED": CLOSED,  # these two would open further ports
+                "SFTP_ENABLED": CLOSED,
+            },
+            log=log,
+            folder=folder,
+        )
+
+    @property
+    def child(self) -> subprocess.Popen[bytes]:
+        return self._child
+
+    def wait_until_healthy(self) -> None:
+        give_up = time.monotonic() + START_SECONDS
+        while time.monotonic() < give_up:
+            if self._child.poll() is not None:
+                raise EmulatorError(f"The emulator ended with code {self._child.returncode} (log: {self._log}).")
+            try:
+                with urllib.request.urlopen(f"{self.endpoint}/_ministack/health", timeout=1):
+                    return
+            except (urllib.error.URLError, OSError):
+                time.sleep(0.02)
+        raise EmulatorError(f"The emulator did not answer within {START_SECONDS:.0f} s (log: {self._log}).")
+
+    def client(self, service: str) -> Any:
+        return client(service, self.endpoint)
+
+
+def client(service: str, endpoint: str) -> Any:
+    """A boto3 client of the emulator, whatever the user's own AWS configuration says."""
+    for own in ("AWS_PROFILE", "AWS_DEFAULT_PROFILE"):
+        os.environ.pop(own, None)
+    os.environ["AWS_CONFIG_FILE"] = os.environ["AWS_SHARED_CREDENTIALS_FILE"] = os.devnull
+    session = boto3.session.Session(aws_access_key_id=ACCESS_KEY, aws_secret_access_key=SECRET_KEY, region_name=REGION)
+    return session.client(
+        service,
+        endpoint_url=endpoint,
+        config=Config(
+            max_pool_connections=100,  # every long poll holds a connection
+            connect_timeout=5,
+            read_timeout=60,  # a long poll takes up to 20 s
+            retries={"total_max_attempts": 3, "mode": "standard"},
+            ignore_configured_endpoint_urls=True,
+        ),
+    )
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+    return port
+
+
+def is_free(port: int) -> bool:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+    return True
