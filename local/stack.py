@@ -1,0 +1,143 @@
+"""The running stack: emulator, deployed template, functions, and all that triggers them. Starts and stops them all."""
+
+import tempfile
+import threading
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from local.asynchronous_invocations import RETRY_DELAYS, AsynchronousInvocations
+from local.bucket_notifications import BucketNotifications
+from local.children import Children
+from local.deployment import Deployment, deploy
+from local.emulator import Emulator
+from local.environments import DEFAULT_CONCURRENCY, FunctionService
+from local.event_sources import Faults, QueuePoller
+from local.schedules import Scheduler
+
+ROOT = Path(__file__).resolve().parent.parent
+EMULATOR_PYTHON = ROOT / ".venvs/emulator/bin/python"
+FUNCTIONS_PYTHON = ROOT / ".venvs/functions/bin/python"
+
+Trigger = QueuePoller | BucketNotifications | Scheduler
+
+
+class Stack:
+    """The emulator starts with the object; `start` deploys the template and begins to run functions."""
+
+    def __init__(
+        self,
+        children: Children,
+        template: Path,
+        *,
+        logs: Path,
+        name: str = "pagewise",
+        parameters: Mapping[str, str] | None = None,
+        port: int | None = None,
+        faults: Faults | None = None,
+        retry_delays: Sequence[float] = RETRY_DELAYS,
+        concurrency: int = DEFAULT_CONCURRENCY,
+        visibility_timeout: int | None = None,
+        emulator_python: Path = EMULATOR_PYTHON,
+        functions_python: Path = FUNCTIONS_PYTHON,
+    ) -> None:
+        self.logs = logs
+        self.deployment: Deployment
+        self.service: FunctionService
+        self._children = children
+        self._template = template
+        self._name = name
+        self._parameters = parameters or {}
+        self._faults = faults or Faults.from_environment()
+        self._retry_delays = retry_delays
+        self._concurrency = concurrency
+        self._visibility_timeout = visibility_timeout
+        self._functions_python = functions_python
+        self._triggers: list[Trigger] = []
+        self._invocations: AsynchronousInvocations | None = None
+        self._folder = Path(tempfile.mkdtemp(prefix="pagewise-"))
+        children.remove_at_end(self._folder)
+        self.emulator = Emulator(children, emulator_python, self._folder / "emulator", logs / "emulator.log", port)
+
+    @property
+    def endpoint(self) -> str:
+        return self.emulator.endpoint
+
+    def client(self, service: str) -> Any:
+        return self.emulator.client(service)
+
+    def start(self) -> None:
+        self.emulator.wait_until_healthy()
+        self.deployment = deploy(self.emulator, self._template, self._name, self._parameters)
+        if self._visibility_timeout is not None:
+            self._set_visibility_timeouts(self._visibility_timeout)
+        self.service = FunctionService(
+            self.deployment.functions,
+            python=self._functions_python,
+            endpoint=self.endpoint,
+            children=self._children,
+            folder=self._folder / "environments",
+            logs=self.logs,
+            concurrency=self._concurrency,
+        )
+        self._run_functions()
+
+    def stop(self) -> None:
+        """Stop to trigger functions; the children end with `Children.close`."""
+        for trigger in self._triggers:
+            trigger.stop()
+        if self._invocations:
+            self._invocations.stop()
+            self.service.close()
+
+    def warm(self, functions: Iterable[str]) -> None:
+        """Initialize an environment of each function in the background, one after the other: first needed, first."""
+        names = list(functions)
+        threading.Thread(target=self._warm, args=(names,), name="warm", daemon=True).start()
+
+    def pending_events(self) -> int:
+        return self._invocations.pending() if self._invocations else 0
+
+    def _warm(self, functions: list[str]) -> None:
+        for function in functions:
+            try:
+                self.service.warm(function)
+            except RuntimeError:  # stopping
+                return
+
+    def _run_functions(self) -> None:
+        deployment = self.deployment
+        invocations = AsynchronousInvocations(
+            self.service, self.emulator, deployment.asynchronous, deployment.function_arns(), self._retry_delays
+        )
+        triggers: list[Trigger] = [
+            QueuePoller(mapping, self.service, self.emulator, self._faults) for mapping in deployment.queue_mappings
+        ]
+        triggers.append(Scheduler(deployment.schedules, invocations))
+        if deployment.notifications_queue_url:
+            triggers.append(
+                BucketNotifications(
+                    self.emulator,
+                    deployment.notifications_queue_url,
+                    deployment.notified_functions,
+                    invocations,
+                    self._faults,
+                )
+            )
+        for trigger in triggers:
+            trigger.start()
+        self._triggers = triggers
+        self._invocations = invocations
+
+    def _set_visibility_timeouts(self, seconds: int) -> None:
+        sqs = self.client("sqs")
+        for mapping in self.deployment.queue_mappings:
+            sqs.set_queue_attributes(QueueUrl=mapping.queue_url, Attributes={"VisibilityTimeout": str(seconds)})
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self.stop()
