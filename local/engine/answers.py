@@ -1,0 +1,111 @@
+"""What each task answers, made from the page as it was read."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import math
+from typing import TYPE_CHECKING, Any
+
+from local.engine import refusal
+from local.engine.images import SentImage
+from local.engine.page_reader import PageReader, ReadImage
+from local.engine.protocol_native import Answer
+from local.engine.tasks import Schema, Task, Wish
+
+if TYPE_CHECKING:
+    from local.engine.recognition.page import Quad
+
+OF_ONE_IMAGE = (Task.ADVANCED_RECOGNITION, Task.KEY_INFORMATION_EXTRACTION)
+
+
+def check_possible(wish: Wish, image_count: int) -> None:
+    if wish.task is Task.FORMULA_RECOGNITION:
+        raise refusal.invalid(
+            "The embedded engine can't recognize formulas: it has no model for them. "
+            "Use a real Qwen-OCR endpoint for formula_recognition."
+        )
+    if image_count > 1 and wish.task in OF_ONE_IMAGE:
+        raise refusal.invalid(f"{wish.task} takes one image, the request has {image_count}.")
+
+
+async def answer(wish: Wish, images: list[tuple[SentImage, int]], reader: PageReader) -> Answer:
+    """`images` come with their max_pixels."""
+    found = [await _answer_one(wish, image, max_pixels, reader) for image, max_pixels in images]
+    if len(found) == 1:
+        return found[0]
+    return Answer("\n\n".join(one.text for one in found))
+
+
+async def _answer_one(wish: Wish, image: SentImage, max_pixels: int, reader: PageReader) -> Answer:
+    read = await reader.read(image, max_pixels)
+    match wish.task:
+        case Task.ADVANCED_RECOGNITION:
+            return _located(read, image)
+        case Task.KEY_INFORMATION_EXTRACTION:
+            return await asyncio.to_thread(_fields, read, wish.schema)
+        case Task.TABLE_PARSING:
+            tables = await reader.tables(image, max_pixels)
+            return Answer(_fenced("html", "\n".join(table.html() for table in tables)))
+        case Task.DOCUMENT_PARSING:
+            from local.engine.latex import document
+
+            tables = await reader.tables(image, max_pixels)
+            return Answer(_fenced("latex", document(read.page, tables)))
+        case _:
+            return Answer(read.page.text)
+
+
+def _fenced(language: str, text: str) -> str:
+    return f"```{language}\n{text}\n```"
+
+
+def _located(read: ReadImage, image: SentImage) -> Answer:
+    words, positions = [], []
+    for line in read.page.lines:
+        quad = _scaled(read.page.on_sent_image(line.quad), read.scale)
+        rectangle = rotate_rect(quad)
+        corners = [round(number) for corner in quad for number in corner]
+        words.append({"rotate_rect": rectangle, "location": corners, "text": line.text})
+        positions.append({"rotate_rect": _normalised(rectangle, image.width, image.height)})
+    listing = json.dumps([{"pos_list": positions}])
+    # The documented sample closes its fence without a line break.
+    return Answer(f"```json\n{listing}```", {"words_info": words})
+
+
+def _scaled(quad: Quad, scale: float) -> Quad:
+    a, b, c, d = ((x * scale, y * scale) for x, y in quad)
+    return a, b, c, d
+
+
+def rotate_rect(quad: Quad) -> list[int]:
+    """[cx, cy, width, height, angle] by the service's convention: width and height swapped, angle a right angle off.
+
+    A level line 197 long and 49 high comes as [150, 80, 49, 197, -89]: text angle = angle - 90 (modulo 180).
+    """
+    (ax, ay), (bx, by), (cx, cy), (dx, dy) = quad
+    along = (math.hypot(bx - ax, by - ay) + math.hypot(cx - dx, cy - dy)) / 2
+    across = (math.hypot(dx - ax, dy - ay) + math.hypot(cx - bx, cy - by)) / 2
+    tilt = math.degrees(math.atan2(by - ay, bx - ax)) % 180
+    centre = (ax + bx + cx + dx) / 4, (ay + by + cy + dy) / 4
+    return [round(centre[0]), round(centre[1]), round(across), round(along), round(tilt - 90)]
+
+
+def _normalised(rectangle: list[int], width: int, height: int) -> list[int]:
+    """In thousandths of the image's sides. Near a right angle the rectangle's width runs along the image's height."""
+    cx, cy, across, along, angle = rectangle
+    first, second = (height, width) if abs(angle) > 45 else (width, height)
+    return [
+        round(cx * 1000 / width),
+        round(cy * 1000 / height),
+        round(across * 1000 / first),
+        round(along * 1000 / second),
+        angle,
+    ]
+
+
+def _fields(read: ReadImage, schema: Schema | None) -> Answer:
+    from local.engine.key_information import all_fields, fields_by_schema
+
+    found: dict[str, Any] = fields_by_schema(read.page, schema) if schema else all_fields(read.page)
+    return Answer(_fenced("json", json.dumps(found, ensure_ascii=False, indent=4)), {"kv_result": found})

@@ -1,0 +1,113 @@
+"""Misbehaviour on demand, for tests: what a service under load or in trouble answers instead."""
+
+from __future__ import annotations
+
+import copy
+from dataclasses import dataclass
+from typing import Any
+
+THROTTLED = {
+    "throttled": ("Throttling", "Requests throttling triggered."),
+    "rate_quota": ("Throttling.RateQuota", "Requests rate limit exceeded, please try again later."),
+    "burst_rate": ("Throttling.BurstRate", "Request rate increased too quickly."),
+    "allocation_quota": ("Throttling.AllocationQuota", "Allocated quota exceeded, please increase your quota limit."),
+    "free_quota_exceeded": ("Throttling.AllocationQuota", "Free allocated quota exceeded."),
+    "not_purchased": ("CommodityNotPurchased", "Commodity has not purchased yet."),
+    "prepaid_overdue": ("PrepaidBillOverdue", "The prepaid bill is overdue."),
+    "postpaid_overdue": ("PostpaidBillOverdue", "The postpaid bill is overdue."),
+}
+ERRORS: dict[str, tuple[int, str, str]] = {name: (429, *error) for name, error in THROTTLED.items()} | {
+    "internal_error": (500, "InternalError", "An internal error has occured."),
+    "algorithm_error": (500, "InternalError.Algo", "An internal error has occured during algorithm execution."),
+    "algorithm_timeout": (500, "InternalError.Timeout", "An internal timeout error has occured."),
+    "system_error": (500, "SystemError", "An system error has occured, please try again later."),
+    "model_failed": (500, "ModelServiceFailed", "Failed to request model service."),
+    "request_timeout": (500, "RequestTimeOut", "Request timed out, please try again later."),
+    "serving_error": (503, "ModelServingError", "Too many requests. Your requests are being throttled."),
+    "unavailable": (503, "ModelUnavailable", "Model is unavailable, please try again later."),
+    "request_timed_out": (408, "RequestTimeOut", "Request timed out, please try again later."),
+    "arrears": (400, "Arrearage", "Access denied, please make sure your account is in good standing."),
+    "inspection_failed": (400, "DataInspectionFailed", "Input data may contain inappropriate content."),
+    "inspection_download": (400, "InvalidParameter.DataInspection", "Unable to download the media resource."),
+    "url_timeout": (400, "InvalidURL.Timeout", "Download the media resource timed out."),
+    "invalid_parameter": (400, "InvalidParameter", "The request is invalid."),
+    "algorithm_parameter": (400, "InternalError.Algo.InvalidParameter", "The request is invalid."),
+    "invalid_key": (401, "InvalidApiKey", "Invalid API-key provided."),
+    "access_denied": (403, "AccessDenied", "Access denied."),
+    "unpurchased": (403, "AccessDenied.Unpurchased", "Access to model denied."),
+    "model_denied": (403, "Model.AccessDenied", "Model access denied."),
+    "workspace_denied": (403, "Workspace.AccessDenied", "Workspace access denied."),
+    "free_tier_only": (403, "AllocationQuota.FreeTierOnly", "The free tier of the model has been exhausted."),
+    "model_not_found": (404, "ModelNotFound", "Model not exist."),
+    "workspace_not_found": (404, "WorkSpaceNotFound", "WorkSpace can not be found."),
+    "error_in_200": (200, "InternalError", "An internal error has occured."),
+}
+HTML = {"bad_gateway": 502, "gateway_timeout": 504}
+ON_THE_WAY = ("slow", "cut")
+IN_THE_ANSWER = ("truncated", "unterminated_fence", "broken_json", "text_only")
+NAMES = (*ERRORS, *HTML, *ON_THE_WAY, *IN_THE_ANSWER, "error")
+
+
+@dataclass(slots=True)
+class Behaviour:
+    name: str
+    times: int | None = 1
+    """None: for ever."""
+    task: str | None = None
+    """None: whatever the task."""
+    seconds: float = 0.0
+    status: int = 500
+    code: str = "InternalError"
+    message: str = "An internal error has occured."
+    retry_after: str | None = None
+
+
+class Script:
+    """Behaviours in order: each call takes the first that fits its task, until it is used up."""
+
+    def __init__(self) -> None:
+        self._steps: list[Behaviour] = []
+
+    def set(self, steps: Any) -> None:
+        """Replace the script by one behaviour or a list of them; ValueError says what is wrong with it."""
+        given = steps if isinstance(steps, list) else [steps]
+        self._steps = [_behaviour(step) for step in given]
+
+    def next_for(self, task: str) -> Behaviour | None:
+        for step in self._steps:
+            if step.task not in (None, task):
+                continue
+            if step.times is not None:
+                step.times -= 1
+                if step.times <= 0:
+                    self._steps.remove(step)
+            return step
+        return None
+
+
+def _behaviour(step: Any) -> Behaviour:
+    if not isinstance(step, dict) or step.get("name") not in NAMES:
+        raise ValueError(f"a behaviour needs a name: {', '.join(NAMES)}")
+    try:
+        return Behaviour(**step)
+    except TypeError as error:
+        raise ValueError(str(error)) from None
+
+
+def spoiled(name: str, reply: dict[str, Any]) -> dict[str, Any]:
+    """A good reply, made bad in one of the ways of IN_THE_ANSWER."""
+    bad = copy.deepcopy(reply)
+    choice = bad["output"]["choices"][0]
+    content = choice["message"]["content"][0]
+    if name == "truncated":
+        content["text"] = content["text"][: len(content["text"]) // 2]
+        content.pop("ocr_result", None)
+        choice["finish_reason"] = "length"
+    elif name == "unterminated_fence":
+        content["text"] = content["text"].removesuffix("```")
+    elif name == "broken_json":
+        content["text"] = content["text"].replace("]", "", 1).replace('",', '"', 1)
+        content.pop("ocr_result", None)
+    elif name == "text_only":
+        content.pop("ocr_result", None)
+    return bad

@@ -1,0 +1,217 @@
+"""The HTTP server: routes, keys, request ids, and what a test may ask for besides."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import time
+import uuid
+from collections import Counter
+from dataclasses import dataclass
+from typing import Any
+
+from aiohttp import web
+
+from local.engine import answers, behaviour, images, protocol_native, refusal
+from local.engine.page_reader import PageReader
+from local.engine.protocol_native import Answer, Call
+from local.engine.tasks import Task
+
+log = logging.getLogger("engine")
+
+MOST_BODY_BYTES = 64 * 2**20
+"""Room for several images of 10 MB in one request."""
+MOST_AT_ONCE = 32
+"""Requests whose bodies are held at the same time; further ones wait unread."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    api_key: str | None = None
+    """None: any key is accepted."""
+    delay: float = 0.0
+    canned: bool = False
+    test_controls: bool = False
+
+
+class Server:
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._reader = PageReader()
+        self._script = behaviour.Script()
+        self._asked: Counter[str] = Counter()
+        self._places = asyncio.Semaphore(MOST_AT_ONCE)
+
+    def application(self) -> web.Application:
+        application = web.Application(client_max_size=MOST_BODY_BYTES)
+        application.router.add_post(protocol_native.PATH, self._generate)
+        application.router.add_get("/health", self._health)
+        application.router.add_get("/requests", self._requests)
+        if self._settings.test_controls:
+            application.router.add_post("/behaviour", self._set_behaviour)
+            application.router.add_delete("/behaviour", self._forget_behaviour)
+            application.router.add_delete("/requests", self._forget_requests)
+        application.on_startup.append(self._start)
+        application.on_cleanup.append(self._stop)
+        return application
+
+    async def _start(self, _: web.Application) -> None:
+        if not self._settings.canned:
+            self._warming = asyncio.create_task(self._warm_up())
+
+    async def _warm_up(self) -> None:
+        try:
+            await self._reader.warm_up()
+        except Exception:
+            log.exception("the models could not be loaded")
+
+    async def _stop(self, _: web.Application) -> None:
+        self._reader.close()
+
+    async def _generate(self, request: web.Request) -> web.StreamResponse:
+        request_id, began = str(uuid.uuid4()), time.monotonic()
+        async with self._places:
+            task, reply = await self._answered(request, request_id)
+        log.info("%s task=%s status=%s seconds=%.2f", request_id, task, reply.status, time.monotonic() - began)
+        return reply
+
+    async def _answered(self, request: web.Request, request_id: str) -> tuple[str, web.StreamResponse]:
+        streaming = request.headers.get("X-DashScope-SSE", "").lower() == "enable"
+        task = "none"
+        try:
+            self._check_key(request)
+            call = protocol_native.read_call(await request.read())
+            task = str(call.wish.task)
+            self._asked[task] += 1
+            step = self._script.next_for(task)
+            if step is not None and (disturbed := await _disturbed(step, request, request_id)) is not None:
+                return task, disturbed
+            reply = await self._reply(call, request_id)
+            if step is not None:
+                reply = behaviour.spoiled(step.name, reply)
+        except refusal.Refusal as error:
+            return task, _refused(error, request_id, streaming)
+        except Exception:
+            log.exception("%s failed", request_id)
+            return task, _refused(refusal.internal(), request_id, streaming)
+        if streaming:
+            return task, await _streamed(request, call, reply, request_id)
+        return task, _json(reply, 200, request_id)
+
+    def _check_key(self, request: web.Request) -> None:
+        scheme, _, key = request.headers.get("Authorization", "").partition(" ")
+        if not key.strip() or scheme.lower() != "bearer":
+            raise refusal.no_key()
+        if self._settings.api_key is not None and key.strip() != self._settings.api_key:
+            raise refusal.wrong_key()
+
+    async def _reply(self, call: Call, request_id: str) -> dict[str, Any]:
+        answers.check_possible(call.wish, len(call.images))
+        received = [await images.receive(element.source) for element in call.images]
+        if self._settings.delay:
+            await asyncio.sleep(self._settings.delay)
+        if self._settings.canned:
+            found = _canned(call)
+        else:
+            sized = [(image, element.max_pixels) for image, element in zip(received, call.images, strict=True)]
+            found = await answers.answer(call.wish, sized, self._reader)
+        return protocol_native.reply(call, found, [(image.height, image.width) for image in received], request_id)
+
+    async def _health(self, _: web.Request) -> web.Response:
+        body: dict[str, Any] = {"status": "ok", "models": "ready" if self._is_ready() else "loading"}
+        if self._reader.ready:
+            from local.engine.recognition import tesseract
+
+            body["tesseract_languages"] = list(tesseract.languages())
+        return web.json_response(body)
+
+    def _is_ready(self) -> bool:
+        return self._settings.canned or self._reader.ready
+
+    async def _requests(self, _: web.Request) -> web.Response:
+        return web.json_response({"total": self._asked.total(), "by_task": dict(self._asked)})
+
+    async def _forget_requests(self, _: web.Request) -> web.Response:
+        self._asked.clear()
+        return web.Response(status=204)
+
+    async def _set_behaviour(self, request: web.Request) -> web.Response:
+        try:
+            self._script.set(await request.json())
+        except ValueError as error:
+            return web.json_response({"message": str(error)}, status=400)
+        return web.Response(status=204)
+
+    async def _forget_behaviour(self, _: web.Request) -> web.Response:
+        self._script.set([])
+        return web.Response(status=204)
+
+
+def _canned(call: Call) -> Answer:
+    """An answer without recognition, of the task's form, for benchmarks."""
+    text = "Canned answer of the embedded engine: no recognition took place."
+    match call.wish.task:
+        case Task.ADVANCED_RECOGNITION:
+            word = {"rotate_rect": [60, 20, 20, 100, -90], "location": [10, 10, 110, 10, 110, 30, 10, 30], "text": text}
+            return Answer('```json\n[{"pos_list": []}]```', {"words_info": [word]})
+        case Task.KEY_INFORMATION_EXTRACTION:
+            return Answer(f"```json\n{json.dumps({'canned': text})}\n```", {"kv_result": {"canned": text}})
+        case Task.TABLE_PARSING:
+            return Answer(f"```html\n<table>\n  <tr>\n    <td>{text}</td>\n  </tr>\n</table>\n```")
+        case Task.DOCUMENT_PARSING:
+            return Answer(f"```latex\n{text}\n```")
+        case _:
+            return Answer(text)
+
+
+async def _disturbed(step: behaviour.Behaviour, request: web.Request, request_id: str) -> web.StreamResponse | None:
+    """The reply that a behaviour puts in the answer's place, if it does."""
+    await asyncio.sleep(step.seconds)
+    if step.name == "cut":
+        if request.transport is not None:
+            request.transport.abort()
+        return web.Response(status=500)
+    if step.name in behaviour.HTML:
+        page = "<html><head><title>502 Bad Gateway</title></head><body><h1>Bad Gateway</h1></body></html>"
+        return web.Response(status=behaviour.HTML[step.name], text=page, content_type="text/html")
+    error = (step.status, step.code, step.message) if step.name == "error" else behaviour.ERRORS.get(step.name)
+    if error is None:
+        return None
+    status, code, message = error
+    reply = _json({"code": code, "message": message, "request_id": request_id}, status, request_id)
+    if step.retry_after is not None:
+        reply.headers["Retry-After"] = step.retry_after
+    return reply
+
+
+def _refused(error: refusal.Refusal, request_id: str, streaming: bool) -> web.Response:
+    body = protocol_native.error_body(error, request_id)
+    if streaming:
+        return web.Response(
+            body=protocol_native.error_event(error.status, body),
+            status=error.status,
+            content_type="text/event-stream",
+            headers={"x-request-id": request_id},
+        )
+    return _json(body, error.status, request_id)
+
+
+def _json(body: dict[str, Any], status: int, request_id: str) -> web.Response:
+    return web.Response(
+        text=json.dumps(body, ensure_ascii=False),
+        status=status,
+        content_type="application/json",
+        headers={"x-request-id": request_id},
+    )
+
+
+async def _streamed(
+    request: web.Request, call: Call, whole: dict[str, Any], request_id: str
+) -> web.StreamResponse:
+    stream = web.StreamResponse(headers={"Content-Type": "text/event-stream", "x-request-id": request_id})
+    await stream.prepare(request)
+    for event in protocol_native.events(call, whole):
+        await stream.write(event)
+    await stream.write_eof()
+    return stream
