@@ -1,0 +1,40 @@
+"""What nobody could finish → failed results and rejected documents, with their events.
+
+Three kinds arrive: page jobs and page ranges that a queue gave up on, and S3 events that Lambda gave up on.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from aws_lambda_powertools.metrics import MetricUnit
+from aws_lambda_powertools.utilities.batch import BatchProcessor, EventType, process_partial_response
+from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
+from aws_lambda_powertools.utilities.typing import LambdaContext
+from pagewise.aws import wiring
+from pagewise.aws.notifications import uploads_of
+from pagewise.aws.observing import logger, metrics, tracer
+from pagewise.messages import load_job, load_range
+
+processor = BatchProcessor(event_type=EventType.SQS, raise_on_entire_batch_failure=False)
+
+
+@logger.inject_lambda_context
+@metrics.log_metrics
+@tracer.capture_lambda_handler(capture_response=False)
+def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
+    return dict(process_partial_response(event, give_up, processor, context))
+
+
+def give_up(record: SQSRecord) -> None:
+    letter = json.loads(record.body)
+    metrics.add_metric("DeadLetters", MetricUnit.Count, 1)
+    logger.warning("giving up", extra={"document": letter.get("document_id"), "page": letter.get("page")})
+    if "requestPayload" in letter:
+        for upload in uploads_of(letter["requestPayload"]):
+            wiring.give_up().upload(upload)
+    elif "page" in letter:
+        wiring.give_up().page_job(load_job(record.body), int(record.attributes.approximate_receive_count))
+    else:
+        wiring.give_up().page_range(*load_range(record.body))

@@ -1,0 +1,54 @@
+"""S3 event or page range → page images and page jobs."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from aws_lambda_powertools.metrics import MetricUnit
+from aws_lambda_powertools.utilities.batch import BatchProcessor, EventType, process_partial_response
+from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
+from aws_lambda_powertools.utilities.typing import LambdaContext
+from pagewise.aws import wiring
+from pagewise.aws.notifications import uploads_of
+from pagewise.aws.observing import logger, metrics, tracer
+from pagewise.messages import load_range
+
+processor = BatchProcessor(event_type=EventType.SQS, raise_on_entire_batch_failure=False)
+
+
+@logger.inject_lambda_context
+@metrics.log_metrics
+@tracer.capture_lambda_handler(capture_response=False)
+def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any] | None:
+    if any("s3" in record for record in event.get("Records", [])):
+        split_uploads(event)
+        return None
+    return dict(process_partial_response(event, split_range, processor, context))
+
+
+def split_uploads(event: dict[str, Any]) -> None:
+    """Every upload is tried; one failure makes Lambda deliver the event again, which repeats only what is not done."""
+    failures: list[Exception] = []
+    for upload in uploads_of(event):
+        try:
+            document = wiring.split().upload(upload)
+            facts = {
+                "document": document.id,
+                "status": document.status,
+                "reason": document.reason,
+                "pages": document.pages,
+            }
+            logger.info("upload split", extra=facts)
+            metrics.add_metric("DocumentsSplit", MetricUnit.Count, 1)
+        except Exception as error:  # noqa: BLE001  whatever it is, the other uploads go on; it is raised below
+            logger.exception("upload not split", extra={"document": upload.document_id})
+            failures.append(error)
+    if failures:
+        raise failures[0]
+
+
+def split_range(record: SQSRecord) -> None:
+    document_id, pages = load_range(record.body)
+    logger.info("splitting range", extra={"document": document_id, "first": pages.first, "last": pages.last})
+    wiring.split().page_range(document_id, pages)
+    metrics.add_metric("RangesSplit", MetricUnit.Count, 1)

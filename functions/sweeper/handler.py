@@ -1,0 +1,22 @@
+"""Schedule → overdue documents are ended, and ends that were never published are."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from aws_lambda_powertools.metrics import MetricUnit
+from aws_lambda_powertools.utilities.typing import LambdaContext
+from pagewise.aws import wiring
+from pagewise.aws.observing import logger, metrics, tracer
+
+
+@logger.inject_lambda_context
+@metrics.log_metrics
+@tracer.capture_lambda_handler(capture_response=False)
+def handler(_event: dict[str, Any], context: LambdaContext) -> dict[str, int]:
+    deadline = time.monotonic() + context.get_remaining_time_in_millis() / 1000 - wiring.RESERVED_SECONDS
+    ended = wiring.sweep().overdue(deadline)
+    logger.info("swept", extra={"documents": ended})
+    metrics.add_metric("DocumentsOverdue", MetricUnit.Count, len(ended))
+    return {"ended": len(ended)}

@@ -1,0 +1,107 @@
+"""The account of a document: results are recorded, pages close, documents close, and each of these is published.
+
+Everything here may be repeated after a crash at any point: what is stored is never stored twice, and what may not have
+been published is published again. Whoever comes last finishes what others left: the page job's next delivery,
+the dead-letter function, or the sweeper.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from pagewise import events
+from pagewise.errors import DocumentRejected, PagewiseError
+from pagewise.events import Event
+from pagewise.model import Document, DocumentId, DocumentStatus, JobStatus, PageAccount, Result, Source, Upload
+from pagewise.ports import Clock, Download, Ledger, Pages, Publisher
+from pagewise.receipts import receipt
+from pagewise.tasks import Task
+from pagewise.tokens import Price
+from pagewise.uploads import MAX_TAG_CHARACTERS, TAG
+
+
+@dataclass(frozen=True, slots=True)
+class Accounting:
+    ledger: Ledger
+    pages: Pages
+    publisher: Publisher
+    clock: Clock
+    price: Price = field(default_factory=Price)
+
+    def save(self, document: Document, result: Result) -> Result:
+        """Record a result and publish all that follows from it; the stored result, which may be an earlier one."""
+        recorded = self.ledger.record(result, len(document.tasks))
+        self.publish_end(document, recorded.result, recorded.page_closed)
+        return recorded.result
+
+    def publish_end(self, document: Document, result: Result, page_closed: bool) -> None:
+        """Publish a recorded result and, if it closed its page, the page's and perhaps the document's completion."""
+        due: list[Event] = [events.page_ended(document, result)]
+        if page_closed and (page := self.ledger.page(document.id, result.page)):
+            due.append(events.page_completed(document, page))
+        self.publisher.publish(due)
+        if page_closed:
+            self.close(document.id)
+
+    def publish_again(self, document: Document, result: Result) -> None:
+        """For a result found stored: whether its publication was reached is unknown, so all of it is repeated."""
+        page = self.ledger.page(document.id, result.page)
+        self.publish_end(document, result, page is not None and page.closed)
+
+    def close(self, document_id: DocumentId) -> None:
+        """End the document if its last page has closed, and publish its end unless that has been done."""
+        document = self.ledger.close(document_id, self.clock.now())
+        if document and document.status is not DocumentStatus.IN_PROGRESS and not document.announced:
+            self.announce(document)
+
+    def announce(self, document: Document) -> None:
+        """Store the receipt of an ended document and publish its end."""
+        pages: list[PageAccount] = list(self.ledger.pages(document.id))
+        pointer = self.pages.put_receipt(document.id, receipt(document, pages, self.price))
+        if document.status is DocumentStatus.REJECTED:
+            self.publisher.publish([events.document_rejected(document, pointer)])
+        else:
+            cost = self.price.cost(document.usage)
+            self.publisher.publish([events.document_completed(document, pointer, cost)])
+        self.ledger.announced(document.id)
+
+    def reject(self, upload: Upload, rejection: DocumentRejected, download: Download | None = None) -> Document:
+        """End an upload as a rejected document, with its receipt and event; `download` if it was read before."""
+        now = self.clock.now()
+        tag = download.metadata.get(TAG, "")[:MAX_TAG_CHARACTERS] if download else ""
+        document = self.ledger.open(
+            Document(
+                id=upload.document_id,
+                source=download.source if download else unread(upload),
+                status=DocumentStatus.REJECTED,
+                tasks=(),
+                pages=0,
+                started=now,
+                due=now,
+                ended=now,
+                reason=rejection.reason,
+                message=rejection.message,
+                tag=tag or None,
+            )
+        )
+        if document.status is DocumentStatus.REJECTED and not document.announced:
+            self.announce(document)
+        return document
+
+    def fail(self, document: Document, page: int, task: Task, error: PagewiseError, attempts: int) -> Result:
+        """Record a page job as failed for this reason, unless it has ended already."""
+        result = Result(
+            document_id=document.id,
+            page=page,
+            task=task,
+            status=JobStatus.FAILED,
+            attempts=attempts,
+            ended=self.clock.now(),
+            reason=error.reason,
+            message=error.message,
+        )
+        return self.save(document, result)
+
+
+def unread(upload: Upload) -> Source:
+    return Source(upload.bucket, upload.key, upload.version, upload.version_id, upload.size)

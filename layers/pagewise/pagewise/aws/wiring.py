@@ -1,0 +1,141 @@
+"""The composition root: the one place that reads the environment and puts adapters and use cases together.
+
+Clients are made once for an execution environment and kept over its invocations.
+"""
+
+from __future__ import annotations
+
+import os
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+from pagewise.accounting import Accounting
+from pagewise.aws.buckets import S3Pages, S3Uploads
+from pagewise.aws.bus import EventBridgePublisher
+from pagewise.aws.clock import UtcClock
+from pagewise.aws.failures import translated
+from pagewise.aws.ledger import DynamoLedger
+from pagewise.aws.queues import SqsQueues
+from pagewise.errors import PagewiseError
+from pagewise.settings import engine_settings, split_settings, text
+
+if TYPE_CHECKING:
+    from pagewise.give_up import GiveUp
+    from pagewise.recognize import Recognize
+    from pagewise.split import Split
+    from pagewise.sweep import Sweep
+
+
+# Time of an invocation that is kept for saving and publishing what the engine answered last.
+RESERVED_SECONDS = 10.0
+
+
+@cache
+def client(service: str) -> Any:
+    import boto3
+    from botocore.config import Config
+
+    # An invocation works on ten page jobs side by side, each with a request of its own.
+    config = Config(
+        max_pool_connections=32,
+        connect_timeout=5,
+        read_timeout=30,
+        retries={"mode": "standard", "total_max_attempts": 4},
+    )
+    return boto3.client(service, config=config)  # type: ignore[call-overload]
+
+
+@cache
+def pages() -> S3Pages:
+    return S3Pages(client("s3"), text(os.environ, "PAGES_BUCKET"))
+
+
+@cache
+def ledger() -> DynamoLedger:
+    return DynamoLedger(client("dynamodb"), text(os.environ, "RESULTS_TABLE"), pages())
+
+
+@cache
+def publisher() -> EventBridgePublisher:
+    return EventBridgePublisher(client("events"), text(os.environ, "EVENT_BUS_NAME"))
+
+
+@cache
+def accounting() -> Accounting:
+    return Accounting(ledger(), pages(), publisher(), UtcClock())
+
+
+@cache
+def queues() -> SqsQueues:
+    return SqsQueues(client("sqs"), os.environ.get("SPLIT_QUEUE_URL", ""), text(os.environ, "PAGE_JOB_QUEUE_PREFIX"))
+
+
+@cache
+def split() -> Split:
+    from pagewise.split import Split
+
+    return Split(
+        uploads=S3Uploads(client("s3")),
+        pages=pages(),
+        ledger=ledger(),
+        queues=queues(),
+        publisher=publisher(),
+        accounting=accounting(),
+        clock=UtcClock(),
+        settings=split_settings(os.environ),
+    )
+
+
+@cache
+def recognize() -> Recognize:
+    import httpx
+
+    from pagewise.aws.secrets import ApiKey
+    from pagewise.client import CONNECT_SECONDS, READ_SECONDS, DashScopeClient, queue_backoff
+    from pagewise.recognize import Recognize
+
+    settings = engine_settings(os.environ)
+    http = httpx.AsyncClient(timeout=httpx.Timeout(READ_SECONDS, connect=CONNECT_SECONDS))
+    key = ApiKey(client("secretsmanager"), text(os.environ, "QWEN_API_KEY_SECRET"))
+    return Recognize(
+        engine=DashScopeClient(http, settings.base_url, key, settings.workspace),
+        ledger=ledger(),
+        pages=pages(),
+        queues=queues(),
+        accounting=accounting(),
+        clock=UtcClock(),
+        settings=settings,
+        wait=queue_backoff,
+    )
+
+
+def back_off(receipt_handle: str, error: PagewiseError, deliveries: int) -> float:
+    """Let a page job that will be delivered again wait for its backoff, neither shorter nor the whole visibility
+    timeout; the seconds. Where that fails, the queue's own time-out does."""
+    from pagewise.client import queue_backoff
+
+    seconds = queue_backoff(error, deliveries)
+    try:
+        with translated("The page job"):
+            client("sqs").change_message_visibility(
+                QueueUrl=text(os.environ, "PAGE_JOB_QUEUE_PREFIX") + text(os.environ, "TASK"),
+                ReceiptHandle=receipt_handle,
+                VisibilityTimeout=round(seconds),
+            )
+    except PagewiseError:
+        return 0.0
+    return seconds
+
+
+@cache
+def give_up() -> GiveUp:
+    from pagewise.give_up import GiveUp
+
+    return GiveUp(ledger(), accounting(), UtcClock())
+
+
+@cache
+def sweep() -> Sweep:
+    from pagewise.sweep import Sweep
+
+    return Sweep(ledger(), accounting(), UtcClock())

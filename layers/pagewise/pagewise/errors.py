@@ -1,0 +1,112 @@
+"""Everything that can go wrong, as one tree.
+
+    PagewiseError
+    ├── Throttled         the account's rate is used up: wait; costs no attempt
+    ├── Transient         may work next time: try again, up to the allowed attempts
+    ├── Configuration     key, region, access, arrears: stop, alarm, never blame a page
+    └── Permanent         will never work
+        ├── DocumentRejected   the whole upload
+        ├── PageUnreadable     one page of it cannot be rendered
+        ├── ImageRejected      a page image breaks a limit of the service
+        └── ResultUnusable     the engine answered, but not with a result
+
+Every error has a `reason`, a short stable word for programs (receipts, events, metrics), and a message for
+people that says what happened and what to do next.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+
+class PagewiseError(Exception):
+    """Base of the tree.
+
+    Parameters
+    ----------
+    reason: stable lower-case word that names the cause.
+    message: a sentence for people. Never holds document text, keys or image bytes.
+    """
+
+    def __init__(self, reason: str, message: str) -> None:
+        super().__init__(message)
+        self.reason = reason
+        self.message = message
+
+
+class Throttled(PagewiseError):
+    """The engine's rate or token limit is reached; `retry_after` seconds if the server said so."""
+
+    def __init__(self, reason: str, message: str, retry_after: float | None = None) -> None:
+        super().__init__(reason, message)
+        self.retry_after = retry_after
+
+
+class Transient(PagewiseError):
+    """A failure that may pass: server errors, lost connections, time-outs; `retry_after` in seconds, if directed."""
+
+    def __init__(self, reason: str, message: str, retry_after: float | None = None) -> None:
+        super().__init__(reason, message)
+        self.retry_after = retry_after
+
+
+class Configuration(PagewiseError):
+    """Nothing will work until an operator acts; no page is to blame."""
+
+
+class Permanent(PagewiseError):
+    """Trying again cannot help."""
+
+
+class Rejection(StrEnum):
+    """Why an upload is rejected."""
+
+    EMPTY = "empty"
+    UNSUPPORTED_TYPE = "unsupported_type"
+    UNREADABLE = "unreadable"
+    ENCRYPTED = "encrypted"
+    TOO_SMALL = "too_small"
+    EXTREME_ASPECT_RATIO = "extreme_aspect_ratio"
+    TOO_MANY_PAGES = "too_many_pages"
+    TOO_LARGE = "too_large"
+    UNKNOWN_TASK = "unknown_task"
+    UNDEPLOYED_TASK = "undeployed_task"
+    INVALID_OPTION = "invalid_option"
+    GONE = "gone"
+    SPLIT_FAILED = "split_failed"
+
+
+class DocumentRejected(Permanent):
+    """The upload ends as a rejected document."""
+
+    def __init__(self, rejection: Rejection, message: str) -> None:
+        super().__init__(rejection.value, message)
+
+
+class PageUnreadable(Permanent):
+    """One page cannot be rendered; the document's other pages can."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__("unreadable_page", message)
+
+
+class ImageRejected(Permanent):
+    """An image breaks a rule of "Image limits"; `reason` is the rule."""
+
+
+class ResultUnusable(Permanent):
+    """The engine's answer is truncated, degenerate or not in the task's form."""
+
+
+class StorageBusy(Transient):
+    """Our own storage or queues refused for now."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__("storage_busy", message)
+
+
+class ObjectGone(PagewiseError):
+    """The object version is not there any more."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__("gone", message)

@@ -1,0 +1,144 @@
+"""The facts that Pagewise publishes. Each has a JSON Schema in events/schemas.
+
+An event is made from stored state alone, never from the clock, so that publishing it again publishes the same:
+delivery is at least once, and `event_id` tells a repetition.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from pagewise.model import Document, DocumentId, JobStatus, PageAccount, Result
+from pagewise.tasks import OUTPUTS, Output
+
+SCHEMA_VERSION = "1"
+SOURCE = "pagewise"
+# EventBridge takes 256 KB an entry and bills by 64 KB: short results travel along, longer ones are fetched.
+INLINE_OUTPUT_BYTES = 16 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """`name` is EventBridge's detail-type; `detail` is a JSON object."""
+
+    name: str
+    detail: Mapping[str, Any]
+
+    @property
+    def id(self) -> str:
+        return str(self.detail["event_id"])
+
+
+def event(name: str, document: Document, suffix: str, **facts: Any) -> Event:
+    detail: dict[str, Any] = {
+        "schema_version": SCHEMA_VERSION,
+        "event_id": f"{document.id}/{name}{suffix}",
+        "document": {
+            "id": document.id,
+            "bucket": document.source.bucket,
+            "key": document.source.key,
+            "version": document.source.version,
+        },
+        "tag": document.tag,
+    }
+    detail.update(facts)
+    return Event(name, detail)
+
+
+def document_accepted(document: Document) -> Event:
+    return event(
+        "DocumentAccepted",
+        document,
+        "",
+        pages=document.pages,
+        tasks=list(document.tasks),
+        page_jobs=document.page_jobs,
+        accepted=document.started,
+    )
+
+
+def document_rejected(document: Document, receipt: Mapping[str, str]) -> Event:
+    return event(
+        "DocumentRejected",
+        document,
+        "",
+        reason=document.reason,
+        message=document.message,
+        rejected=document.ended,
+        receipt=dict(receipt),
+    )
+
+
+def page_ended(document: Document, result: Result) -> Event:
+    """PageRecognized or PageFailed, as the result is."""
+    suffix = f"/{result.page}/{result.task}"
+    facts: dict[str, Any] = {
+        "page": result.page,
+        "task": result.task,
+        "attempts": result.attempts,
+        "ended": result.ended,
+        "result": result_pointer(result.document_id, result.page, result.task),
+    }
+    if result.status is JobStatus.FAILED:
+        return event("PageFailed", document, suffix, reason=result.reason, message=result.message, **facts)
+    facts["usage"] = {"input_tokens": result.usage.input_tokens, "output_tokens": result.usage.output_tokens}
+    facts["output"] = short_output(result)
+    return event("PageRecognized", document, suffix, **facts)
+
+
+def short_output(result: Result) -> dict[str, Any] | None:
+    """What was recognized, where it is short; the lines of advanced_recognition are left to the result itself."""
+    field = OUTPUTS[result.task]
+    field = Output.TEXT if field is Output.LINES else field
+    output = result.output.get(field)
+    if output is None or len(str(output).encode()) > INLINE_OUTPUT_BYTES:
+        return None
+    return {field: output}
+
+
+def result_pointer(document_id: DocumentId, page: int, task: str) -> dict[str, str]:
+    """The key of the result in the results table."""
+    return {"document_id": document_id, "record": f"result#{page:05}#{task}"}
+
+
+def page_completed(document: Document, page: PageAccount) -> Event:
+    return event(
+        "PageCompleted",
+        document,
+        f"/{page.page}",
+        page=page.page,
+        tasks={job.task: job.status for job in page.jobs},
+    )
+
+
+def document_completed(document: Document, receipt: Mapping[str, str], cost: Mapping[str, Any]) -> Event:
+    return event(
+        "DocumentCompleted",
+        document,
+        "",
+        status=document.status,
+        pages=document.pages,
+        page_jobs={"recognized": document.recognized, "failed": document.failed},
+        usage={"input_tokens": document.usage.input_tokens, "output_tokens": document.usage.output_tokens},
+        cost=dict(cost),
+        started=document.started,
+        ended=document.ended,
+        receipt=dict(receipt),
+    )
+
+
+def recognition_suspended(document_id: DocumentId, task: str, reason: str, message: str, moment: str) -> Event:
+    """The engine refuses everything until an operator acts. Once a minute for each reason at the most is a new fact."""
+    return Event(
+        "RecognitionSuspended",
+        {
+            "schema_version": SCHEMA_VERSION,
+            "event_id": f"{task}/RecognitionSuspended/{reason}/{moment[:16]}",
+            "task": task,
+            "reason": reason,
+            "message": message,
+            "document_id": document_id,
+        },
+    )

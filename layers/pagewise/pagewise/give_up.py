@@ -1,0 +1,58 @@
+"""Use case: turn what nobody could finish into failed results, so that it counts and the document ends."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from pagewise.accounting import Accounting
+from pagewise.errors import (
+    DocumentRejected,
+    PageUnreadable,
+    PagewiseError,
+    Rejection,
+    Transient,
+)
+from pagewise.model import DocumentId, DocumentStatus, PageJob, PageRange, Upload
+from pagewise.ports import Clock, Ledger
+
+
+@dataclass(frozen=True, slots=True)
+class GiveUp:
+    ledger: Ledger
+    accounting: Accounting
+    clock: Clock
+
+    def page_job(self, job: PageJob, deliveries: int) -> None:
+        """A page job whose invocations all died by a crash or the time limit, without an error of their own."""
+        exhausted = Transient("exhausted", f"Page {job.page} was tried until its attempts ran out, without an answer.")
+        if document := self.ledger.document(job.document_id):
+            self.accounting.fail(document, job.page, job.task, exhausted, job.earlier_attempts + deliveries)
+
+    def page_range(self, document_id: DocumentId, pages: PageRange) -> None:
+        """A page range that no invocation could fan out; page jobs that have ended stay as they are."""
+        document = self.ledger.document(document_id)
+        if document is None or document.status is not DocumentStatus.IN_PROGRESS:
+            return
+        if self.ledger.is_split(document_id, pages):
+            return
+        failure: PagewiseError = PageUnreadable("The page could not be split in the time and memory there is.")
+        for page in pages.numbers():
+            for task in document.tasks:
+                self.accounting.fail(document, page, task, failure, attempts=0)
+
+    def upload(self, upload: Upload) -> None:
+        """An upload that no invocation could split: rejected, or, if it was accepted already, failed page by page."""
+        document = self.ledger.document(upload.document_id)
+        if document is None:
+            self.accounting.reject(upload, split_failed())
+        elif document.status is DocumentStatus.IN_PROGRESS:
+            self.page_range(document.id, PageRange(1, document.pages))
+        elif not document.announced:
+            self.accounting.announce(document)
+
+
+def split_failed() -> DocumentRejected:
+    return DocumentRejected(
+        Rejection.SPLIT_FAILED,
+        "The document could not be split in the time and memory there is. Upload it in smaller parts.",
+    )

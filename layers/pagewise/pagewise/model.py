@@ -1,0 +1,217 @@
+"""What Pagewise talks about: documents, pages, page jobs, results. Immutable values; no behaviour that needs a port."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any, NewType
+
+from pagewise.tasks import Task
+
+DocumentId = NewType("DocumentId", str)
+
+
+class DocumentStatus(StrEnum):
+    """A document is in progress until one of the other four, which are final."""
+
+    IN_PROGRESS = "in_progress"
+    COMPLETE = "complete"
+    PARTIAL = "partial"
+    FAILED = "failed"
+    REJECTED = "rejected"
+
+
+class JobStatus(StrEnum):
+    """The outcome of a page job."""
+
+    RECOGNIZED = "recognized"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True)
+class Upload:
+    """An object as an S3 event names it: nothing has been read yet."""
+
+    bucket: str
+    key: str
+    version_id: str | None
+    etag: str
+    sequencer: str
+    size: int
+
+    @property
+    def version(self) -> str:
+        """The object's version, or what stands in for it where the bucket keeps none: ETag and sequencer."""
+        if self.version_id is None or self.version_id == "null":
+            return f"{self.etag}:{self.sequencer}"
+        return self.version_id
+
+    @property
+    def document_id(self) -> DocumentId:
+        """Derived from bucket, key and version, so that the same event twice is the same document and
+        two uploads under one name are two."""
+        identity = json.dumps([self.bucket, self.key, self.version], ensure_ascii=False).encode()
+        return DocumentId(base64.b32encode(hashlib.sha256(identity).digest()[:20]).decode().lower())
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Where a document came from. `size` in bytes; `sha256` in hex, None if the object was never read."""
+
+    bucket: str
+    key: str
+    version: str
+    version_id: str | None
+    size: int
+    sha256: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """Tokens that the engine billed."""
+
+    input_tokens: int = 0
+    output_tokens: int = 0
+
+    def __add__(self, other: Usage) -> Usage:
+        return Usage(self.input_tokens + other.input_tokens, self.output_tokens + other.output_tokens)
+
+
+@dataclass(frozen=True, slots=True)
+class TaskOptions:
+    """What the uploader asked of the engine beyond the task itself."""
+
+    result_schema: Mapping[str, Any] | None = None
+    enable_rotate: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """One uploaded object version and its account."""
+
+    id: DocumentId
+    source: Source
+    status: DocumentStatus
+    tasks: tuple[Task, ...]
+    pages: int
+    started: str
+    due: str
+    options: TaskOptions = TaskOptions()
+    tag: str | None = None
+    reason: str | None = None
+    message: str | None = None
+    ended: str | None = None
+    pages_closed: int = 0
+    recognized: int = 0
+    failed: int = 0
+    usage: Usage = Usage()
+    announced: bool = False
+
+    @property
+    def page_jobs(self) -> int:
+        """How many page jobs the document has: every page once for every task."""
+        return self.pages * len(self.tasks)
+
+
+@dataclass(frozen=True, slots=True)
+class PageRange:
+    """Consecutive pages `first` to `last`, both included, that one invocation renders."""
+
+    first: int
+    last: int
+
+    def __len__(self) -> int:
+        return self.last - self.first + 1
+
+    def numbers(self) -> range:
+        return range(self.first, self.last + 1)
+
+
+@dataclass(frozen=True, slots=True)
+class StoredImage:
+    """A page image in the pages bucket. `size` in bytes, `width` and `height` in pixels."""
+
+    key: str
+    media_type: str
+    width: int
+    height: int
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
+class PageJob:
+    """One page × one task: the message, and the unit of accounting.
+
+    `page_tasks` is how many tasks the page has in all. `earlier_attempts` were made by messages that this one replaces.
+    """
+
+    document_id: DocumentId
+    page: int
+    task: Task
+    page_tasks: int
+    image: StoredImage
+    options: TaskOptions = TaskOptions()
+    earlier_attempts: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """The stored outcome of one page job.
+
+    `output` holds the task's own fields, as `results/<page>.<task>.json` shows them: `text` for every task,
+    and `lines`, `fields`, `html` or `latex`.
+    """
+
+    document_id: DocumentId
+    page: int
+    task: Task
+    status: JobStatus
+    attempts: int
+    ended: str
+    image_width: int = 0
+    image_height: int = 0
+    model: str | None = None
+    reason: str | None = None
+    message: str | None = None
+    output: Mapping[str, Any] = field(default_factory=dict)
+    finish_reason: str | None = None
+    usage: Usage = Usage()
+    request_id: str | None = None
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class JobAccount:
+    """A page job's line in the account: its result without what was recognized."""
+
+    task: Task
+    status: JobStatus
+    reason: str | None
+    attempts: int
+    usage: Usage
+
+
+@dataclass(frozen=True, slots=True)
+class PageAccount:
+    """A page's line in the account: the jobs that have ended so far."""
+
+    document_id: DocumentId
+    page: int
+    jobs: tuple[JobAccount, ...]
+    closed: bool
+
+    @property
+    def recognized(self) -> int:
+        return sum(job.status is JobStatus.RECOGNIZED for job in self.jobs)
+
+    @property
+    def failed(self) -> int:
+        return len(self.jobs) - self.recognized
+
+    @property
+    def usage(self) -> Usage:
+        return sum((job.usage for job in self.jobs), Usage())

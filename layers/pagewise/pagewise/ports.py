@@ -1,0 +1,122 @@
+"""What the use cases need from the outside world. `pagewise.aws` has the adapters, the tests have in-memory fakes.
+
+Every port may raise `StorageBusy` where the service behind it is throttled or away for the moment.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+from pagewise.engine import Answer, Question
+from pagewise.events import Event
+from pagewise.model import Document, DocumentId, PageAccount, PageJob, PageRange, Result, Source, StoredImage, Upload
+
+
+class Clock(Protocol):
+    def now(self) -> str:
+        """The time as ISO 8601 in UTC with milliseconds: it sorts as text."""
+
+    def after(self, seconds: float) -> str:
+        """The time that many seconds from now, in the same form."""
+
+
+@dataclass(frozen=True, slots=True)
+class Download:
+    """An upload that was brought to disk; `metadata` are the uploader's own, with lower-case names."""
+
+    source: Source
+    metadata: Mapping[str, str]
+
+
+class Uploads(Protocol):
+    def download(self, upload: Upload, to: Path) -> Download:
+        """Bring the object version to disk. Raises ObjectGone."""
+
+    def download_again(self, source: Source, to: Path) -> Download:
+        """Bring the same version again, for a page range of a document that is known. Raises ObjectGone."""
+
+
+class Pages(Protocol):
+    """The pages bucket: page images, receipts, and results too large for the table."""
+
+    def put_image(self, document_id: DocumentId, page: int, content: bytes, media_type: str) -> str:
+        """Store a page image and return its key; storing the same page again replaces it by the same."""
+
+    def image(self, image: StoredImage) -> bytes:
+        """The image's bytes. Raises ObjectGone."""
+
+    def put_receipt(self, document_id: DocumentId, receipt: Mapping[str, Any]) -> Mapping[str, str]:
+        """Store the receipt; its pointer: {"bucket", "key"}."""
+
+
+class Queues(Protocol):
+    def send_ranges(self, document_id: DocumentId, ranges: Sequence[PageRange]) -> None:
+        """Queue page ranges for the splitter. All of them, or an error."""
+
+    def send_jobs(self, jobs: Sequence[PageJob]) -> None:
+        """Queue page jobs, each on its task's queue. All of them, or an error."""
+
+    def defer(self, job: PageJob, seconds: float) -> None:
+        """Queue a fresh copy of a page job that becomes visible after this time (at most 900 seconds)."""
+
+
+class Publisher(Protocol):
+    def publish(self, events: Sequence[Event]) -> None:
+        """Publish all of them, or raise: an event that the bus did not take is an error."""
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """What `Ledger.record` found or did.
+
+    `result` is the stored one: ours, or that of whoever came first. `page_closed`: the page's last job has ended.
+    """
+
+    result: Result
+    first: bool
+    page_closed: bool
+
+
+class Ledger(Protocol):
+    """Documents, pages and results, with the counters that belong to them.
+
+    Each method is atomic and may be repeated: doing it twice is as doing it once.
+    """
+
+    def open(self, document: Document) -> Document:
+        """Write the document unless its id is known; the stored one either way."""
+
+    def document(self, document_id: DocumentId) -> Document | None: ...
+
+    def result(self, document_id: DocumentId, page: int, task: str) -> Result | None: ...
+
+    def page(self, document_id: DocumentId, page: int) -> PageAccount | None: ...
+
+    def pages(self, document_id: DocumentId) -> Iterator[PageAccount]:
+        """The pages of which at least one job has ended, in order."""
+
+    def record(self, result: Result, page_tasks: int) -> Recorded:
+        """Store a result and move the page's and the document's counters with it, in one transaction;
+        a result that is already there stays as it is, and nothing moves."""
+
+    def close(self, document_id: DocumentId, ended: str) -> Document | None:
+        """End the document if all its pages are closed and it has not ended; the stored one either way."""
+
+    def announced(self, document_id: DocumentId) -> None:
+        """The document's end has been published."""
+
+    def is_split(self, document_id: DocumentId, pages: PageRange) -> bool: ...
+
+    def mark_split(self, document_id: DocumentId, pages: PageRange) -> None:
+        """The range has been fanned out completely."""
+
+    def unfinished(self, before: str) -> Iterable[DocumentId]:
+        """Documents due before this time that have not ended, or whose end is not announced."""
+
+
+class Engine(Protocol):
+    async def recognize(self, question: Question, seconds: float) -> Answer:
+        """Ask the engine, retrying inside so many seconds. Raises Throttled, Transient, Permanent, Configuration."""

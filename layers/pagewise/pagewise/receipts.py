@@ -1,0 +1,51 @@
+"""The receipt: a document's account, as it is stored and handed to the uploader."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from pagewise.model import Document, DocumentStatus, PageAccount, Usage
+from pagewise.tokens import Price
+
+SCHEMA_VERSION = "1"
+
+
+def receipt(document: Document, pages: Iterable[PageAccount], price: Price) -> dict[str, Any]:
+    """Every page job with its outcome, attempts, tokens and cost."""
+    jobs = [
+        {
+            "page": page.page,
+            "task": job.task,
+            "status": job.status,
+            "reason": job.reason,
+            "attempts": job.attempts,
+            "input_tokens": job.usage.input_tokens,
+            "output_tokens": job.usage.output_tokens,
+        }
+        for page in pages
+        for job in sorted(page.jobs, key=lambda job: document.tasks.index(job.task))
+    ]
+    source = document.source
+    return {
+        "schema_version": SCHEMA_VERSION,
+        "document_id": document.id,
+        "source": {
+            "bucket": source.bucket,
+            "key": source.key,
+            "version": source.version,
+            "size": source.size,
+            "sha256": source.sha256,
+        },
+        "tag": document.tag,
+        "status": document.status,
+        "reason": document.reason,
+        "message": document.message,
+        "pages": document.pages,
+        "tasks": list(document.tasks),
+        "page_jobs": jobs,
+        "usage": {"input_tokens": document.usage.input_tokens, "output_tokens": document.usage.output_tokens},
+        "cost": price.cost(document.usage if document.status is not DocumentStatus.REJECTED else Usage()),
+        "started": document.started,
+        "ended": document.ended,
+    }

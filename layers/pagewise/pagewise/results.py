@@ -1,0 +1,62 @@
+"""A result as JSON, the form of `results/<page>.<task>.json`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from pagewise.model import DocumentId, JobStatus, Result, Usage
+from pagewise.tasks import Task
+
+SCHEMA_VERSION = "1"
+
+
+def dump_result(result: Result) -> dict[str, Any]:
+    """`lines`, `fields`, `html` or `latex` stand beside `text`, as the task has them."""
+    shown: dict[str, Any] = {
+        "schema_version": SCHEMA_VERSION,
+        "document_id": result.document_id,
+        "page": result.page,
+        "task": result.task,
+        "status": result.status,
+        "reason": result.reason,
+        "message": result.message,
+        "model": result.model,
+        "attempts": result.attempts,
+    }
+    shown.update(result.output)
+    shown.update(
+        {
+            "image": {"width": result.image_width, "height": result.image_height},
+            "finish_reason": result.finish_reason,
+            "usage": {"input_tokens": result.usage.input_tokens, "output_tokens": result.usage.output_tokens},
+            "request_id": result.request_id,
+            "seconds": result.seconds,
+            "ended": result.ended,
+        }
+    )
+    return shown
+
+
+OUTPUT_FIELDS = ("text", "lines", "fields", "html", "latex")
+
+
+def load_result(shown: Mapping[str, Any]) -> Result:
+    return Result(
+        document_id=DocumentId(shown["document_id"]),
+        page=shown["page"],
+        task=Task(shown["task"]),
+        status=JobStatus(shown["status"]),
+        attempts=shown["attempts"],
+        ended=shown["ended"],
+        image_width=shown["image"]["width"],
+        image_height=shown["image"]["height"],
+        model=shown["model"],
+        reason=shown["reason"],
+        message=shown["message"],
+        output={name: shown[name] for name in OUTPUT_FIELDS if name in shown},
+        finish_reason=shown["finish_reason"],
+        usage=Usage(shown["usage"]["input_tokens"], shown["usage"]["output_tokens"]),
+        request_id=shown["request_id"],
+        seconds=shown["seconds"],
+    )

@@ -1,0 +1,199 @@
+"""Use case: split an upload, or a page range of one, into page images and page jobs.
+
+An upload is the range of all its pages. A range is rendered if it is small, or cut into smaller ones that other
+invocations render. The document is written before anything is fanned out, and every page of it ends as a page image
+with a page job for each task, or as failed page jobs.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from itertools import islice
+from pathlib import Path
+
+from pagewise import uploads as wishing
+from pagewise.accounting import Accounting
+from pagewise.errors import DocumentRejected, ObjectGone, PageUnreadable, Rejection
+from pagewise.events import document_accepted
+from pagewise.images import PageImage
+from pagewise.model import (
+    Document,
+    DocumentId,
+    DocumentStatus,
+    PageJob,
+    PageRange,
+    Source,
+    StoredImage,
+    Upload,
+)
+from pagewise.ports import Clock, Download, Ledger, Pages, Publisher, Queues, Uploads
+from pagewise.rendering import Contents, LostPage, inspect
+from pagewise.settings import SplitSettings
+from pagewise.splitting import subranges
+from pagewise.tasks import Task
+from pagewise.uploads import Wishes
+
+# Page images are uploaded side by side, and their jobs sent, in batches of what one SQS request takes.
+PAGES_PER_BATCH = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Split:
+    uploads: Uploads
+    pages: Pages
+    ledger: Ledger
+    queues: Queues
+    publisher: Publisher
+    accounting: Accounting
+    clock: Clock
+    settings: SplitSettings
+
+    def upload(self, upload: Upload) -> Document:
+        """Accept or reject an upload and fan its pages out. The same upload again continues or does nothing."""
+        document = self.ledger.document(upload.document_id)
+        if document and self.is_settled(document):
+            return document
+        download: Download | None = None
+        with workspace() as folder:
+            path = folder / "document"
+            try:
+                download = self.uploads.download(upload, path)
+                wishes = wishing.wishes(download.metadata, self.settings.default_tasks, self.settings.deployed_tasks)
+                contents = self.acceptable(path, wishes)
+                single = self.single_page(path, contents, wishes)
+            except ObjectGone as gone:
+                return self.accounting.reject(upload, DocumentRejected(Rejection.GONE, gone.message), download)
+            except DocumentRejected as rejection:
+                return self.accounting.reject(upload, rejection, download)
+            document = self.ledger.open(self.accepted(upload, download.source, contents, wishes))
+            self.publisher.publish([document_accepted(document)])
+            everything = PageRange(1, document.pages)
+            rendered = [single] if single else self.rendered(path, contents, everything, wishes.password)
+            self.fan_out(document, everything, rendered)
+        return document
+
+    def page_range(self, document_id: DocumentId, pages: PageRange) -> Document | None:
+        """Fan out one range of a document; None if the document is not known (it was deleted)."""
+        document = self.ledger.document(document_id)
+        if document is None or document.status is not DocumentStatus.IN_PROGRESS:
+            return document
+        if self.ledger.is_split(document_id, pages):
+            return document
+        with workspace() as folder:
+            path = folder / "document"
+            try:
+                password = self.uploads.download_again(document.source, path).metadata.get(wishing.PASSWORD)
+                contents = inspect(path, password)
+            except (ObjectGone, DocumentRejected) as error:
+                # It was read before: only a deletion in the meantime gets here.
+                self.lose(document, [LostPage(page, PageUnreadable(error.message)) for page in pages.numbers()])
+                self.ledger.mark_split(document_id, pages)
+                return document
+            self.fan_out(document, pages, self.rendered(path, contents, pages, password))
+        return document
+
+    def is_settled(self, document: Document) -> bool:
+        """Whether nothing is left to do for this upload; a rejection that was not announced is announced."""
+        if document.status is DocumentStatus.IN_PROGRESS:
+            return self.ledger.is_split(document.id, PageRange(1, document.pages))
+        if not document.announced:
+            self.accounting.announce(document)
+        return True
+
+    def acceptable(self, path: Path, wishes: Wishes) -> Contents:
+        contents = inspect(path, wishes.password)
+        if contents.pages > self.settings.max_pages:
+            raise DocumentRejected(
+                Rejection.TOO_MANY_PAGES,
+                f"The document has {contents.pages:,} pages, over {self.settings.max_pages:,}. Upload it in parts.",
+            )
+        return contents
+
+    def single_page(self, path: Path, contents: Contents, wishes: Wishes) -> PageImage | None:
+        """The only page of a one-page document, rendered before the document is accepted: if it cannot be, the
+        upload is rejected with the page's reason."""
+        if contents.pages != 1:
+            return None
+        (page,) = self.settings.renderer.render(path, contents, PageRange(1, 1), wishes.password)
+        if isinstance(page, LostPage):
+            known = page.error.reason in set(Rejection)
+            raise DocumentRejected(Rejection(page.error.reason) if known else Rejection.UNREADABLE, page.error.message)
+        return page
+
+    def accepted(self, upload: Upload, source: Source, contents: Contents, wishes: Wishes) -> Document:
+        return Document(
+            id=upload.document_id,
+            source=source,
+            status=DocumentStatus.IN_PROGRESS,
+            tasks=wishes.tasks,
+            pages=contents.pages,
+            started=self.clock.now(),
+            due=self.clock.after(self.settings.overdue_seconds),
+            options=wishes.options,
+            tag=wishes.tag,
+        )
+
+    def rendered(
+        self, path: Path, contents: Contents, pages: PageRange, password: str | None
+    ) -> Iterator[PageImage | LostPage]:
+        return self.settings.renderer.render(path, contents, pages, password)
+
+    def fan_out(self, document: Document, pages: PageRange, rendered: Iterable[PageImage | LostPage]) -> None:
+        """Queue smaller ranges, or store the pages and queue their jobs; then note that the range is done."""
+        if len(pages) > self.settings.pages_per_range:
+            self.queues.send_ranges(document.id, subranges(pages, self.settings.pages_per_range))
+        else:
+            self.store_and_queue(document, pages, rendered)
+        self.ledger.mark_split(document.id, pages)
+
+    def store_and_queue(self, document: Document, pages: PageRange, rendered: Iterable[PageImage | LostPage]) -> None:
+        seen: list[int] = []
+        with ThreadPoolExecutor(PAGES_PER_BATCH) as pool:
+            for batch in batches(rendered, PAGES_PER_BATCH):
+                seen += [page.page for page in batch]
+                self.lose(document, [page for page in batch if isinstance(page, LostPage)])
+                images = [page for page in batch if isinstance(page, PageImage)]
+                stored = list(pool.map(self.store(document), images))
+                jobs = [
+                    job
+                    for page, image in zip(images, stored, strict=True)
+                    for job in jobs_of(document, page.page, image)
+                ]
+                self.queues.send_jobs(jobs)
+        if seen != list(pages.numbers()):
+            raise AssertionError(f"rendered pages {seen} of the range {pages.first} to {pages.last}")
+
+    def store(self, document: Document) -> Callable[[PageImage], StoredImage]:
+        def put(page: PageImage) -> StoredImage:
+            key = self.pages.put_image(document.id, page.page, page.content, page.media_type)
+            return StoredImage(key, page.media_type, page.width, page.height, len(page.content))
+
+        return put
+
+    def lose(self, document: Document, lost: Iterable[LostPage]) -> None:
+        """A page that cannot be rendered fails every one of its page jobs."""
+        for page in lost:
+            for task in document.tasks:
+                self.accounting.fail(document, page.page, task, page.error, attempts=0)
+
+
+def jobs_of(document: Document, page: int, image: StoredImage) -> list[PageJob]:
+    job = PageJob(document.id, page, Task.TEXT_RECOGNITION, len(document.tasks), image, document.options)
+    return [replace(job, task=task) for task in document.tasks]
+
+
+def batches(pages: Iterable[PageImage | LostPage], size: int) -> Iterator[list[PageImage | LostPage]]:
+    remaining = iter(pages)
+    while batch := list(islice(remaining, size)):
+        yield batch
+
+
+@contextmanager
+def workspace() -> Iterator[Path]:
+    """A folder of this invocation's own, gone when it ends."""
+    with tempfile.TemporaryDirectory(prefix="pagewise-") as folder:
+        yield Path(folder)

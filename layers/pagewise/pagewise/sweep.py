@@ -1,0 +1,49 @@
+"""Use case: end what is overdue, and publish what has ended without anyone knowing. Every document ends."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from pagewise.accounting import Accounting
+from pagewise.errors import Transient
+from pagewise.model import Document, DocumentId, DocumentStatus
+from pagewise.ports import Clock, Ledger
+from pagewise.tasks import Task
+
+
+@dataclass(frozen=True, slots=True)
+class Sweep:
+    ledger: Ledger
+    accounting: Accounting
+    clock: Clock
+
+    def overdue(self, deadline: float) -> list[DocumentId]:
+        """End every overdue document, as many as can be ended by this time of the monotonic clock; the rest is next."""
+        ended: list[DocumentId] = []
+        for document_id in self.ledger.unfinished(before=self.clock.now()):
+            if time.monotonic() > deadline:
+                break
+            document = self.ledger.document(document_id)
+            if document and self.end(document, deadline):
+                ended.append(document_id)
+        return ended
+
+    def end(self, document: Document, deadline: float) -> bool:
+        if document.status is DocumentStatus.IN_PROGRESS:
+            for page, task in self.missing(document):
+                if time.monotonic() > deadline:
+                    return False
+                overdue = Transient("overdue", "The page was not recognized in the time that a document has.")
+                self.accounting.fail(document, page, task, overdue, attempts=0)
+        self.accounting.close(document.id)
+        return True
+
+    def missing(self, document: Document) -> Iterator[tuple[int, Task]]:
+        """The page jobs without a result."""
+        present = {(page.page, job.task) for page in self.ledger.pages(document.id) for job in page.jobs}
+        for page in range(1, document.pages + 1):
+            for task in document.tasks:
+                if (page, task) not in present:
+                    yield page, task

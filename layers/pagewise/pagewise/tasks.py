@@ -1,0 +1,58 @@
+"""Qwen-OCR's seven built-in tasks, with the words of the service's documentation ("Call built-in tasks")."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from enum import StrEnum
+
+
+class Task(StrEnum):
+    """A built-in task, by the service's own name."""
+
+    TEXT_RECOGNITION = "text_recognition"
+    ADVANCED_RECOGNITION = "advanced_recognition"
+    KEY_INFORMATION_EXTRACTION = "key_information_extraction"
+    TABLE_PARSING = "table_parsing"
+    DOCUMENT_PARSING = "document_parsing"
+    FORMULA_RECOGNITION = "formula_recognition"
+    MULTI_LAN = "multi_lan"
+
+
+class Output(StrEnum):
+    """Where a task's result carries what it recognized: the field of the result that is specific to the task."""
+
+    TEXT = "text"
+    LINES = "lines"
+    FIELDS = "fields"
+    HTML = "html"
+    LATEX = "latex"
+
+
+OUTPUTS: dict[Task, Output] = {
+    Task.TEXT_RECOGNITION: Output.TEXT,
+    Task.ADVANCED_RECOGNITION: Output.LINES,
+    Task.KEY_INFORMATION_EXTRACTION: Output.FIELDS,
+    Task.TABLE_PARSING: Output.HTML,
+    Task.DOCUMENT_PARSING: Output.LATEX,
+    Task.FORMULA_RECOGNITION: Output.LATEX,
+    Task.MULTI_LAN: Output.TEXT,
+}
+
+
+TASK_NAMES = frozenset(str(task) for task in Task)
+
+
+def parse_tasks(names: Iterable[str]) -> tuple[Task, ...]:
+    """The tasks of these names, each once, in the order given; `all` means every one.
+
+    Raises ValueError, with the offending name as its only argument, for a name that is no task.
+    """
+    tasks: dict[Task, None] = {}
+    for name in (name.strip().lower() for name in names):
+        if name == "all":
+            tasks.update(dict.fromkeys(Task))
+        elif name in TASK_NAMES:
+            tasks[Task(name)] = None
+        elif name:
+            raise ValueError(name)
+    return tuple(tasks)

@@ -1,0 +1,99 @@
+"""What an uploader can say with an upload: the object's metadata, read as wishes."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from pagewise.errors import DocumentRejected, Rejection
+from pagewise.model import TaskOptions
+from pagewise.tasks import Task, parse_tasks
+
+TASKS = "ocr-tasks"
+TAG = "ocr-tag"
+RESULT_SCHEMA = "ocr-result-schema"
+ENABLE_ROTATE = "ocr-enable-rotate"
+PASSWORD = "ocr-password"  # noqa: S105  the metadata's name, not a password
+
+# Qwen-OCR documentation, "Information extraction": "up to three nested layers".
+MAX_SCHEMA_LAYERS = 3
+MAX_TAG_CHARACTERS = 256
+
+
+@dataclass(frozen=True, slots=True)
+class Wishes:
+    """What is wanted of a document. `password` opens an encrypted PDF and is never stored or logged."""
+
+    tasks: tuple[Task, ...]
+    tag: str | None
+    options: TaskOptions
+    password: str | None = None
+
+
+def wishes(metadata: Mapping[str, str], default_tasks: Iterable[Task], deployed_tasks: Iterable[Task]) -> Wishes:
+    """Read an object's metadata. Raises DocumentRejected: `unknown_task`, `undeployed_task`, `invalid_option`."""
+    return Wishes(
+        tasks=chosen_tasks(metadata.get(TASKS, ""), tuple(default_tasks), tuple(deployed_tasks)),
+        tag=chosen_tag(metadata.get(TAG)),
+        options=TaskOptions(
+            result_schema=chosen_schema(metadata.get(RESULT_SCHEMA)),
+            enable_rotate=metadata.get(ENABLE_ROTATE, "").strip().lower() in ("1", "true", "yes"),
+        ),
+        password=metadata.get(PASSWORD),
+    )
+
+
+def chosen_tasks(names: str, default: tuple[Task, ...], deployed: tuple[Task, ...]) -> tuple[Task, ...]:
+    try:
+        tasks = parse_tasks(names.split(",")) or default
+    except ValueError as unknown:
+        raise DocumentRejected(
+            Rejection.UNKNOWN_TASK, f"{str(unknown)[:100]!r} is no task. The tasks are: {', '.join(Task)}."
+        ) from None
+    if missing := [task for task in tasks if task not in deployed]:
+        raise DocumentRejected(
+            Rejection.UNDEPLOYED_TASK,
+            f"The stack does not run {', '.join(missing)}. It runs: {', '.join(deployed)}.",
+        )
+    return tasks
+
+
+def chosen_tag(tag: str | None) -> str | None:
+    if tag is not None and len(tag) > MAX_TAG_CHARACTERS:
+        raise DocumentRejected(
+            Rejection.INVALID_OPTION, f"{TAG} has {len(tag)} characters; at most {MAX_TAG_CHARACTERS} pass."
+        )
+    return tag
+
+
+def chosen_schema(text: str | None) -> dict[str, Any] | None:
+    if text is None:
+        return None
+    try:
+        schema = json.loads(text)
+    except ValueError:
+        raise DocumentRejected(Rejection.INVALID_OPTION, f"{RESULT_SCHEMA} is not JSON.") from None
+    check_schema(schema)
+    return dict(schema)
+
+
+def check_schema(schema: Any) -> None:
+    """Raise DocumentRejected `invalid_option` unless it is a JSON object of at most three nested layers."""
+    if not isinstance(schema, dict) or not schema:
+        raise DocumentRejected(Rejection.INVALID_OPTION, "A result schema is a JSON object with at least one field.")
+    if layers(schema) > MAX_SCHEMA_LAYERS:
+        raise DocumentRejected(
+            Rejection.INVALID_OPTION,
+            f"The result schema nests {layers(schema)} layers; at most {MAX_SCHEMA_LAYERS} pass.",
+        )
+
+
+def layers(value: Any) -> int:
+    """How deep objects nest; a list counts as what it holds."""
+    if isinstance(value, dict):
+        return 1 + max((layers(member) for member in value.values()), default=0)
+    if isinstance(value, list):
+        return max((layers(member) for member in value), default=0)
+    return 0
