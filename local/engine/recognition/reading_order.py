@@ -21,7 +21,7 @@ LEAST_GAP = 0.8
 """Width of a gap between columns, in line heights."""
 PROSE_LENGTH = 8.0
 """A line of prose is at least this many times as long as high (about 16 Latin letters or 8 Chinese ones)."""
-PROSE_FILL = 0.55
+PROSE_FILL = 0.4
 """The median line of prose fills this share of its column."""
 
 
@@ -101,7 +101,8 @@ def _groups(bands: list[list[Placed]], region: Sequence[Placed], rules: Rules) -
     groups: list[Group] = []
     for band in bands:
         gaps = _gaps(band, whole, least)
-        if groups and (shared := _shared(groups[-1].gaps, gaps, least)):
+        shared = _shared(groups[-1].gaps, gaps, least) if groups else []
+        if any(_has_sides([*groups[-1].placed, *band], start, stop) for start, stop in shared):
             groups[-1].bands.append(band)
             groups[-1].gaps = shared
         elif groups and (inset := _inset(groups[-1], band, whole, least)):
@@ -151,12 +152,15 @@ def _columns(group: Group, rules: Rules) -> list[Row]:
         if not left or not right:
             continue
         extent = around([placed.box for placed in group.placed])
-        if rules.crossing(start, stop, extent.top, extent.bottom) >= 2:
+        if rules.crossing(_middle(left), _middle(right), extent.top, extent.bottom) >= 2:
             continue
-        divided = rules.divided(start, stop, extent.top, extent.bottom)
-        if divided or (_is_prose(left) and _is_prose(right)):
+        if rules.divided(start, stop) or (_is_prose(left) and _is_prose(right)):
             return [*_region(left, rules), *_region(right, rules), *_region(group.insets, rules)]
     return []
+
+
+def _middle(side: Sequence[Placed]) -> float:
+    return statistics.median(placed.box.centre[0] for placed in side)
 
 
 def _is_prose(side: Sequence[Placed]) -> bool:

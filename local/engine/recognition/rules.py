@@ -12,27 +12,27 @@ from local.engine.recognition.page import Box, Picture
 WORKING_SIDE = 1200
 LEAST_LENGTH = 0.05
 """Of the page's longer side."""
-DIVIDING = 0.8
-"""A rule divides a spread if it is this share of the text's height."""
+DIVIDING = 0.7
+"""The fold of a spread is at least this share of the page's height; the columns of a table have no such rule."""
 
 
 @dataclass(frozen=True, slots=True)
 class Rules:
     horizontal: tuple[Box, ...] = ()
     vertical: tuple[Box, ...] = ()
+    page_height: float = 1.0
 
     def crossing(self, start: float, stop: float, top: float, bottom: float) -> int:
-        """How many horizontal rules run through the span from `start` to `stop`."""
+        """How many horizontal rules reach from `start` to `stop`."""
         return sum(
-            rule.left <= start - rule.height and rule.right >= stop + rule.height and top <= rule.centre[1] <= bottom
+            rule.left <= start and rule.right >= stop and top <= rule.centre[1] <= bottom
             for rule in self.horizontal
         )
 
-    def divided(self, start: float, stop: float, top: float, bottom: float) -> bool:
-        """Whether a vertical rule stands in the span, along nearly all of it."""
-        standing = [rule for rule in self.vertical if rule.right >= start and rule.left <= stop]
-        covered = sum(max(0.0, min(bottom, rule.bottom) - max(top, rule.top)) for rule in standing)
-        return covered >= DIVIDING * (bottom - top)
+    def divided(self, start: float, stop: float) -> bool:
+        """Whether the fold of a spread stands in the span: a vertical rule along most of the page."""
+        standing = [rule.height for rule in self.vertical if rule.right >= start and rule.left <= stop]
+        return sum(standing) >= DIVIDING * self.page_height
 
 
 def find_rules(picture: Picture) -> Rules:
@@ -40,7 +40,7 @@ def find_rules(picture: Picture) -> Rules:
     grey = cv2.cvtColor(cv2.resize(picture, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA), cv2.COLOR_BGR2GRAY)
     ink = cv2.adaptiveThreshold(grey, 255, cv2.ADAPTIVE_THRESH_MEAN_C, cv2.THRESH_BINARY_INV, 25, 15)
     length = max(20, round(LEAST_LENGTH * max(grey.shape)))
-    return Rules(_found(ink, (length, 1), scale), _found(ink, (1, length), scale))
+    return Rules(_found(ink, (length, 1), scale), _found(ink, (1, length), scale), picture.shape[0])
 
 
 def _found(ink: Picture, kernel: tuple[int, int], scale: float) -> tuple[Box, ...]:
