@@ -31,8 +31,8 @@ FONTS = {
     "fonts-wqy-microhei": "usr/share/fonts/truetype/wqy/*.ttc",
 }
 
-# Compiled in: where libpoppler finds poppler-data, and where libfontconfig lists what could be configured. wrapper.sh opens
-# the layer's share folder as file descriptor 9; slashes keep the length.
+# Compiled in: where libpoppler finds poppler-data, and where libfontconfig lists what could be configured. wrapper.sh
+# opens the layer's share folder as file descriptor 9; slashes keep the length.
 COMPILED_IN = {
     "libpoppler.so.*": (b"/usr/share/poppler", b"/proc/self/fd/9///"),
     "libfontconfig.so.*": (b"/usr/share/fontconfig/conf.avail", b"/proc/self/fd/9/conf.avail//////"),
@@ -68,7 +68,7 @@ def unpack(packages: list[Path], root: Path) -> None:
 
 
 def needed(path: Path) -> list[str]:
-    """The libraries that a 64-bit little-endian ELF file names, read without running it (it may be another machine's)."""
+    """The libraries that a 64-bit little-endian ELF file names; it may be another machine's, so it is not run."""
     elf = path.read_bytes()
     (headers,) = struct.unpack_from("<Q", elf, 0x20)
     size, count = struct.unpack_from("<HH", elf, 0x36)
