@@ -1,0 +1,149 @@
+#!/bin/sh
+# Makes what `make run` and `make local` need and is missing: system packages and Python environments.
+#
+#   local/setup.sh [environment ...]      emulator functions engine local (default: all four)
+#
+# Each environment is made by uv from its lock file with hashes, and made again only when the lock file has changed.
+# Exit code 3: something is missing that this user cannot install; the command to run is printed.
+set -eu
+
+cd "$(dirname "$0")/.."
+wanted=${*:-emulator functions engine local}
+log=.venvs/setup.log
+mkdir -p .venvs
+
+# fonts-urw-base35: for PDFs without embedded fonts; fonts-wqy-microhei: the same in Chinese, Japanese and Korean.
+poppler_packages="poppler-utils poppler-data fonts-urw-base35 fonts-wqy-microhei"
+tesseract_packages="tesseract-ocr"
+for language in osd eng kor ara rus ukr vie deu fra jpn heb frk; do
+    tesseract_packages="$tesseract_packages tesseract-ocr-$language"
+done
+
+say() { printf 'setup: %s\n' "$*"; }
+has() { command -v "$1" >/dev/null 2>&1; }
+wants() { case " $wanted " in *" $1 "*) true ;; *) false ;; esac; }
+
+# ── System packages ──────────────────────────────────────────────────────────────────────────────────────────────────
+
+programs=""
+packages=""
+if wants functions; then programs="$programs pdftoppm pdfinfo" packages="$packages $poppler_packages"; fi
+if wants engine; then programs="$programs tesseract" packages="$packages $tesseract_packages"; fi
+
+missing_programs() { for program in $programs; do has "$program" || printf '%s ' "$program"; done; }
+
+# A package that cannot be had (an offline machine) is tried once, not at every start.
+system_stamp=".venvs/.system-$(printf '%s' "$packages" | cksum | tr ' ' '-')"
+install_system_packages() {
+    [ -n "$packages" ] || return 0
+    [ -e "$system_stamp" ] && [ -z "$(missing_programs)" ] && return 0
+    if has apt-get; then
+        install_with_apt
+    elif [ -n "$(missing_programs)" ]; then
+        if [ "$(uname -s)" = Darwin ]; then
+            say "missing: $(missing_programs)- please run: brew install poppler tesseract tesseract-lang"
+        else
+            say "missing: $(missing_programs)- please install poppler's and Tesseract's programs with your package manager."
+        fi
+        exit 3
+    fi
+    : >"$system_stamp"
+}
+
+install_with_apt() {
+    # shellcheck disable=SC2016,SC2086  # dpkg's own variables; a list of words
+    installed=" $(dpkg-query -W -f='${db:Status-Status}:${Package} ' $packages 2>/dev/null || true) "
+    absent=""
+    for package in $packages; do
+        case "$installed" in *" installed:$package "*) ;; *) absent="$absent $package" ;; esac
+    done
+    [ -n "$absent" ] || return 0
+    command="apt-get install -y --no-install-recommends$absent"
+    if [ "$(id -u)" -eq 0 ]; then
+        say "installing$absent"
+        if (apt-get update && DEBIAN_FRONTEND=noninteractive $command) >>"$log" 2>&1; then return 0; fi
+        say "apt-get could not install all of them (see $log)."
+    else
+        say "missing:$absent - please run: sudo sh -c 'apt-get update && $command'"
+    fi
+    # Without a language pack or a font less is recognized; without the programs nothing is.
+    if [ -n "$(missing_programs)" ]; then exit 3; fi
+}
+
+# ── Python environments ──────────────────────────────────────────────────────────────────────────────────────────────
+
+lock_of() { printf 'locks/%s.txt' "$1"; }
+is_ready() {
+    [ -x ".venvs/$1/bin/python" ] && [ -r ".venvs/$1/.lock-sum" ] || return 1
+    read -r synced <".venvs/$1/.lock-sum"
+    [ "$synced" = "$(cksum <"$(lock_of "$1")")" ]
+}
+
+find_python() { # 3.11 or newer; the versions for which every package has a wheel come first
+    for candidate in python3.13 python3.12 python3.11 python3; do
+        if "$candidate" -c 'import sys; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1; then
+            command -v "$candidate"
+            return 0
+        fi
+    done
+    printf '3.13' # uv fetches it
+}
+
+find_uv() {
+    if uv --version >/dev/null 2>&1; then
+        uv=uv
+    else
+        uv=.venvs/uv/bin/uv
+        [ -x "$uv" ] || make_uv
+    fi
+}
+
+make_uv() {
+    if ! python3 -c 'import venv, ensurepip' >/dev/null 2>&1; then
+        if has apt-get; then
+            programs="python3" packages="python3 python3-venv"
+            install_with_apt
+        else
+            say "Python 3 with its venv module is missing - please install it."
+            exit 3
+        fi
+    fi
+    say "installing uv"
+    {
+        rm -rf .venvs/uv
+        python3 -m venv .venvs/uv && .venvs/uv/bin/python -m pip install --require-hashes -r locks/local.uv.txt
+    } >>"$log" 2>&1 || { say "uv could not be installed (see $log)."; exit 3; }
+}
+
+make_environment() { # name
+    [ -x ".venvs/$1/bin/python" ] || "$uv" venv --allow-existing --python "$python" ".venvs/$1"
+    # Several environments of the functions start at once: bytecode made beforehand is not made by each of them.
+    compile=$([ "$1" = functions ] && printf '%s' --compile-bytecode || true)
+    # shellcheck disable=SC2086  # empty or one word
+    "$uv" pip sync --require-hashes $compile --python ".venvs/$1/bin/python" "$(lock_of "$1")"
+    cksum <"$(lock_of "$1")" >".venvs/$1/.lock-sum"
+}
+
+make_environments() {
+    unready=""
+    for name in $wanted; do is_ready "$name" || unready="$unready $name"; done
+    [ -n "$unready" ] || return 0
+    find_uv
+    python=$(find_python)
+    say "installing the Python environments:$unready"
+    children=""
+    for name in $unready; do
+        (set -e; make_environment "$name") >".venvs/setup-$name.log" 2>&1 &
+        children="$children $!:$name"
+    done
+    failed=""
+    for child in $children; do wait "${child%%:*}" || failed="$failed ${child#*:}"; done
+    for name in $failed; do
+        say "the environment $name could not be made (see .venvs/setup-$name.log):"
+        tail -n 3 ".venvs/setup-$name.log" >&2
+    done
+    [ -z "$failed" ] || exit 3
+}
+
+install_system_packages
+make_environments
