@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 from PIL import Image, ImageChops, ImageDraw, ImageFont, ImageStat
-from unembedded import CELL, FONTS, Font, line, pdf
+
+from tests.build.unembedded import CELL, FONTS, Font, line, pdf
 
 MEGABYTE = 1_000_000
 DPI = 72
