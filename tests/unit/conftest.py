@@ -1,0 +1,125 @@
+"""A whole Pagewise in memory. Unit tests reach no network."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import time
+from dataclasses import dataclass, field
+
+import pytest
+from PIL import Image, ImageDraw
+from pytest_socket import disable_socket
+
+from pagewise.accounting import Accounting
+from pagewise.engine import Answer
+from pagewise.give_up import GiveUp
+from pagewise.model import Document, PageJob, Result, Upload
+from pagewise.recognize import Recognize
+from pagewise.settings import EngineSettings, SplitSettings
+from pagewise.split import Split
+from pagewise.sweep import Sweep
+from tests.fakes import (
+    MemoryClock,
+    MemoryLedger,
+    MemoryPages,
+    MemoryPublisher,
+    MemoryQueues,
+    MemoryUploads,
+    ScriptedEngine,
+    text_answer,
+)
+
+
+@pytest.fixture(autouse=True)
+def _no_network() -> None:
+    disable_socket(allow_unix_socket=True)  # asyncio's own wake-up uses a socket pair
+
+
+@dataclass
+class Pagewise:
+    """The use cases on in-memory ports, with what a test reads afterwards."""
+
+    settings: SplitSettings = field(default_factory=SplitSettings)
+    script: list[Answer | Exception] = field(default_factory=lambda: [text_answer()])
+
+    def __post_init__(self) -> None:
+        self.uploads = MemoryUploads()
+        self.pages = MemoryPages()
+        self.ledger = MemoryLedger()
+        self.queues = MemoryQueues()
+        self.publisher = MemoryPublisher()
+        self.clock = MemoryClock()
+        self.engine = ScriptedEngine(self.script)
+        self.accounting = Accounting(self.ledger, self.pages, self.publisher, self.clock)
+        self.give_up = GiveUp(self.ledger, self.accounting, self.clock)
+        self.sweep = Sweep(self.ledger, self.accounting, self.clock)
+
+    @property
+    def split(self) -> Split:
+        return Split(
+            self.uploads,
+            self.pages,
+            self.ledger,
+            self.queues,
+            self.publisher,
+            self.accounting,
+            self.clock,
+            self.settings,
+        )
+
+    @property
+    def recognize(self) -> Recognize:
+        return Recognize(
+            self.engine,
+            self.ledger,
+            self.pages,
+            self.queues,
+            self.accounting,
+            self.clock,
+            EngineSettings("http://engine", "qwen-vl-ocr-2025-11-20"),
+            wait=lambda _error, attempts: 10.0 * attempts,
+        )
+
+    def run_job(self, job: PageJob, deliveries: int = 1) -> Result | None:
+        return asyncio.run(self.recognize.page_job(job, deliveries, time.monotonic() + 100))
+
+    def run_queues(self) -> None:
+        """Work until the queues are empty: ranges first, then page jobs."""
+        while self.queues.ranges:
+            self.split.page_range(*self.queues.ranges.pop(0))
+        while self.queues.jobs:
+            self.run_job(self.queues.jobs.pop(0))
+
+    def upload(self, content: bytes, **metadata: str) -> Upload:
+        return self.uploads.put(content, **metadata)
+
+    def receipt_of(self, document: Document) -> dict[str, object]:
+        return self.pages.receipts[document.id]
+
+
+@pytest.fixture
+def pagewise() -> Pagewise:
+    return Pagewise()
+
+
+def picture(width: int = 200, height: int = 100, mode: str = "RGB", image_format: str = "PNG", **options: object) -> bytes:
+    """A small picture with something drawn on it."""
+    image = Image.new("RGB", (width, height), "white")
+    ImageDraw.Draw(image).line((0, 0, width, height), fill="red", width=3)
+    buffer = io.BytesIO()
+    image.convert(mode).save(buffer, format=image_format, **options)  # type: ignore[arg-type]
+    return buffer.getvalue()
+
+
+def tiff(pages: int, size: tuple[int, int] = (120, 80)) -> bytes:
+    """A TIFF of so many pages, each with its number of bars."""
+    frames = []
+    for page in range(pages):
+        frame = Image.new("L", size, 255)
+        for bar in range(page + 1):
+            ImageDraw.Draw(frame).rectangle((4 * bar, 0, 4 * bar + 1, 40), fill=0)
+        frames.append(frame)
+    buffer = io.BytesIO()
+    frames[0].save(buffer, format="TIFF", save_all=True, append_images=frames[1:])
+    return buffer.getvalue()

@@ -1,0 +1,169 @@
+"""Page jobs become results, and the account closes."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from pagewise.errors import Configuration, Permanent, Throttled, Transient
+from pagewise.model import Document, DocumentStatus, JobStatus
+from pagewise.tasks import Task
+from tests.fakes import text_answer
+from tests.unit.conftest import Pagewise, picture, tiff
+
+
+def split(pagewise: Pagewise, pages: int = 1, tasks: str = "text_recognition") -> Document:
+    return pagewise.split.upload(pagewise.upload(tiff(pages), ocr_tasks=tasks))
+
+
+def test_every_page_job_is_in_the_receipt_with_its_tokens(pagewise: Pagewise) -> None:
+    document = split(pagewise, pages=2, tasks="text_recognition,multi_lan")
+    pagewise.run_queues()
+
+    receipt = pagewise.receipt_of(document)
+    assert receipt["status"] == "complete"
+    assert [(job["page"], job["task"], job["status"], job["attempts"]) for job in receipt["page_jobs"]] == [  # type: ignore[attr-defined]
+        (page, task, "recognized", 1) for page in (1, 2) for task in ("text_recognition", "multi_lan")
+    ]
+    assert receipt["usage"] == {"input_tokens": 400, "output_tokens": 40}
+    assert receipt["cost"]["amount"] == pytest.approx((400 * 0.07 + 40 * 0.16) / 1e6)  # type: ignore[index]
+
+
+def test_events_tell_the_story_in_order(pagewise: Pagewise) -> None:
+    split(pagewise, pages=2)
+    pagewise.run_queues()
+    assert [event.name for event in pagewise.publisher.events] == [
+        "DocumentAccepted",
+        "PageRecognized",
+        "PageCompleted",
+        "PageRecognized",
+        "PageCompleted",
+        "DocumentCompleted",
+    ]
+    assert len({event.id for event in pagewise.publisher.events}) == 6
+
+
+def test_a_redelivered_job_never_asks_the_engine_again_but_publishes_again(pagewise: Pagewise) -> None:
+    split(pagewise)
+    job = pagewise.queues.jobs[0]
+    first = pagewise.run_job(job)
+    again = pagewise.run_job(job, deliveries=2)
+    assert again == first
+    assert len(pagewise.engine.questions) == 1
+    assert [len(pagewise.publisher.named(name)) for name in ("PageRecognized", "PageCompleted")] == [2, 2]
+    assert len(pagewise.publisher.named("DocumentCompleted")) == 1
+
+
+def test_a_permanent_error_fails_this_page_now_and_the_document_is_partial(pagewise: Pagewise) -> None:
+    pagewise.engine.script = [Permanent("DataInspectionFailed", "The engine refuses this page."), text_answer()]
+    document = split(pagewise, pages=2)
+    pagewise.run_queues()
+    receipt = pagewise.receipt_of(document)
+    assert receipt["status"] == "partial"
+    assert [job["reason"] for job in receipt["page_jobs"]] == ["DataInspectionFailed", None]  # type: ignore[attr-defined]
+    (failed,) = pagewise.publisher.named("PageFailed")
+    assert failed["message"] == "The engine refuses this page."
+
+
+def test_a_document_of_failed_pages_only_has_failed(pagewise: Pagewise) -> None:
+    pagewise.engine.script = [Permanent("x", "y")]
+    document = split(pagewise)
+    pagewise.run_queues()
+    assert pagewise.ledger.documents[document.id].status is DocumentStatus.FAILED
+
+
+def test_a_transient_error_leaves_the_message_until_its_attempts_are_used_up(pagewise: Pagewise) -> None:
+    pagewise.engine.script = [Transient("InternalError", "The engine failed.")]
+    split(pagewise)
+    job = pagewise.queues.jobs[0]
+    for delivery in range(1, 5):
+        with pytest.raises(Transient):
+            pagewise.run_job(job, delivery)
+    result = pagewise.run_job(job, 5)
+    assert result is not None
+    assert (result.status, result.reason, result.attempts) == (JobStatus.FAILED, "InternalError", 5)
+
+
+def test_a_throttled_job_waits_without_using_up_attempts(pagewise: Pagewise) -> None:
+    pagewise.engine.script = [Throttled("Throttling.RateQuota", "The engine's rate limit is reached.")]
+    split(pagewise)
+    job = pagewise.queues.jobs[0]
+    for _ in range(20):
+        assert pagewise.run_job(job) is None
+        job, seconds = pagewise.queues.deferred.pop()
+        assert (job.earlier_attempts, seconds) == (0, 10.0)
+    pagewise.engine.script = [text_answer()]
+    result = pagewise.run_job(job)
+    assert result is not None
+    assert result.attempts == 1
+
+
+def test_a_configuration_error_keeps_the_job_tells_and_blames_no_page(pagewise: Pagewise) -> None:
+    pagewise.engine.script = [Configuration("InvalidApiKey", "The engine refuses this account.")]
+    document = split(pagewise)
+    with pytest.raises(Configuration):
+        pagewise.run_job(pagewise.queues.jobs[0])
+    assert pagewise.ledger.results == {}
+    assert [job.page for job, _ in pagewise.queues.deferred] == [1]
+    (suspended,) = pagewise.publisher.named("RecognitionSuspended")
+    assert suspended["reason"] == "InvalidApiKey"
+    assert pagewise.ledger.documents[document.id].status is DocumentStatus.IN_PROGRESS
+
+
+def test_a_truncated_answer_fails_and_its_tokens_still_count(pagewise: Pagewise) -> None:
+    pagewise.engine.script = [text_answer(finish_reason="length")]
+    document = split(pagewise)
+    pagewise.run_queues()
+    receipt = pagewise.receipt_of(document)
+    assert receipt["page_jobs"][0]["reason"] == "truncated"  # type: ignore[index]
+    assert receipt["usage"] == {"input_tokens": 100, "output_tokens": 10}
+
+
+def test_a_late_result_does_not_overwrite_what_ended_the_job(pagewise: Pagewise) -> None:
+    document = split(pagewise)
+    job = pagewise.queues.jobs[0]
+    pagewise.engine.before_answer = lambda: pagewise.give_up.page_job(job, 5)
+    result = pagewise.run_job(job)
+    assert result is not None
+    assert result.reason == "exhausted"
+    assert pagewise.receipt_of(document)["status"] == "failed"
+    assert len({event.id for event in pagewise.publisher.events if event.name == "DocumentCompleted"}) == 1
+
+
+def test_what_is_asked_is_the_page_the_task_and_its_options(pagewise: Pagewise) -> None:
+    upload = pagewise.upload(
+        picture(), ocr_tasks="key_information_extraction,text_recognition", ocr_result_schema='{"Total": ""}'
+    )
+    pagewise.split.upload(upload)
+    pagewise.engine.script = [text_answer('{"Total": "null"}', fields={"Total": "null"}), text_answer()]
+    pagewise.run_queues()
+    extraction, recognition = pagewise.engine.questions
+    assert (extraction.task, extraction.result_schema) == (Task.KEY_INFORMATION_EXTRACTION, {"Total": ""})
+    assert (recognition.task, recognition.result_schema) == (Task.TEXT_RECOGNITION, None)
+    assert extraction.image.startswith("data:image/png;base64,")
+    stored = pagewise.ledger.result(upload.document_id, 1, "key_information_extraction")
+    assert stored is not None
+    assert stored.output["fields"] == {"Total": None}
+
+
+def test_the_sweeper_ends_what_is_overdue_and_nothing_else(pagewise: Pagewise) -> None:
+    document = split(pagewise, pages=2)
+    pagewise.run_job(pagewise.queues.jobs[0])
+    assert pagewise.sweep.overdue(deadline=float("inf")) == []
+    pagewise.clock.milliseconds += 7 * 3600 * 1000
+    assert pagewise.sweep.overdue(deadline=float("inf")) == [document.id]
+    receipt = pagewise.receipt_of(document)
+    assert [job["reason"] for job in receipt["page_jobs"]] == [None, "overdue"]  # type: ignore[attr-defined]
+    assert receipt["status"] == "partial"
+    assert pagewise.sweep.overdue(deadline=float("inf")) == []
+
+
+def test_the_sweeper_announces_an_end_that_nobody_published(pagewise: Pagewise) -> None:
+    document = split(pagewise)
+    pagewise.run_queues()
+    pagewise.ledger.documents[document.id] = replace(pagewise.ledger.documents[document.id], announced=False)
+    pagewise.clock.milliseconds += 7 * 3600 * 1000
+    pagewise.sweep.overdue(deadline=float("inf"))
+    first, second = pagewise.publisher.named("DocumentCompleted")
+    assert first == second
