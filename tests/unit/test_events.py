@@ -1,0 +1,70 @@
+"""Every event that is published keeps its schema."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import jsonschema
+import pytest
+
+from pagewise.errors import Configuration, Permanent, Rejection
+from pagewise.events import INLINE_OUTPUT_BYTES, Event
+from tests.fakes import text_answer
+from tests.unit.conftest import Pagewise, tiff
+
+SCHEMAS = {
+    path.name.partition(".")[0]: json.loads(path.read_text())
+    for path in (Path(__file__).parents[2] / "events/schemas").glob("*.v1.json")
+}
+
+
+def check(event: Event) -> None:
+    # Through JSON, as a subscriber sees it: enumerations become strings, tuples lists.
+    jsonschema.validate(json.loads(json.dumps(event.detail)), SCHEMAS[event.name])
+
+
+def everything_that_can_happen(pagewise: Pagewise) -> None:
+    """A document with a recognized and a failed page, one that is rejected, and an engine that refuses the account."""
+    pagewise.split.upload(pagewise.upload(tiff(3), ocr_tasks="text_recognition", ocr_tag="t"))
+    pagewise.engine.script = [text_answer(), Permanent("x", "y"), Configuration("InvalidApiKey", "z"), text_answer()]
+    jobs = list(pagewise.queues.jobs)
+    pagewise.queues.jobs.clear()
+    for job in jobs[:2]:
+        pagewise.run_job(job)
+    with pytest.raises(Configuration):
+        pagewise.run_job(jobs[2])
+    pagewise.run_job(jobs[2])
+    pagewise.split.upload(pagewise.uploads.put(b"", key="uploads/empty"))
+
+
+def test_each_published_event_keeps_its_schema(pagewise: Pagewise) -> None:
+    everything_that_can_happen(pagewise)
+    for event in pagewise.publisher.events:
+        check(event)
+    assert {event.name for event in pagewise.publisher.events} == set(SCHEMAS)
+
+
+def test_the_schemas_bite(pagewise: Pagewise) -> None:
+    everything_that_can_happen(pagewise)
+    for event in pagewise.publisher.events:
+        for name in event.detail:
+            without = {key: value for key, value in event.detail.items() if key != name}
+            with pytest.raises(jsonschema.ValidationError):
+                check(replace(event, detail=without))
+        with pytest.raises(jsonschema.ValidationError):
+            check(replace(event, detail={**event.detail, "surprise": 1}))
+
+
+def test_every_rejection_is_in_the_schema() -> None:
+    assert set(SCHEMAS["DocumentRejected"]["properties"]["reason"]["enum"]) == {str(reason) for reason in Rejection}
+
+
+def test_a_long_result_is_left_to_be_fetched(pagewise: Pagewise) -> None:
+    pagewise.split.upload(pagewise.upload(tiff(1)))
+    pagewise.engine.script = [text_answer("x" * (INLINE_OUTPUT_BYTES + 1))]
+    pagewise.run_queues()
+    (event,) = pagewise.publisher.named("PageRecognized")
+    assert event["output"] is None
+    assert event["result"]["record"] == "result#00001#text_recognition"
