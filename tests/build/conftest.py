@@ -1,5 +1,6 @@
-"""What the tests of the build share: each layer built once, by its own Makefile, away from the checkout."""
+"""What the tests of the build share: the stack, or one layer, built once and away from the checkout."""
 
+import os
 import shutil
 import subprocess
 from pathlib import Path
@@ -7,6 +8,17 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
+SAM = ROOT / ".venvs/sam/bin/sam"
+NO_SERVER = ("Failed to fetch", "Temporary failure resolving", "Failed to download", "Could not connect")
+
+
+def build(*command: str | Path) -> None:
+    environment = {**os.environ, "SAM_CLI_TELEMETRY": "0"}
+    done = subprocess.run(command, cwd=ROOT, env=environment, check=False, capture_output=True, text=True)
+    for line in done.stderr.splitlines():
+        if done.returncode and any(sign in line for sign in NO_SERVER):
+            pytest.skip(f"no package server in reach: {line}")
+    assert done.returncode == 0, done.stderr
 
 
 @pytest.fixture(scope="session")
@@ -14,13 +26,15 @@ def poppler_layer(tmp_path_factory: pytest.TempPathFactory) -> Path:
     if not (shutil.which("apt-get") and shutil.which("dpkg-deb")):
         pytest.skip("the poppler layer is built from Debian's packages, and this is neither Debian nor Ubuntu")
     layer = tmp_path_factory.mktemp("poppler layer")  # with a space: the wrappers have to quote
-    build = subprocess.run(
-        ["make", "-s", "-C", ROOT / "layers/poppler", "build-PopplerLayer", f"ARTIFACTS_DIR={layer}"],
-        check=False,
-        capture_output=True,
-        text=True,
-    )
-    if "Failed to fetch" in build.stderr or "Temporary failure resolving" in build.stderr:
-        pytest.skip(f"no package server in reach: {build.stderr.splitlines()[0]}")
-    assert build.returncode == 0, build.stderr
+    build("make", "-s", "-C", "layers/poppler", "build-PopplerLayer", f"ARTIFACTS_DIR={layer}")
     return layer
+
+
+@pytest.fixture(scope="session")
+def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder that `sam build` made of template.yaml."""
+    if not SAM.exists():
+        pytest.skip("SAM CLI is not installed in .venvs/sam (locks/sam.txt)")
+    folder = tmp_path_factory.mktemp("build")
+    build(SAM, "build", "--build-dir", folder, "--no-cached")
+    return folder
