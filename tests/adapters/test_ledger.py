@@ -1,0 +1,179 @@
+"""The ledger's promises, kept alike by the results table and by the fake that unit tests trust."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from itertools import product
+
+import pytest
+
+from pagewise.aws.buckets import S3Pages
+from pagewise.aws.ledger import INLINE_RESULT_BYTES, DynamoLedger
+from pagewise.model import (
+    Document,
+    DocumentId,
+    DocumentStatus,
+    JobStatus,
+    PageRange,
+    Result,
+    Source,
+    TaskOptions,
+    Usage,
+)
+from pagewise.ports import Ledger
+from pagewise.tasks import Task
+from tests.adapters.conftest import Deployed
+from tests.fakes import MemoryLedger
+
+
+@pytest.fixture(params=["memory", "dynamodb"])
+def ledger(request: pytest.FixtureRequest) -> Iterator[Ledger]:
+    yield MemoryLedger() if request.param == "memory" else dynamo(request.getfixturevalue("deployed"))
+
+
+def dynamo(deployed: Deployed) -> DynamoLedger:
+    pages = S3Pages(deployed.client("s3"), deployed.outputs["PagesBucket"])
+    return DynamoLedger(deployed.client("dynamodb"), deployed.outputs["ResultsTable"], pages)
+
+
+def document(pages: int = 2, tasks: tuple[Task, ...] = (Task.TEXT_RECOGNITION, Task.MULTI_LAN)) -> Document:
+    return Document(
+        id=DocumentId(uuid.uuid4().hex),
+        source=Source("uploads", "uploads/ä b.pdf", "v1", "v1", 123, "0" * 64),
+        status=DocumentStatus.IN_PROGRESS,
+        tasks=tasks,
+        pages=pages,
+        started="2026-01-01T00:00:00.000Z",
+        due="2026-01-01T06:00:00.000Z",
+        options=TaskOptions({"Total": "the sum"}),
+        tag="tag",
+    )
+
+
+def result(of: Document, page: int, task: Task, **changes: object) -> Result:
+    outcome = Result(
+        document_id=of.id,
+        page=page,
+        task=task,
+        status=JobStatus.RECOGNIZED,
+        attempts=1,
+        ended="2026-01-01T00:01:00.000Z",
+        output={"text": "Ünïcode"},
+        usage=Usage(100, 10),
+        request_id="request",
+    )
+    return replace(outcome, **changes)  # type: ignore[arg-type]
+
+
+def test_a_document_is_written_once(ledger: Ledger) -> None:
+    first = document()
+    assert ledger.open(first) == first
+    assert ledger.open(replace(first, pages=99)) == first
+    assert ledger.document(first.id) == first
+
+
+def test_an_unknown_document_is_none(ledger: Ledger) -> None:
+    assert ledger.document(DocumentId("unknown")) is None
+    assert ledger.page(DocumentId("unknown"), 1) is None
+    assert ledger.result(DocumentId("unknown"), 1, "multi_lan") is None
+    assert ledger.close(DocumentId("unknown"), "now") is None
+
+
+def test_the_last_task_closes_the_page_and_the_last_page_the_document(ledger: Ledger) -> None:
+    known = ledger.open(document())
+    closes = []
+    for page, task in product((1, 2), known.tasks):
+        assert (still_open := ledger.close(known.id, "too early")) is not None
+        assert still_open.status is DocumentStatus.IN_PROGRESS
+        closes.append(ledger.record(result(known, page, task), len(known.tasks)).page_closed)
+    assert closes == [False, True, False, True]
+    ended = ledger.close(known.id, "2026-01-01T00:02:00.000Z")
+    assert ended is not None
+    assert (ended.status, ended.ended) == (DocumentStatus.COMPLETE, "2026-01-01T00:02:00.000Z")
+    assert (ended.pages_closed, ended.recognized, ended.failed, ended.usage) == (2, 4, 0, Usage(400, 40))
+    assert [(page.page, page.closed, len(page.jobs)) for page in ledger.pages(known.id)] == [(1, True, 2), (2, True, 2)]
+
+
+def test_a_result_is_stored_once_and_moves_the_counters_once(ledger: Ledger) -> None:
+    known = ledger.open(document(pages=1, tasks=(Task.MULTI_LAN,)))
+    first = result(known, 1, Task.MULTI_LAN)
+    assert ledger.record(first, 1).first
+    late = ledger.record(replace(first, status=JobStatus.FAILED, reason="overdue"), 1)
+    assert (late.first, late.result, late.page_closed) == (False, first, True)
+    stored = ledger.document(known.id)
+    assert stored is not None
+    assert (stored.pages_closed, stored.recognized, stored.failed) == (1, 1, 0)
+
+
+def test_an_end_stays_as_it_is(ledger: Ledger) -> None:
+    known = ledger.open(document(pages=1, tasks=(Task.MULTI_LAN,)))
+    ledger.record(result(known, 1, Task.MULTI_LAN, status=JobStatus.FAILED, reason="x"), 1)
+    first = ledger.close(known.id, "2026-01-01T00:02:00.000Z")
+    assert first is not None
+    assert first.status is DocumentStatus.FAILED
+    assert ledger.close(known.id, "2026-01-01T00:03:00.000Z") == first
+
+
+def test_some_failed_page_jobs_make_the_document_partial(ledger: Ledger) -> None:
+    known = ledger.open(document(pages=1))
+    ledger.record(result(known, 1, Task.TEXT_RECOGNITION), 2)
+    ledger.record(result(known, 1, Task.MULTI_LAN, status=JobStatus.FAILED, reason="x", attempts=5), 2)
+    ended = ledger.close(known.id, "2026-01-01T00:02:00.000Z")
+    assert ended is not None
+    assert ended.status is DocumentStatus.PARTIAL
+
+
+def test_a_range_is_remembered_by_its_bounds(ledger: Ledger) -> None:
+    known = ledger.open(document())
+    ledger.mark_split(known.id, PageRange(1, 20))
+    assert ledger.is_split(known.id, PageRange(1, 20))
+    assert not ledger.is_split(known.id, PageRange(1, 21))
+
+
+def test_unfinished_documents_are_found_until_their_end_is_announced(ledger: Ledger) -> None:
+    known = ledger.open(document(pages=1, tasks=(Task.MULTI_LAN,)))
+    assert known.id not in ledger.unfinished(before="2026-01-01T06:00:00.000Z")
+    assert known.id in ledger.unfinished(before="2026-01-01T06:00:00.001Z")
+    ledger.record(result(known, 1, Task.MULTI_LAN), 1)
+    ledger.close(known.id, "2026-01-01T00:02:00.000Z")
+    assert known.id in ledger.unfinished(before="2026-01-01T06:00:00.001Z")
+    ledger.announced(known.id)
+    assert known.id not in ledger.unfinished(before="2026-01-01T06:00:00.001Z")
+    stored = ledger.document(known.id)
+    assert stored is not None
+    assert stored.announced
+
+
+@pytest.mark.parametrize("length", [100, INLINE_RESULT_BYTES + 1])
+def test_a_result_comes_back_as_it_was_stored_whatever_its_size(ledger: Ledger, length: int) -> None:
+    known = ledger.open(document())
+    large = result(known, 1, Task.ADVANCED_RECOGNITION, output={"text": "ü" * length, "lines": [{"text": "ü"}]})
+    ledger.record(large, 2)
+    assert ledger.result(known.id, 1, Task.ADVANCED_RECOGNITION) == large
+
+
+def test_a_large_result_leaves_only_a_pointer_in_the_table(deployed: Deployed) -> None:
+    ledger = dynamo(deployed)
+    known = ledger.open(document())
+    ledger.record(result(known, 1, Task.MULTI_LAN, output={"text": "x" * 2 * INLINE_RESULT_BYTES}), 2)
+    stored = ledger.get(known.id, "result#00001#multi_lan")
+    assert stored is not None
+    assert "result" not in stored
+    assert deployed.client("s3").head_object(Bucket=deployed.outputs["PagesBucket"], Key=stored["result_key"])
+
+
+def test_counts_are_exact_when_all_tasks_of_many_pages_end_at_once_and_twice(deployed: Deployed) -> None:
+    ledger = dynamo(deployed)
+    pages, tasks = 12, tuple(Task)
+    known = ledger.open(document(pages, tasks))
+    outcomes = [result(known, page, task) for page in range(1, pages + 1) for task in tasks] * 2
+    with ThreadPoolExecutor(16) as pool:
+        recorded = list(pool.map(lambda outcome: ledger.record(outcome, len(tasks)), outcomes))
+    stored = ledger.document(known.id)
+    assert stored is not None
+    assert (stored.pages_closed, stored.recognized) == (pages, pages * len(tasks))
+    assert sum(outcome.first for outcome in recorded) == pages * len(tasks)
+    assert sum(outcome.first and outcome.page_closed for outcome in recorded) == pages
