@@ -1,1 +1,1 @@
-"""Pagewise on one machine: template.yaml deployed into an emulator, its functions run as the Lambda service runs them."""
+"""Pagewise on one machine: template.yaml deployed into an emulator, its functions run as Lambda runs them."""

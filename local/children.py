@@ -9,7 +9,7 @@ import threading
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import IO, Self, cast
 
 WATCHDOG = Path(__file__).with_name("watchdog.py")
 
@@ -27,6 +27,7 @@ class Children:
             stderr=subprocess.DEVNULL,
             start_new_session=True,
         )
+        self._leash = cast(IO[bytes], self._watchdog.stdin)
 
     def start(
         self, command: Sequence[str], *, variables: Mapping[str, str], log: Path, folder: Path
@@ -75,15 +76,13 @@ class Children:
             child.wait()
         for folder in self._folders:
             shutil.rmtree(folder, ignore_errors=True)
-        assert self._watchdog.stdin is not None
-        self._watchdog.stdin.close()
+        self._leash.close()
         self._watchdog.wait()
 
     def _tell(self, entry: str) -> None:
-        assert self._watchdog.stdin is not None
-        if not self._watchdog.stdin.closed:
-            self._watchdog.stdin.write(entry.encode() + b"\n")
-            self._watchdog.stdin.flush()
+        if not self._leash.closed:
+            self._leash.write(entry.encode() + b"\n")
+            self._leash.flush()
 
     def __enter__(self) -> Self:
         return self

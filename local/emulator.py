@@ -15,7 +15,7 @@ from botocore.config import Config
 from local.children import Children
 
 REGION = "us-east-1"
-ACCESS_KEY = SECRET_KEY = "test"
+ACCESS_KEY = SECRET_KEY = "test"  # noqa: S105  any is accepted
 START_SECONDS = 60.0  # half a second on an idle machine; a loaded one may take long to import
 CLOSED = "0"
 
@@ -57,7 +57,7 @@ class Emulator:
             if self._child.poll() is not None:
                 raise EmulatorError(f"The emulator ended with code {self._child.returncode} (log: {self._log}).")
             try:
-                with urllib.request.urlopen(f"{self.endpoint}/_ministack/health", timeout=1):
+                with urllib.request.urlopen(f"{self.endpoint}/_ministack/health", timeout=1):  # noqa: S310  our own
                     return
             except (urllib.error.URLError, OSError):
                 time.sleep(0.02)
@@ -72,7 +72,9 @@ def client(service: str, endpoint: str) -> Any:
     for own in ("AWS_PROFILE", "AWS_DEFAULT_PROFILE"):
         os.environ.pop(own, None)
     os.environ["AWS_CONFIG_FILE"] = os.environ["AWS_SHARED_CREDENTIALS_FILE"] = os.devnull
-    session = boto3.session.Session(aws_access_key_id=ACCESS_KEY, aws_secret_access_key=SECRET_KEY, region_name=REGION)
+    session: Any = boto3.session.Session(
+        aws_access_key_id=ACCESS_KEY, aws_secret_access_key=SECRET_KEY, region_name=REGION
+    )
     return session.client(
         service,
         endpoint_url=endpoint,
@@ -81,7 +83,6 @@ def client(service: str, endpoint: str) -> Any:
             connect_timeout=5,
             read_timeout=60,  # a long poll takes up to 20 s
             retries={"total_max_attempts": 3, "mode": "standard"},
-            ignore_configured_endpoint_urls=True,
         ),
     )
 

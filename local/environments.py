@@ -183,6 +183,7 @@ class FunctionService:
         concurrency: int = DEFAULT_CONCURRENCY,
     ) -> None:
         self.concurrency = concurrency
+        self.last_failure: str | None = None
         self._functions = functions
         self._python = python
         self._endpoint = endpoint
@@ -265,7 +266,8 @@ class FunctionService:
     def _write_down(self, function: str, outcome: Outcome, trigger: str, records: int) -> None:
         if not outcome.succeeded:
             error = outcome.error()
-            logger.warning("%s %s: %s", function, outcome.status, error.get("errorType", "no error type"))
+            self.last_failure = f"{function}, {outcome.status}, {error.get('errorType', 'no error type')}"
+            logger.warning("%s", self.last_failure)
         line = {
             "ended": round(time.time(), 3),
             "function": function,

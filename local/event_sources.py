@@ -225,16 +225,12 @@ def reported_failures(payload: bytes) -> set[str] | None:
         response = json.loads(payload or b"null")
     except ValueError:
         return None
-    if response is None:
-        return set()
-    if not isinstance(response, dict):
+    if not isinstance(response, dict | None):
         return None
-    failures = response.get("batchItemFailures")
-    if failures is None:
-        return set()
-    if not isinstance(failures, list) or not all(isinstance(failure, dict) for failure in failures):
+    failures = (response or {}).get("batchItemFailures") or []
+    if not isinstance(failures, list):
         return None
-    identifiers = [failure.get("itemIdentifier") for failure in failures]
+    identifiers = [failure.get("itemIdentifier") if isinstance(failure, dict) else None for failure in failures]
     if not all(isinstance(identifier, str) and identifier for identifier in identifiers):
         return None
-    return set(identifiers)
+    return set(map(str, identifiers))

@@ -20,6 +20,12 @@ ROOT = Path(__file__).resolve().parent.parent
 EMULATOR_PYTHON = ROOT / ".venvs/emulator/bin/python"
 FUNCTIONS_PYTHON = ROOT / ".venvs/functions/bin/python"
 
+MESSAGE_COUNTS = (
+    "ApproximateNumberOfMessages",
+    "ApproximateNumberOfMessagesNotVisible",
+    "ApproximateNumberOfMessagesDelayed",
+)
+
 Trigger = QueuePoller | BucketNotifications | Scheduler
 
 
@@ -96,8 +102,15 @@ class Stack:
         names = list(functions)
         threading.Thread(target=self._warm, args=(names,), name="warm", daemon=True).start()
 
-    def pending_events(self) -> int:
-        return self._invocations.pending() if self._invocations else 0
+    def is_idle(self) -> bool:
+        """True if no message waits or is being worked on, no event waits for its retry, and no function runs."""
+        sqs = self.client("sqs")
+        for url in self.deployment.queue_urls:
+            counts = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["All"])["Attributes"]
+            if any(int(counts.get(name, 0)) for name in MESSAGE_COUNTS):
+                return False
+        pending = self._invocations.pending() if self._invocations else 0
+        return not pending and not self.service.running()
 
     def _warm(self, functions: list[str]) -> None:
         for function in functions:

@@ -1,0 +1,106 @@
+"""How far each document is, told by the published events alone."""
+
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+from local.published_events import PublishedEvent
+from local.uploads import LocalDocument, Uploaded
+
+
+@dataclass
+class Account:
+    document: LocalDocument
+    started: float = 0.0
+    pages: int = 0
+    tasks: int = 0
+    pages_done: int = 0
+    recognized: int = 0
+    failed: int = 0
+    status: str = "uploading"
+    reason: str = ""
+    accepted: float | None = None
+    ended: float | None = None
+    receipt: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def expected(self) -> int:
+        return self.pages * self.tasks
+
+    @property
+    def done(self) -> int:
+        return self.recognized + self.failed
+
+    def record(self, event: PublishedEvent) -> None:
+        detail = event.detail
+        match event.name:
+            case "DocumentAccepted":
+                self.pages, self.tasks = detail["pages"], len(detail["tasks"])
+                self.accepted, self.status = time.monotonic(), "recognizing"
+            case "PageRecognized":
+                self.recognized += 1
+            case "PageFailed":
+                self.failed += 1
+            case "PageCompleted":
+                self.pages_done += 1
+            case "DocumentRejected":
+                self.end("rejected", detail)
+                self.reason = f"{detail['reason']}: {detail['message']}"
+            case "DocumentCompleted":
+                self.pages = detail["pages"]
+                self.recognized, self.failed = detail["page_jobs"]["recognized"], detail["page_jobs"]["failed"]
+                self.end(detail["status"], detail)
+
+    def end(self, status: str, detail: dict[str, Any]) -> None:
+        self.status, self.ended, self.receipt = status, time.monotonic(), detail["receipt"]
+
+
+class Accounts:
+    """The accounts of all documents of a run; events may come before the upload has returned."""
+
+    def __init__(self, documents: Iterable[LocalDocument]) -> None:
+        self.all = [Account(document) for document in documents]
+        self._by_document = {account.document: account for account in self.all}
+        self._by_object: dict[tuple[str, str | None], Account] = {}
+        self._early: list[PublishedEvent] = []
+
+    def open(self) -> list[Account]:
+        return [account for account in self.all if account.ended is None]
+
+    def uploaded(self, uploads: Iterable[Uploaded]) -> None:
+        for upload in uploads:
+            account = self._by_document[upload.document]
+            if (upload.key, upload.version) not in self._by_object:
+                self._by_object[upload.key, upload.version] = account
+                account.started, account.status = upload.started, "uploaded"
+
+    def record(self, events: Iterable[PublishedEvent]) -> list[Account]:
+        """The accounts that these events have moved."""
+        moved, early = [], []
+        for event in [*self._early, *events]:
+            account = self._account_of(event)
+            if account:
+                account.record(event)
+                moved.append(account)
+            elif "document" in event.detail:
+                early.append(event)
+        self._early = early
+        return moved
+
+    def _account_of(self, event: PublishedEvent) -> Account | None:
+        document = event.detail.get("document", {})
+        return self._by_object.get((document.get("key"), document.get("version")))
+
+
+def time_left(accounts: Iterable[Account]) -> float | None:
+    """Seconds, at the pace so far; documents that were not accepted yet count as the others' average. None: unknown."""
+    counted = list(accounts)
+    known = [account for account in counted if account.accepted is not None]
+    done = sum(account.done for account in known)
+    if not known or not done:
+        return None
+    unknown = sum(1 for account in counted if account.accepted is None and account.ended is None)
+    expected = sum(account.expected for account in known) * (1 + unknown / len(known))
+    since = min(account.accepted for account in known if account.accepted is not None)
+    return max(0.0, (expected - done) * (time.monotonic() - since) / done)

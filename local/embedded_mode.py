@@ -1,0 +1,91 @@
+"""Pagewise in the embedded mode: its template on the local stack, with an engine, its key, and its published events."""
+
+import logging
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from local.children import Children
+from local.embedded_engine import EmbeddedEngine, EngineError
+from local.emulator import EmulatorError
+from local.published_events import PublishedEvents
+from local.stack import ROOT, Stack
+
+TEMPLATE = ROOT / "template.yaml"
+ENGINE_PYTHON = ROOT / ".venvs/engine/bin/python"
+PARAMETER_OF_VARIABLE = {
+    "QWEN_BASE_URL": "QwenBaseUrl",
+    "QWEN_API_STYLE": "QwenApiStyle",
+    "QWEN_MODEL": "QwenModel",
+}
+# The embedded engine shares this machine's processors: more pages at the same time would only wait in it.
+EMBEDDED_ENGINE_PARAMETERS = {"OcrBatchSize": "4", "OcrConcurrency": "2"}
+PLACEHOLDER_KEY = "no-key-needed"
+
+
+@dataclass(frozen=True)
+class Options:
+    logs: Path
+    parameters: Mapping[str, str] = field(default_factory=dict)
+    port: int | None = None
+
+
+@dataclass(frozen=True)
+class EmbeddedMode:
+    stack: Stack
+    engine: EmbeddedEngine | None
+    published: PublishedEvents
+
+    def check(self) -> None:
+        """Raise if a part on which all else depends has ended."""
+        if self.stack.emulator.child.poll() is not None:
+            raise EmulatorError(f"The emulator has ended (log: {self.stack.logs / 'emulator.log'}).")
+        if self.engine and self.engine.child.poll() is not None:
+            raise EngineError(f"The embedded engine has ended (log: {self.stack.logs / 'engine.log'}).")
+
+
+@contextmanager
+def embedded_mode(options: Options) -> Iterator[EmbeddedMode]:
+    """Start all parts side by side; end them all, however the block ends."""
+    log_to(options.logs)
+    with Children() as children:
+        engine = None
+        parameters = engine_parameters() | dict(options.parameters)
+        if "QwenBaseUrl" not in parameters:
+            engine = EmbeddedEngine(children, ENGINE_PYTHON, ROOT, options.logs / "engine.log")
+            parameters = EMBEDDED_ENGINE_PARAMETERS | {"QwenBaseUrl": engine.base_url} | parameters
+        stack = Stack(children, TEMPLATE, logs=options.logs, parameters=parameters, port=options.port)
+        with stack:
+            store_api_key(stack)
+            published = PublishedEvents(stack.emulator, stack.deployment.outputs["EventBus"])
+            if engine:
+                engine.wait_until_healthy()
+            yield EmbeddedMode(stack, engine, published)
+
+
+def engine_parameters() -> dict[str, str]:
+    return {
+        parameter: os.environ[variable]
+        for variable, parameter in PARAMETER_OF_VARIABLE.items()
+        if os.environ.get(variable)
+    }
+
+
+def store_api_key(stack: Stack) -> None:
+    stack.client("secretsmanager").create_secret(
+        Name=stack.deployment.parameters["QwenApiKeySecret"],
+        SecretString=os.environ.get("QWEN_API_KEY") or PLACEHOLDER_KEY,
+    )
+
+
+def log_to(folder: Path) -> None:
+    """Start the logs of this run anew."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for old in [*folder.glob("*.log"), *folder.glob("functions/*.log"), *folder.glob("invocations.jsonl")]:
+        old.unlink()
+    logging.basicConfig(
+        filename=folder / "runner.log", level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s"
+    )
+    logging.getLogger("botocore").setLevel(logging.WARNING)

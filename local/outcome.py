@@ -1,0 +1,104 @@
+"""Writes what became of a document into its folder: receipt, page images, results."""
+
+import json
+import shutil
+from collections.abc import Iterator
+from io import BytesIO
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from boto3.dynamodb.types import TypeDeserializer
+
+from local.stack import Stack
+
+RECEIPT = "receipt.json"
+# The result's field → the suffix of the file that holds it alone.
+TEXT_FILES = {"text": ".txt", "html": ".html", "latex": ".tex"}
+PNG = ".png"
+
+
+class Outcome:
+    """Reads the stack's buckets and table; `write` may run for several documents at the same time."""
+
+    def __init__(self, stack: Stack) -> None:
+        outputs = stack.deployment.outputs
+        self._pages_bucket = outputs["PagesBucket"]
+        self._results_table = outputs["ResultsTable"]
+        self._s3 = stack.client("s3")
+        self._dynamodb = stack.client("dynamodb")
+
+    def receipt(self, pointer: dict[str, str]) -> dict[str, Any]:
+        body = self._object(pointer["bucket"], pointer["key"])
+        receipt: dict[str, Any] = json.loads(body)
+        return receipt
+
+    def write(self, folder: Path, receipt: dict[str, Any]) -> None:
+        remove_earlier(folder)
+        (folder / "pages").mkdir(parents=True)
+        (folder / "results").mkdir()
+        write_json(folder / RECEIPT, receipt)
+        for key in self._page_keys(receipt["document_id"]):
+            write_page(folder / "pages", PurePosixPath(key), self._object(self._pages_bucket, key))
+        for result in self._results(receipt["document_id"]):
+            write_result(folder / "results", result)
+
+    def _page_keys(self, document_id: str) -> Iterator[str]:
+        listing = self._s3.get_paginator("list_objects_v2").paginate(
+            Bucket=self._pages_bucket, Prefix=f"documents/{document_id}/pages/"
+        )
+        for part in listing:
+            for entry in part.get("Contents", []):
+                yield entry["Key"]
+
+    def _results(self, document_id: str) -> Iterator[dict[str, Any]]:
+        deserialize = TypeDeserializer().deserialize
+        answers = self._dynamodb.get_paginator("query").paginate(
+            TableName=self._results_table,
+            KeyConditionExpression="document_id = :document AND begins_with(#record, :result)",
+            ExpressionAttributeNames={"#record": "record"},
+            ExpressionAttributeValues={":document": {"S": document_id}, ":result": {"S": "result#"}},
+            ConsistentRead=True,
+        )
+        for answer in answers:
+            for stored in answer["Items"]:
+                record = {name: deserialize(attribute) for name, attribute in stored.items()}
+                if "result" in record:
+                    yield json.loads(record["result"])
+                elif "result_key" in record:
+                    yield json.loads(self._object(self._pages_bucket, record["result_key"]))
+
+    def _object(self, bucket: str, key: str) -> bytes:
+        body: bytes = self._s3.get_object(Bucket=bucket, Key=key)["Body"].read()
+        return body
+
+
+def remove_earlier(folder: Path) -> None:
+    """What an earlier run left here; nothing else that may be in the folder."""
+    for name in ("pages", "results"):
+        shutil.rmtree(folder / name, ignore_errors=True)
+    (folder / RECEIPT).unlink(missing_ok=True)
+
+
+def write_page(folder: Path, key: PurePosixPath, image: bytes) -> None:
+    """`00001.jpg` becomes `0001.png`, with the same pixels."""
+    path = folder / f"{int(key.stem):04}{PNG}"
+    if key.suffix == PNG:
+        path.write_bytes(image)
+        return
+    from PIL import Image
+
+    with Image.open(BytesIO(image)) as decoded:
+        shown = decoded if decoded.mode in ("1", "L", "LA", "P", "RGB", "RGBA") else decoded.convert("RGB")
+        shown.save(path, "PNG", compress_level=1)
+
+
+def write_result(folder: Path, result: dict[str, Any]) -> None:
+    name = f"{result['page']:04}.{result['task']}"
+    write_json(folder / f"{name}.json", result)
+    for field, suffix in TEXT_FILES.items():
+        if isinstance(result.get(field), str):
+            (folder / f"{name}{suffix}").write_text(result[field], encoding="utf-8", newline="")
+
+
+def write_json(path: Path, content: Any) -> None:
+    path.write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")

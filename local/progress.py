@@ -1,0 +1,144 @@
+"""Shows how far a run is: bars on a terminal, plain lines elsewhere; and the table at its end."""
+
+import time
+from collections.abc import Iterable
+from datetime import timedelta
+from types import TracebackType
+from typing import Any, Protocol, Self
+
+from rich import box
+from rich.console import Console, Group
+from rich.live import Live
+from rich.markup import escape
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+
+from local.accounts import Account, Accounts, time_left
+
+MOST_LINES = 12  # of documents on a terminal at the same time
+PLAIN_INTERVAL = 5.0  # seconds between plain lines about one document
+BAR_WIDTH = 24
+
+
+class Progress(Protocol):
+    def show(self, moved: Iterable[Account]) -> None: ...
+    def say(self, text: str) -> None: ...
+    def __enter__(self) -> Self: ...
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None
+    ) -> None: ...
+
+
+def progress(accounts: Accounts, console: Console) -> Progress:
+    return Bars(accounts, console) if console.is_terminal else PlainLines(accounts, console)
+
+
+class Bars:
+    def __init__(self, accounts: Accounts, console: Console) -> None:
+        self._accounts = accounts
+        self._console = console
+        self._live = Live(get_renderable=self._render, console=console, refresh_per_second=4, transient=True)
+
+    def show(self, moved: Iterable[Account]) -> None:
+        """Nothing to do: the bars are drawn four times a second."""
+
+    def say(self, text: str) -> None:
+        self._console.print(text, markup=False, highlight=False)
+
+    def _render(self) -> Group:
+        everything = self._accounts.all
+        shown = [account for account in everything if account.status == "recognizing" and account.ended is None]
+        shown = shown[:MOST_LINES] or [account for account in everything if account.ended is None][:1]
+        table = Table.grid(padding=(0, 2))
+        for account in shown:
+            table.add_row(escape(account.document.name), *cells([account]))
+        if len(everything) > 1:
+            ended = len(everything) - len(self._accounts.open())
+            table.add_row(f"[bold]all: {ended} of {len(everything)} documents", *cells(everything))
+        return Group(table)
+
+    def __enter__(self) -> Self:
+        self._live.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self._live.stop()
+
+
+class PlainLines:
+    def __init__(self, accounts: Accounts, console: Console) -> None:
+        self._accounts = accounts
+        self._console = console
+        self._started = time.monotonic()
+        self._status: dict[int, str] = {}
+        self._shown: dict[int, float] = {}
+
+    def show(self, moved: Iterable[Account]) -> None:
+        for account in {id(account): account for account in moved}.values():
+            now = time.monotonic()
+            changed = self._status.get(id(account)) != account.status
+            if changed or now - self._shown.get(id(account), 0.0) >= PLAIN_INTERVAL:
+                self._status[id(account)], self._shown[id(account)] = account.status, now
+                self.say(f"{now - self._started:6.1f} s  {account.document.name}: {account_line(account)}")
+
+    def say(self, text: str) -> None:
+        self._console.print(text, markup=False, highlight=False, soft_wrap=True)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        return None
+
+
+def cells(accounts: list[Account]) -> list[Any]:
+    expected = sum(account.expected for account in accounts)
+    done = sum(account.done for account in accounts)
+    pages = sum(account.pages for account in accounts)
+    pages_done = sum(account.pages_done for account in accounts)
+    bar = ProgressBar(total=max(expected, 1), completed=done, width=BAR_WIDTH, pulse=not expected)
+    if not expected:
+        return [bar, accounts[0].status, "", ""]
+    return [bar, f"pages {pages_done}/{pages}", f"tasks {done}/{expected}", left(time_left(accounts))]
+
+
+def account_line(account: Account) -> str:
+    if account.ended is not None:
+        return f"{account.status}, {account.reason}" if account.reason else account.status
+    if not account.expected:
+        return account.status
+    done = f"pages {account.pages_done}/{account.pages}, tasks {account.done}/{account.expected}"
+    return ", ".join(part for part in (account.status, done, left(time_left([account]))) if part)
+
+
+def left(seconds: float | None) -> str:
+    return "" if seconds is None else f"about {timedelta(seconds=round(seconds))} left"
+
+
+def summary(accounts: Iterable[Account], receipts: dict[int, dict[str, Any]]) -> Table:
+    table = Table(box=box.SIMPLE)
+    table.add_column("document", overflow="fold")
+    table.add_column("status", no_wrap=True)
+    for heading in ("pages", "recognized", "failed", "tokens", "cost", "seconds"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    for account in accounts:
+        receipt = receipts.get(id(account), {})
+        seconds = "" if account.ended is None else f"{account.ended - account.started:.1f}"
+        counts = (str(account.pages), str(account.recognized), str(account.failed))
+        table.add_row(
+            escape(account.document.name),
+            account.status,
+            *counts,
+            str(tokens(receipt.get("usage", {}))),
+            cost(receipt.get("cost", {})),
+            seconds,
+        )
+    return table
+
+
+def tokens(usage: dict[str, int]) -> int:
+    return usage.get("input_tokens", 0) + usage.get("output_tokens", 0)
+
+
+def cost(cost: dict[str, Any]) -> str:
+    return f"{cost['amount']:.4f} {cost.get('currency', '')}".strip() if "amount" in cost else ""

@@ -1,0 +1,136 @@
+"""`python -m local run`: documents in, their text out."""
+
+import time
+from collections.abc import Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from local.accounts import Account, Accounts
+from local.embedded_mode import EmbeddedMode, Options, embedded_mode
+from local.outcome import Outcome
+from local.progress import Progress, progress, summary
+from local.published_events import PublishedEvent
+from local.stack import Stack
+from local.uploads import LocalDocument, Uploads, find_documents
+
+ALL_RECOGNIZED, SOME_FAILED, REJECTED, NOT_RUN = 0, 1, 2, 3
+EXIT_CODES = {"complete": ALL_RECOGNIZED, "partial": SOME_FAILED, "failed": SOME_FAILED, "rejected": REJECTED}
+SPLIT_SECONDS = 20.0  # without an event and with nothing in any queue: nothing will come any more
+REMINDER_SECONDS = 60.0
+WRITERS = 2
+
+
+class Stuck(Exception):
+    """Nothing happens any more, or not for too long; the message says what was last seen."""
+
+
+@dataclass(frozen=True)
+class Order:
+    """What the user asks for."""
+
+    documents: Path
+    output: Path
+    tasks: str | None = None
+    profile: str | None = None
+    parameters: Mapping[str, str] | None = None
+    patience: float = 1800.0
+
+
+def run(order: Order, console: Console) -> int:
+    started = time.monotonic()
+    documents = find_documents(order.documents, order.output)
+    logs = order.output / "logs"
+    with embedded_mode(Options(logs=logs, parameters=order.parameters or {})) as mode:
+        warm(mode.stack, order.tasks)
+        engine = "embedded engine" if mode.engine else "engine of QWEN_BASE_URL"
+        console.print(f"ready in {time.monotonic() - started:.1f} s: {engine}, logs in {logs}", highlight=False)
+        return Run(order, mode, documents, console).to_the_end()
+
+
+def warm(stack: Stack, tasks: str | None) -> None:
+    """Start the functions that this run needs: who is told of uploads, then the wanted tasks' functions."""
+    wanted = (tasks or stack.deployment.parameters.get("DefaultTasks", "")).replace(" ", "").split(",")
+    of_tasks = [
+        name
+        for name, function in stack.deployment.functions.items()
+        if function.variables.get("TASK") in wanted or ("all" in wanted and "TASK" in function.variables)
+    ]
+    stack.warm([*dict.fromkeys(stack.deployment.notified_functions.values()), *of_tasks])
+
+
+class Run:
+    def __init__(self, order: Order, mode: EmbeddedMode, documents: list[LocalDocument], console: Console) -> None:
+        self._order = order
+        self._mode = mode
+        self._documents = documents
+        self._console = console
+        self._accounts = Accounts(documents)
+        self._outcome = Outcome(mode.stack)
+        self._receipts: dict[int, dict[str, Any]] = {}
+        self._written: list[Future[None]] = []
+        self._last_event = self._last_reminder = time.monotonic()
+
+    def to_the_end(self) -> int:
+        bucket = self._mode.stack.deployment.outputs["UploadsBucket"]
+        uploads = Uploads(self._mode.stack.client("s3"), bucket, self._order.tasks, self._order.profile)
+        stuck = None
+        with ThreadPoolExecutor(WRITERS) as writers, progress(self._accounts, self._console) as shown:
+            uploads.start(self._documents)
+            try:
+                self._follow(uploads, writers, shown)
+            except Stuck as error:
+                stuck = error
+        for written in self._written:
+            written.result()
+        self._console.print(summary(self._accounts.all, self._receipts))
+        self._console.print(f"results: {self._order.output}/<document>/", highlight=False, markup=False)
+        if stuck:
+            raise stuck
+        return max(EXIT_CODES.get(account.status, NOT_RUN) for account in self._accounts.all)
+
+    def _follow(self, uploads: Uploads, writers: ThreadPoolExecutor, shown: Progress) -> None:
+        while self._accounts.open():
+            events = self._mode.published.receive(wait=1)
+            self._accounts.uploaded(uploads.uploaded())
+            moved = self._accounts.record(events)
+            for account in {id(account): account for account in moved}.values():
+                if account.ended is not None and id(account) not in self._receipts:
+                    self._receipts[id(account)] = {}
+                    self._written.append(writers.submit(self._write, account))
+            shown.show(moved)
+            self._warn(events, shown)
+            self._check_life(bool(events), shown)
+
+    def _write(self, account: Account) -> None:
+        receipt = self._outcome.receipt(account.receipt)
+        self._outcome.write(self._order.output / account.document.place, receipt)
+        self._receipts[id(account)] = receipt
+
+    def _warn(self, events: list[PublishedEvent], shown: Progress) -> None:
+        for event in events:
+            if event.name == "RecognitionSuspended":
+                shown.say(f"recognition is suspended, {event.detail['reason']}: {event.detail['message']}")
+
+    def _check_life(self, moved: bool, shown: Progress) -> None:
+        now = time.monotonic()
+        if moved:
+            self._last_event = self._last_reminder = now
+            return
+        self._mode.check()
+        silence = now - self._last_event
+        waiting = f"{len(self._accounts.open())} of {len(self._documents)} documents have not ended"
+        if silence > self._order.patience:
+            raise Stuck(f"Nothing has happened for {silence:.0f} s; {waiting}. {self._last_failure()}")
+        if silence > SPLIT_SECONDS and self._mode.stack.is_idle():
+            raise Stuck(f"No function has anything left to do, and {waiting}. {self._last_failure()}")
+        if now - self._last_reminder > REMINDER_SECONDS:
+            self._last_reminder = now
+            shown.say(f"nothing has happened for {silence:.0f} s; {waiting}. {self._last_failure()}")
+
+    def _last_failure(self) -> str:
+        failure = self._mode.stack.service.last_failure
+        return f"Last failure: {failure} (logs: {self._mode.stack.logs})." if failure else ""

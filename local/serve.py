@@ -1,0 +1,84 @@
+"""`python -m local serve`: the stack, for whoever uploads to it."""
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from rich.console import Console
+
+from local.embedded_mode import EmbeddedMode, Options, embedded_mode
+from local.emulator import ACCESS_KEY, REGION, SECRET_KEY, is_free
+from local.published_events import PublishedEvent
+
+USUAL_PORT = 4566
+SHOWN_FACTS = ("page", "task", "pages", "status", "reason", "message")
+
+
+@dataclass(frozen=True)
+class Service:
+    logs: Path
+    port: int | None = None
+    parameters: Mapping[str, str] | None = None
+
+
+class PortError(Exception):
+    """The port that was asked for is taken."""
+
+
+def serve(service: Service, console: Console) -> None:
+    """Run until interrupted."""
+    started = time.monotonic()
+    options = Options(logs=service.logs, parameters=service.parameters or {}, port=chosen_port(service.port))
+    with embedded_mode(options) as mode:
+        console.print(introduction(mode, time.monotonic() - started), highlight=False, markup=False, soft_wrap=True)
+        while True:
+            for event in mode.published.receive(wait=1):
+                console.print(event_line(event), highlight=False, markup=False, soft_wrap=True)
+            mode.check()
+
+
+def chosen_port(port: int | None) -> int | None:
+    if port is None:
+        return USUAL_PORT if is_free(USUAL_PORT) else None
+    if not is_free(port):
+        raise PortError(f"Port {port} is taken.")
+    return port
+
+
+def introduction(mode: EmbeddedMode, seconds: float) -> str:
+    stack = mode.stack
+    outputs = stack.deployment.outputs
+    endpoint = stack.endpoint
+    bucket = outputs["UploadsBucket"]
+    engine = mode.engine.base_url if mode.engine else stack.deployment.parameters["QwenBaseUrl"]
+    queues = "\n               ".join(sorted(mapping.queue_arn for mapping in stack.deployment.queue_mappings))
+    credentials = f"AWS_ACCESS_KEY_ID={ACCESS_KEY} AWS_SECRET_ACCESS_KEY={SECRET_KEY}"
+    return f"""\
+Pagewise is ready ({seconds:.1f} s).
+
+endpoint       {endpoint}
+credentials    {credentials} AWS_DEFAULT_REGION={REGION}
+uploads        s3://{bucket}/uploads/
+pages          s3://{outputs["PagesBucket"]}/documents/<document id>/
+results table  {outputs["ResultsTable"]}
+event bus      {outputs["EventBus"]}
+queues         {queues}
+engine         {engine}
+logs           {stack.logs}
+
+{credentials} AWS_DEFAULT_REGION={REGION} \\
+  aws --endpoint-url {endpoint} s3 cp document.pdf s3://{bucket}/uploads/ --metadata ocr-tasks=text_recognition
+
+boto3.client("s3", endpoint_url="{endpoint}", region_name="{REGION}", aws_access_key_id="{ACCESS_KEY}",
+             aws_secret_access_key="{SECRET_KEY}").upload_file("document.pdf", "{bucket}", "uploads/document.pdf")
+
+Events as they are published; Ctrl-C stops all.
+"""
+
+
+def event_line(event: PublishedEvent) -> str:
+    detail = event.detail
+    document = detail.get("document", {})
+    facts = [f"{name}={detail[name]}" for name in SHOWN_FACTS if detail.get(name) is not None]
+    return "  ".join([event.name, *(document[name] for name in ("key", "id") if name in document), *facts])
