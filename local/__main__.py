@@ -9,9 +9,11 @@ import argparse
 import os
 import signal
 import sys
+import time
 from pathlib import Path
 from types import FrameType
 
+STARTED = time.monotonic()  # before the imports that take longest
 NOT_RUN = 3
 SAMPLES = Path("events/samples")
 SERVE_LOGS = Path(".cache/local/logs")
@@ -90,10 +92,11 @@ def run_or_serve(arguments: argparse.Namespace) -> int:
                     profile=arguments.profile,
                     parameters=parameters,
                     patience=arguments.patience,
+                    started=STARTED,
                 ),
                 console,
             )
-        serve(Service(logs=arguments.logs, port=arguments.port, parameters=parameters), console)
+        serve(Service(logs=arguments.logs, port=arguments.port, parameters=parameters, started=STARTED), console)
     except (DocumentError, EmulatorError, EngineError, DeploymentError, PortError, Stuck) as error:
         print(error, file=sys.stderr)
         return NOT_RUN

@@ -1,7 +1,7 @@
 """Shows how far a run is: bars on a terminal, plain lines elsewhere; and the table at its end."""
 
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import timedelta
 from types import TracebackType
 from typing import Any, Protocol, Self
@@ -115,30 +115,30 @@ def left(seconds: float | None) -> str:
     return "" if seconds is None else f"about {timedelta(seconds=round(seconds))} left"
 
 
-def summary(accounts: Iterable[Account], receipts: dict[int, dict[str, Any]]) -> Table:
-    table = Table(box=box.SIMPLE)
-    table.add_column("document", overflow="fold")
+def summary(accounts: Iterable[Account], receipts: Mapping[int, Mapping[str, Any]]) -> Table:
+    table = Table(box=box.SIMPLE, pad_edge=False)
+    table.add_column("document", overflow="fold", min_width=16)
     table.add_column("status", no_wrap=True)
-    for heading in ("pages", "recognized", "failed", "tokens", "cost", "seconds"):
+    for heading in ("pages", "jobs", "failed", "tokens", currency(receipts), "seconds"):
         table.add_column(heading, justify="right", no_wrap=True)
     for account in accounts:
         receipt = receipts.get(id(account), {})
-        seconds = "" if account.ended is None else f"{account.ended - account.started:.1f}"
-        counts = (str(account.pages), str(account.recognized), str(account.failed))
         table.add_row(
             escape(account.document.name),
             account.status,
-            *counts,
-            str(tokens(receipt.get("usage", {}))),
-            cost(receipt.get("cost", {})),
-            seconds,
+            str(account.pages),
+            str(account.expected),
+            str(account.failed),
+            str(sum(receipt.get("usage", {}).values())),
+            f"{receipt.get('cost', {}).get('amount', 0):.4f}",
+            "" if account.ended is None else f"{account.ended - account.started:.1f}",
         )
     return table
 
 
-def tokens(usage: dict[str, int]) -> int:
-    return usage.get("input_tokens", 0) + usage.get("output_tokens", 0)
+def currency(receipts: Mapping[int, Mapping[str, Any]]) -> str:
+    return next((receipt["cost"]["currency"] for receipt in receipts.values() if "cost" in receipt), "cost")
 
 
-def cost(cost: dict[str, Any]) -> str:
-    return f"{cost['amount']:.4f} {cost.get('currency', '')}".strip() if "amount" in cost else ""
+def reasons(accounts: Iterable[Account]) -> list[str]:
+    return [f"{account.document.name}: {account.reason}" for account in accounts if account.reason]

@@ -3,7 +3,7 @@
 import time
 from collections.abc import Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,7 @@ from rich.console import Console
 from local.accounts import Account, Accounts
 from local.embedded_mode import EmbeddedMode, Options, embedded_mode
 from local.outcome import Outcome
-from local.progress import Progress, progress, summary
+from local.progress import Progress, progress, reasons, summary
 from local.published_events import PublishedEvent
 from local.stack import Stack
 from local.uploads import LocalDocument, Uploads, find_documents
@@ -38,16 +38,16 @@ class Order:
     profile: str | None = None
     parameters: Mapping[str, str] | None = None
     patience: float = 1800.0
+    started: float = field(default_factory=time.monotonic)
 
 
 def run(order: Order, console: Console) -> int:
-    started = time.monotonic()
     documents = find_documents(order.documents, order.output)
     logs = order.output / "logs"
     with embedded_mode(Options(logs=logs, parameters=order.parameters or {})) as mode:
         warm(mode.stack, order.tasks)
         engine = "embedded engine" if mode.engine else "engine of QWEN_BASE_URL"
-        console.print(f"ready in {time.monotonic() - started:.1f} s: {engine}, logs in {logs}", highlight=False)
+        console.print(f"ready in {time.monotonic() - order.started:.1f} s: {engine}, logs in {logs}", highlight=False)
         return Run(order, mode, documents, console).to_the_end()
 
 
@@ -87,6 +87,8 @@ class Run:
         for written in self._written:
             written.result()
         self._console.print(summary(self._accounts.all, self._receipts))
+        for reason in reasons(self._accounts.all):
+            self._console.print(reason, highlight=False, markup=False, soft_wrap=True)
         self._console.print(f"results: {self._order.output}/<document>/", highlight=False, markup=False)
         if stuck:
             raise stuck

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from rich.console import Console
@@ -20,6 +20,7 @@ class Service:
     logs: Path
     port: int | None = None
     parameters: Mapping[str, str] | None = None
+    started: float = field(default_factory=time.monotonic)
 
 
 class PortError(Exception):
@@ -28,10 +29,11 @@ class PortError(Exception):
 
 def serve(service: Service, console: Console) -> None:
     """Run until interrupted."""
-    started = time.monotonic()
     options = Options(logs=service.logs, parameters=service.parameters or {}, port=chosen_port(service.port))
     with embedded_mode(options) as mode:
-        console.print(introduction(mode, time.monotonic() - started), highlight=False, markup=False, soft_wrap=True)
+        console.print(
+            introduction(mode, time.monotonic() - service.started), highlight=False, markup=False, soft_wrap=True
+        )
         while True:
             for event in mode.published.receive(wait=1):
                 console.print(event_line(event), highlight=False, markup=False, soft_wrap=True)
