@@ -45,7 +45,9 @@ async def _answer_one(wish: Wish, image: SentImage, max_pixels: int, reader: Pag
         case Task.KEY_INFORMATION_EXTRACTION:
             return await asyncio.to_thread(_fields, read, wish.schema)
         case Task.TABLE_PARSING:
-            tables = await reader.tables(image, max_pixels)
+            from local.engine.tables import whole_page
+
+            tables = await reader.tables(image, max_pixels) or [whole_page(read.page)]
             return Answer(_fenced("html", "\n".join(table.html() for table in tables)))
         case Task.DOCUMENT_PARSING:
             from local.engine.latex import document

@@ -1,0 +1,298 @@
+"""Key information: labels and the values that stand by them, found by geometry and fuzzy matching.
+
+A value is always text of the page as it was read; what is not found is null.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from rapidfuzz import fuzz
+
+from local.engine.glossary import TRANSLATIONS
+from local.engine.recognition.page import Line, Page
+
+Schema = dict[str, Any]
+Row = Sequence[Line]
+
+LABEL_LETTERS = 48
+"""What stands before a colon is a label if it is at most so long."""
+SIMILAR = 80.0
+"""Of 100: how like a label must be to the key."""
+BELOW = 2.5
+"""How far below its label a value may stand, in line heights."""
+SEPARATED = re.compile(r"^(?P<label>[^:：]*[^\W\d_][^:：]*)[:：](?!//)\s*(?P<value>.*)$")
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    label: str
+    value: str
+    row: int
+
+
+def all_fields(page: Page) -> dict[str, Any]:
+    """Every label with its value; a label that comes again has the list of its values."""
+    found: dict[str, Any] = {}
+    for pair in _pairs(page.rows):
+        before = found.get(pair.label)
+        if before is None:
+            found[pair.label] = pair.value
+        elif isinstance(before, list):
+            before.append(pair.value)
+        else:
+            found[pair.label] = [before, pair.value]
+    return found
+
+
+def fields_by_schema(page: Page, schema: Schema) -> dict[str, Any]:
+    """The schema with its values filled in."""
+    return _filled(schema, page.rows)
+
+
+def _filled(schema: Schema, rows: Sequence[Row]) -> dict[str, Any]:
+    leaves = [key for key, wanted in schema.items() if not isinstance(wanted, dict | list)]
+    values = _values(leaves, schema, rows)
+    filled: dict[str, Any] = {}
+    for key, wanted in schema.items():
+        if isinstance(wanted, dict):
+            filled[key] = _section(key, wanted, schema, rows)
+        elif isinstance(wanted, list):
+            filled[key] = _elements(key, wanted, rows)
+        else:
+            filled[key] = values[key]
+    return filled
+
+
+# Pairs
+
+
+def _pairs(rows: Sequence[Row]) -> list[Pair]:
+    pairs: list[Pair] = []
+    taken: set[int] = set()
+    for number, row in enumerate(rows):
+        for place, line in enumerate(row):
+            if id(line) in taken or (parts := _separated(line.text)) is None:
+                continue
+            label, value = parts
+            if not value:
+                beside = _value_beside(row, place) or _value_below(line, rows[number + 1 :])
+                if beside is None:
+                    continue
+                taken.add(id(beside))
+                value = beside.text
+            taken.add(id(line))
+            pairs.append(Pair(label, value, number))
+    pairs += _pairs_of_headings(rows, taken)
+    pairs += _pairs_of_two(rows, taken)
+    return sorted(pairs, key=lambda pair: pair.row)
+
+
+def _separated(text: str) -> tuple[str, str] | None:
+    parts = SEPARATED.match(text)
+    if parts is None or len(parts["label"]) > LABEL_LETTERS:
+        return None
+    return parts["label"].strip(" *•·-"), parts["value"].strip()
+
+
+def _value_beside(row: Row, place: int) -> Line | None:
+    if place + 1 < len(row) and _separated(row[place + 1].text) is None:
+        return row[place + 1]
+    return None
+
+
+def _value_below(label: Line, rows: Sequence[Row]) -> Line | None:
+    for line in (line for row in rows[:3] for line in row):
+        aligned = min(label.box.right, line.box.right) - max(label.box.left, line.box.left) > 0
+        near = 0 <= line.box.centre[1] - label.box.centre[1] <= BELOW * label.box.height
+        if aligned and near and _separated(line.text) is None:
+            return line
+    return None
+
+
+def _pairs_of_headings(rows: Sequence[Row], taken: set[int]) -> Iterator[Pair]:
+    """A row of headings without digits over a row of values with some."""
+    for number, (headings, values) in enumerate(zip(rows, rows[1:], strict=False)):
+        free = len(headings) >= 2 and len(values) >= 2 and not any(id(line) in taken for line in [*headings, *values])
+        if not free or any(_has_digit(line.text) for line in headings) or not any(_has_digit(v.text) for v in values):
+            continue
+        for heading in headings:
+            under = [line for line in values if _covers(heading, line)]
+            if under:
+                taken.update((id(heading), id(under[0])))
+                yield Pair(heading.text, under[0].text, number)
+
+
+def _covers(heading: Line, line: Line) -> bool:
+    common = min(heading.box.right, line.box.right) - max(heading.box.left, line.box.left)
+    return common > 0.3 * min(heading.box.width, line.box.width)
+
+
+def _pairs_of_two(rows: Sequence[Row], taken: set[int]) -> Iterator[Pair]:
+    """A name and an amount alone in their row, as on receipts."""
+    for number, row in enumerate(rows):
+        if len(row) == 2 and not any(id(line) in taken for line in row):
+            name, amount = row[0].text, row[1].text
+            if any(letter.isalpha() for letter in name) and _has_digit(amount):
+                yield Pair(name, amount, number)
+
+
+def _has_digit(text: str) -> bool:
+    return any(letter.isdigit() for letter in text)
+
+
+# Values by key
+
+
+def _values(keys: Sequence[str], schema: Schema, rows: Sequence[Row]) -> dict[str, str | None]:
+    """Each key's value. The most alike key and label are matched first, and a label serves one key."""
+    pairs = _pairs(rows) + list(_pairs_by_prefix(keys, rows))
+    ranked = sorted(
+        ((_likeness(key, pair.label), -place, key, pair) for key in keys for place, pair in enumerate(pairs)),
+        key=lambda match: match[:2],
+        reverse=True,
+    )
+    values: dict[str, str | None] = dict.fromkeys(keys)
+    used: set[int] = set()
+    for likeness, _, key, pair in ranked:
+        if likeness >= SIMILAR and values[key] is None and id(pair) not in used:
+            used.add(id(pair))
+            values[key] = _in_form(pair.value, str(schema[key]))
+    return values
+
+
+def _pairs_by_prefix(keys: Sequence[str], rows: Sequence[Row]) -> Iterator[Pair]:
+    """Labels without a colon: "Total 7.00" for the key "Total"."""
+    for number, row in enumerate(rows):
+        for line in row:
+            words = line.text.split()
+            for key in keys:
+                for name in _names(key):
+                    length = len(name.split())
+                    label, value = " ".join(words[:length]), " ".join(words[length:])
+                    if value and _has_digit(value) and fuzz.ratio(_plain(label), _plain(name)) >= SIMILAR:
+                        yield Pair(label, value, number)
+
+
+def _likeness(key: str, label: str) -> float:
+    return max(_likeness_of_names(_plain(name), _plain(label)) for name in _names(key))
+
+
+def _likeness_of_names(name: str, label: str) -> float:
+    words, others = set(name.split()), set(label.split())
+    if not words or not others:
+        return 0.0
+    likeness = fuzz.token_sort_ratio(name, label)
+    if words < others or others < words:
+        shorter, longer = sorted((len(words), len(others)))
+        likeness = max(likeness, 70 + 25 * shorter / longer)
+    return float(likeness)
+
+
+def _names(key: str) -> list[str]:
+    return [key, *TRANSLATIONS.get(_plain(key), ())]
+
+
+def _plain(text: str) -> str:
+    text = unicodedata.normalize("NFKC", text).lower()
+    text = re.sub(r"\b(no|num|nr)\b\.?|#|№", " number ", text)
+    return " ".join(re.sub(r"[^\w]+|_", " ", text).split())
+
+
+def _in_form(value: str, description: str) -> str:
+    """The part of the value that has the form which the description names."""
+    if "YYYY-MM-DD" in description and (date := re.search(r"(\d{4})\s*[-/.年]\s*(\d{1,2})\s*[-/.月]\s*(\d{1,2})", value)):
+        return f"{date[1]}-{date[2]:0>2}-{date[3]:0>2}"
+    if re.search(r"only digits|digits only", description) and (digits := re.search(r"\d+", value)):
+        return digits[0]
+    return value
+
+
+# Sections and lists
+
+
+def _section(key: str, wanted: Schema, schema: Schema, rows: Sequence[Row]) -> dict[str, Any]:
+    """A nested object: from the line that is like its key to the next section; else each field by both names."""
+    start = _row_like(key, rows)
+    if start is None:
+        both = {f"{key} {name}": part for name, part in wanted.items()}
+        return dict(zip(wanted, _filled(both, rows).values(), strict=True))
+    others = [_row_like(name, rows) for name, part in schema.items() if isinstance(part, dict | list) and name != key]
+    end = min((row for row in others if row is not None and row > start), default=len(rows))
+    return _filled(wanted, rows[start:end])
+
+
+def _row_like(key: str, rows: Sequence[Row]) -> int | None:
+    ranked = [(_likeness(key, line.text), -number) for number, row in enumerate(rows) for line in row]
+    likeness, number = max(ranked, default=(0.0, 0))
+    return -number if likeness >= SIMILAR else None
+
+
+def _elements(key: str, template: list[Any], rows: Sequence[Row]) -> list[Any]:
+    """A list: the rows under the headings that are like the template's keys, or the lines under the list's name."""
+    if not template:
+        return []
+    if isinstance(template[0], dict):
+        return _records(template[0], rows)
+    start = _row_like(key, rows)
+    if start is None:
+        return []
+    heading = max(rows[start], key=lambda line: _likeness(key, line.text))
+    values: list[Any] = []
+    for row in rows[start + 1 :]:
+        under = [line.text for line in row if _covers(heading, line)]
+        if not under or _separated(under[0]) is not None:
+            break
+        values += under
+    return values
+
+
+def _records(template: Schema, rows: Sequence[Row]) -> list[dict[str, Any]]:
+    found = _headings(template, rows)
+    if found is None:
+        return []
+    start, headings = found
+    records: list[dict[str, Any]] = []
+    for row in rows[start + 1 :]:
+        cells = _cells_by_column(row, list(headings.values()))
+        record = {key: cells.get(id(headings[key])) if key in headings else None for key in template}
+        filled = sum(value is not None for value in record.values())
+        if filled < max(1, len(headings) / 2):
+            if records:
+                break
+            continue
+        records.append(record)
+    return records
+
+
+def _headings(template: Schema, rows: Sequence[Row]) -> tuple[int, dict[str, Line]] | None:
+    """The row with the most headings that are like the template's keys, at least two or all of them."""
+    best: tuple[int, dict[str, Line]] | None = None
+    for number, row in enumerate(rows):
+        headings: dict[str, Line] = {}
+        for key in template:
+            free = [line for line in row if line not in headings.values()]
+            like = max(free, key=lambda line: _likeness(key, line.text), default=None)  # noqa: B023
+            if like is not None and _likeness(key, like.text) >= SIMILAR:
+                headings[key] = like
+        if len(headings) >= min(2, len(template)) and (best is None or len(headings) > len(best[1])):
+            best = number, headings
+    return best
+
+
+def _cells_by_column(row: Row, headings: Sequence[Line]) -> dict[int, str]:
+    """Each cell's text under the nearest heading."""
+    cells: dict[int, str] = {}
+    for line in row:
+        heading = min(headings, key=lambda one: _distance(one, line))
+        if _distance(heading, line) < heading.box.height * 3:
+            cells[id(heading)] = f"{cells[id(heading)]} {line.text}" if id(heading) in cells else line.text
+    return cells
+
+
+def _distance(heading: Line, line: Line) -> float:
+    return max(0.0, heading.box.left - line.box.right, line.box.left - heading.box.right)

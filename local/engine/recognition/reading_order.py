@@ -24,6 +24,9 @@ PROSE_LENGTH = 8.0
 PROSE_FILL = 0.4
 """The median line of prose fills this share of its column."""
 
+GRID_SHARE = 0.6
+"""Share of the columns that must be at least half filled, and of the rows with more than one cell."""
+
 
 @dataclass(frozen=True, slots=True)
 class Placed:
@@ -181,5 +184,27 @@ def _by_rows(bands: Iterable[Sequence[Placed]]) -> list[Row]:
         elif len(stacks) == 1:
             rows.extend([placed.line] for placed in sorted(stacks[0], key=lambda one: (one.box.top, one.box.left)))
         else:
-            rows.extend(row for stack in stacks for row in _by_rows(_bands(stack)))
+            rows.extend(_grid(band, stacks) or (row for stack in stacks for row in _by_rows(_bands(stack))))
     return rows
+
+
+def _grid(band: Sequence[Placed], stacks: Sequence[Sequence[Placed]]) -> list[Row]:
+    """The rows of a table set so tightly that no white space parts them; nothing if the band is no table."""
+    rows: list[list[Placed]] = []
+    for placed in sorted(band, key=lambda one: one.box.left):
+        level = max(rows, key=lambda row: _overlap(row[-1].box, placed.box), default=None)
+        if level is not None and _overlap(level[-1].box, placed.box) >= 0.5:
+            level.append(placed)
+        else:
+            rows.append([placed])
+    filled = sum(len(stack) >= len(rows) / 2 for stack in stacks)
+    if filled < GRID_SHARE * len(stacks) or sum(len(row) > 1 for row in rows) < GRID_SHARE * len(rows):
+        return []
+    rows.sort(key=lambda row: statistics.fmean(placed.box.centre[1] for placed in row))
+    return [[placed.line for placed in row] for row in rows]
+
+
+def _overlap(one: Box, other: Box) -> float:
+    """Of the lower one's height."""
+    common = min(one.bottom, other.bottom) - max(one.top, other.top)
+    return common / max(1.0, min(one.height, other.height))

@@ -16,13 +16,18 @@ from functools import cache
 from pathlib import Path
 
 import cv2
+import numpy as np
 
 from local.engine.recognition.page import Picture
 
 TIME_LIMIT = 20.0
 """Seconds for one run: a page's lines take about half a second."""
 LINE_HEIGHT = 48
+LEAST_HEIGHT, MOST_HEIGHT = 30, 80
+"""Lines within these keep their height."""
 BORDER = 10
+NO_SPACE = 0.25
+"""Gap between syllables, in letter heights, that is no space."""
 SIDE_BY_SIDE = 2
 SCRIPT_MODELS = ("osd", "equ", "snum")
 """Packs that hold no language."""
@@ -34,6 +39,7 @@ class Word:
     confidence: float
     left: int
     right: int
+    height: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,9 +82,14 @@ def _read_chunk(crops: Sequence[Picture], language: str) -> list[Reading]:
 
 def _prepared(crop: Picture) -> Picture:
     grey = cv2.cvtColor(crop, cv2.COLOR_BGR2GRAY)
-    scale = LINE_HEIGHT / grey.shape[0]
-    grey = cv2.resize(grey, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC)
-    return cv2.copyMakeBorder(grey, BORDER, BORDER, BORDER, BORDER, cv2.BORDER_REPLICATE).astype("uint8")
+    height = grey.shape[0]
+    if not LEAST_HEIGHT <= height <= MOST_HEIGHT:
+        scale = LINE_HEIGHT / height
+        how = cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC
+        grey = cv2.resize(grey, None, fx=scale, fy=scale, interpolation=how)
+    background = float(np.percentile(grey, 90))
+    framed = cv2.copyMakeBorder(grey, BORDER, BORDER, BORDER, BORDER, cv2.BORDER_CONSTANT, value=background)
+    return framed.astype(np.uint8)
 
 
 def _words(table: str, pages: int) -> list[list[Word]]:
@@ -87,8 +98,8 @@ def _words(table: str, pages: int) -> list[list[Word]]:
     for row in table.splitlines():
         cells = row.split("\t")
         if len(cells) == 12 and cells[0] == "5" and cells[11].strip():
-            left, width = int(cells[6]), int(cells[8])
-            words[int(cells[1]) - 1].append(Word(cells[11].strip(), float(cells[10]) / 100, left, left + width))
+            left, width, height = int(cells[6]), int(cells[8]), int(cells[9])
+            words[int(cells[1]) - 1].append(Word(cells[11].strip(), float(cells[10]) / 100, left, left + width, height))
     return words
 
 
@@ -98,7 +109,7 @@ def _joined(words: list[Word]) -> Reading:
         return Reading("", 0.0)
     text = words[0].text
     for before, word in zip(words, words[1:], strict=False):
-        close = word.left - before.right < LINE_HEIGHT * 0.2
+        close = word.left - before.right < NO_SPACE * max(before.height, word.height)
         text += ("" if close and _is_east_asian(text[-1]) and _is_east_asian(word.text[0]) else " ") + word.text
     letters = sum(len(word.text) for word in words)
     return Reading(text, sum(word.confidence * len(word.text) for word in words) / letters)
