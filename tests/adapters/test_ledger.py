@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from itertools import product
@@ -30,8 +29,8 @@ from tests.fakes import MemoryLedger
 
 
 @pytest.fixture(params=["memory", "dynamodb"])
-def ledger(request: pytest.FixtureRequest) -> Iterator[Ledger]:
-    yield MemoryLedger() if request.param == "memory" else dynamo(request.getfixturevalue("deployed"))
+def ledger(request: pytest.FixtureRequest) -> Ledger:
+    return MemoryLedger() if request.param == "memory" else dynamo(request.getfixturevalue("deployed"))
 
 
 def dynamo(deployed: Deployed) -> DynamoLedger:

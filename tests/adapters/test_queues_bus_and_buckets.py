@@ -19,7 +19,9 @@ from pagewise.model import DocumentId, PageJob, PageRange, StoredImage, Upload
 from pagewise.tasks import Task
 from tests.adapters.conftest import Deployed
 
-JOB = PageJob(DocumentId("d"), 7, Task.MULTI_LAN, 2, StoredImage("documents/d/pages/00007.png", "image/png", 10, 20, 30))
+JOB = PageJob(
+    DocumentId("d"), 7, Task.MULTI_LAN, 2, StoredImage("documents/d/pages/00007.png", "image/png", 10, 20, 30)
+)
 
 
 def queues(deployed: Deployed) -> SqsQueues:
@@ -41,7 +43,9 @@ def received(deployed: Deployed, url: str, count: int) -> list[dict[str, object]
 
 
 def test_page_jobs_go_to_their_tasks_queues_with_the_document_as_group(deployed: Deployed) -> None:
-    jobs = [replace(JOB, page=page, task=task) for page in range(1, 13) for task in (Task.MULTI_LAN, Task.TABLE_PARSING)]
+    jobs = [
+        replace(JOB, page=page, task=task) for page in range(1, 13) for task in (Task.MULTI_LAN, Task.TABLE_PARSING)
+    ]
     queues(deployed).send_jobs(jobs)
     for task in (Task.MULTI_LAN, Task.TABLE_PARSING):
         found = received(deployed, deployed.outputs["PageJobQueues"] + task, 12)
@@ -54,7 +58,10 @@ def test_page_ranges_go_to_the_split_queue(deployed: Deployed) -> None:
     ranges = [PageRange(first, first + 19) for first in range(1, 500, 20)]
     queues(deployed).send_ranges(DocumentId("d"), ranges)
     found = received(deployed, deployed.outputs["SplitQueue"], len(ranges))
-    assert sorted((messages.load_range(str(message["Body"]))[1] for message in found), key=lambda pages: pages.first) == ranges
+    assert (
+        sorted((messages.load_range(str(message["Body"]))[1] for message in found), key=lambda pages: pages.first)
+        == ranges
+    )
 
 
 def test_a_job_put_off_is_not_seen_before_its_time(deployed: Deployed) -> None:

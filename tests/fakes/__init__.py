@@ -1,4 +1,4 @@
-"""In-memory implementations of the ports: they keep the ports' promises, atomicity included, and record nothing else."""
+"""In-memory implementations of the ports: they keep the ports' promises, atomicity included."""
 
 from __future__ import annotations
 
@@ -45,7 +45,8 @@ class MemoryClock:
     @staticmethod
     def iso(milliseconds: int) -> str:
         seconds, rest = divmod(milliseconds, 1000)
-        return f"2026-01-{1 + seconds // 86400:02}T{seconds // 3600 % 24:02}:{seconds // 60 % 60:02}:{seconds % 60:02}.{rest:03}Z"
+        clock = f"{seconds // 3600 % 24:02}:{seconds // 60 % 60:02}:{seconds % 60:02}.{rest:03}"
+        return f"2026-01-{1 + seconds // 86400:02}T{clock}Z"
 
 
 @dataclass
@@ -182,7 +183,9 @@ class MemoryLedger:
 
     def unfinished(self, before: str) -> Iterable[DocumentId]:
         return [
-            document.id for document in list(self.documents.values()) if not document.announced and document.due < before
+            document.id
+            for document in list(self.documents.values())
+            if not document.announced and document.due < before
         ]
 
 

@@ -103,12 +103,14 @@ def pagewise() -> Pagewise:
     return Pagewise()
 
 
-def picture(width: int = 200, height: int = 100, mode: str = "RGB", image_format: str = "PNG", **options: object) -> bytes:
+def picture(
+    width: int = 200, height: int = 100, mode: str = "RGB", image_format: str = "PNG", **options: object
+) -> bytes:
     """A small picture with something drawn on it."""
     image = Image.new("RGB", (width, height), "white")
     ImageDraw.Draw(image).line((0, 0, width, height), fill="red", width=3)
     buffer = io.BytesIO()
-    image.convert(mode).save(buffer, format=image_format, **options)  # type: ignore[arg-type]
+    image.convert(mode).save(buffer, format=image_format, **options)
     return buffer.getvalue()
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import pairwise
 
 import pytest
 from hypothesis import given
@@ -17,7 +18,9 @@ from tests.unit.conftest import Pagewise, picture, tiff
 
 
 def test_an_image_becomes_one_page_with_one_job_for_each_task(pagewise: Pagewise) -> None:
-    document = pagewise.split.upload(pagewise.upload(picture(), ocr_tasks="text_recognition, multi_lan", ocr_tag="case 7"))
+    document = pagewise.split.upload(
+        pagewise.upload(picture(), ocr_tasks="text_recognition, multi_lan", ocr_tag="case 7")
+    )
 
     assert (document.pages, document.tasks) == (1, (Task.TEXT_RECOGNITION, Task.MULTI_LAN))
     assert [(job.page, job.task) for job in pagewise.queues.jobs] == [(1, "text_recognition"), (1, "multi_lan")]
@@ -49,7 +52,7 @@ def test_the_document_is_written_before_anything_is_fanned_out(pagewise: Pagewis
     upload = pagewise.upload(picture())
 
     class Refusing(type(pagewise.queues)):  # type: ignore[misc]
-        def send_jobs(self, jobs: object) -> None:
+        def send_jobs(self, _jobs: object) -> None:
             assert pagewise.ledger.document(upload.document_id) is not None
             raise StorageBusy("no")
 
@@ -171,7 +174,7 @@ def test_subranges_are_exactly_the_range(first: int, length: int, size: int) -> 
     pieces = subranges(pages, size)
     assert pieces[0].first == pages.first
     assert pieces[-1].last == pages.last
-    assert all(left.last + 1 == right.first for left, right in zip(pieces, pieces[1:], strict=False))
+    assert all(left.last + 1 == right.first for left, right in pairwise(pieces))
     assert len(pieces) <= MAX_SUBRANGES
     assert all(len(piece) % size == 0 for piece in pieces[:-1])
     assert length <= size or max(len(piece) for piece in pieces) < length

@@ -1,0 +1,69 @@
+# Pagewise. `make` lists what there is.
+
+DOC ?= events/samples
+OUT ?= out
+PORT ?= 4567
+
+PYTHONPATH := layers/pagewise:.
+export PYTHONPATH
+LOCAL := .venvs/local/bin/python -m local
+DEVELOPMENT := .venvs/development/bin
+SAM := SAM_CLI_TELEMETRY=0 AWS_DEFAULT_REGION=$${AWS_DEFAULT_REGION:-us-east-1} .venvs/sam/bin/sam
+PYTHON_SOURCES := layers functions local tests events/samples
+
+.PHONY: help run local engine test check lint format bench build deploy lock clean
+
+help: ## what there is
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+run: ## DOC=path [TASKS=a,b|all] [OUT=out]: the whole pipeline on this machine, without an account or a key
+	@local/setup.sh
+	@$(LOCAL) run --doc "$(DOC)" --out "$(OUT)" $(if $(TASKS),--tasks "$(TASKS)") $(if $(PROFILE),--profile "$(PROFILE)")
+
+local: ## the stack on this machine, until Ctrl-C: upload with any S3 client
+	@local/setup.sh
+	@$(LOCAL) serve
+
+engine: ## PORT=n: the embedded OCR engine alone
+	@local/setup.sh engine local
+	@$(LOCAL) engine --port $(PORT)
+
+test: ## all tests
+	@local/setup.sh emulator functions engine local development sam
+	@$(DEVELOPMENT)/pytest
+
+check: lint test ## lint, types, template, tests
+
+lint:
+	@local/setup.sh development engine sam
+	@$(DEVELOPMENT)/ruff check $(PYTHON_SOURCES)
+	@$(DEVELOPMENT)/ruff format --check $(PYTHON_SOURCES)
+	@$(DEVELOPMENT)/mypy
+	@$(DEVELOPMENT)/mypy --python-executable .venvs/engine/bin/python --exclude none local/engine
+	@$(DEVELOPMENT)/cfn-lint template.yaml
+	@$(SAM) validate --lint
+
+format: ## put the sources into the one format
+	@local/setup.sh development
+	@$(DEVELOPMENT)/ruff check --fix-only $(PYTHON_SOURCES)
+	@$(DEVELOPMENT)/ruff format $(PYTHON_SOURCES)
+
+bench: ## one JSON object of ratios and overheads
+	@local/setup.sh emulator functions engine local development
+	@$(DEVELOPMENT)/python -m tests.benchmarks
+
+build: ## the deployable stack under .aws-sam/build
+	@local/setup.sh sam
+	@$(SAM) build
+
+deploy: build ## guided the first time, then by samconfig.toml
+	@$(SAM) deploy $(if $(wildcard samconfig.toml),--guided)
+
+lock: ## all lock files anew, from the pinned requirements
+	@local/setup.sh development
+	@for input in layers/pagewise/requirements.in locks/*.in; do \
+		uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
+			"$$input" -o "$${input%.in}.txt" || exit 1; done
+
+clean: ## environments, builds, outputs
+	rm -rf .venvs .aws-sam .cache out
