@@ -35,7 +35,7 @@ from local.runtime_api import (
 )
 
 INITIALIZATION_SECONDS = 60.0  # Lambda gives 10 s on a processor of its own; here all share a few
-DEFAULT_CONCURRENCY = max(4, os.cpu_count() or 1)  # environments of one function, as an account's quota bounds them
+DEFAULT_CONCURRENCY = max(2, os.cpu_count() or 1)  # environments of one function: more would share the same processors
 
 logger = logging.getLogger(__name__)
 
