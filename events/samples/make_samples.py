@@ -60,14 +60,14 @@ FIRST_PAGE = [
         "1  Summary",
         [
             (
-                "In 2025 the four ferries of the Northern Sound carried 412,680 passengers, 6.3 per cent more than in"
-                " the year before. Of 9,124 planned crossings, 8,967 were made. Nine out of ten arrived within five minutes"
-                " of the timetable; in January and February, when storms closed the outer harbour on eleven days, it was"
-                " seven out of ten."
+                "In 2025 the four ferries of the Northern Sound carried 412,680 passengers, 6.3 per cent more than"
+                " in the year before. Of 9,124 planned crossings, 8,967 were made. Nine out of ten arrived within"
+                " five minutes of the timetable; in January and February, when storms closed the outer harbour on"
+                " eleven days, it was seven out of ten."
             ),
             (
-                "The new vessel Aurora entered service on 14 May. She replaced the Petrel, which had served the route"
-                " between Harbour Point and Lowmoor for 38 years."
+                "The new vessel Aurora entered service on 14 May. She replaced the Petrel, which had served the"
+                " route between Harbour Point and Lowmoor for 38 years."
             ),
         ],
     ),
@@ -75,10 +75,10 @@ FIRST_PAGE = [
         "2  How punctuality is measured",
         [
             (
-                "A crossing counts as punctual when the bow ramp is down no later than five minutes after the time that"
-                " the timetable promises. Times are taken from the ramp's own switch, so that nobody has to write them"
-                " down. Crossings that are cancelled before the passengers board are counted apart and do not enter the"
-                " figures below."
+                "A crossing counts as punctual when the bow ramp is down no later than five minutes after the time"
+                " that the timetable promises. Times are taken from the ramp's own switch, so that nobody has to"
+                " write them down. Crossings that are cancelled before the passengers board are counted apart and do"
+                " not enter the figures below."
             ),
         ],
     ),
@@ -88,7 +88,8 @@ FIRST_PAGE = [
             (
                 "From March 2026 the first departure from Lowmoor will leave at 05:40 instead of 05:55, to meet the"
                 " morning train. Travellers will find the expected arrival of each ferry on the boards of all six"
-                " piers. A second ramp at Harbour Point, planned for the autumn, will shorten loading by about four minutes."
+                " piers. A second ramp at Harbour Point, planned for the autumn, will shorten loading by about four"
+                " minutes."
             ),
         ],
     ),
@@ -98,12 +99,13 @@ LEFT_COLUMN = [
         "4  Passengers",
         [
             (
-                "Most passengers travel between June and August. In July alone 71,300 people crossed the Sound, twice"
-                " as many as in November. Commuters make up a third of all journeys and are spread evenly over the year."
+                "Most passengers travel between June and August. In July alone 71,300 people crossed the Sound,"
+                " twice as many as in November. Commuters make up a third of all journeys and are spread evenly over"
+                " the year."
             ),
             (
-                "Bicycles have doubled since 2021. The car deck now keeps a lane free for them, and groups are asked to"
-                " announce themselves a day ahead."
+                "Bicycles have doubled since 2021. The car deck now keeps a lane free for them, and groups are asked"
+                " to announce themselves a day ahead."
             ),
         ],
     ),
@@ -136,8 +138,8 @@ RIGHT_COLUMN_END = [
         "7  Costs",
         [
             (
-                "A crossing cost 318.40 on average, of which fuel was 41 per cent. The Aurora burns a fifth less than"
-                " the vessel she replaced."
+                "A crossing cost 318.40 on average, of which fuel was 41 per cent. The Aurora burns a fifth less"
+                " than the vessel she replaced."
             ),
             "Questions are welcome at the office of the Sound Ferries, 3 Quay Street, Harbour Point.",
         ],
