@@ -14,7 +14,8 @@ from typing import Any
 from rapidfuzz import fuzz
 
 from local.engine.glossary import TRANSLATIONS
-from local.engine.recognition.page import Line, Page
+from local.engine.recognition.joining import joined
+from local.engine.recognition.page import Box, Line, Page, around
 
 Schema = dict[str, Any]
 Row = Sequence[Line]
@@ -23,8 +24,10 @@ LABEL_LETTERS = 48
 """What stands before a colon is a label if it is at most so long."""
 SIMILAR = 80.0
 """Of 100: how like a label must be to the key."""
-BELOW = 2.5
-"""How far below its label a value may stand, in line heights."""
+BELOW, BESIDE = 2.5, 25.0
+"""How far from its label a value may stand, in line heights."""
+HEADING_LETTERS = 24
+STACKED_LETTERS = 12
 SEPARATED = re.compile(r"^(?P<label>[^:：]*[^\W\d_][^:：]*)[:：](?!//)\s*(?P<value>.*)$")
 
 
@@ -72,21 +75,23 @@ def _filled(schema: Schema, rows: Sequence[Row]) -> dict[str, Any]:
 
 
 def _pairs(rows: Sequence[Row]) -> list[Pair]:
+    lines = [(number, line) for number, row in enumerate(rows) for line in row]
+    labels = {id(line): parts for _, line in lines if (parts := _separated(line.text)) is not None}
+    taken = set(labels)
     pairs: list[Pair] = []
-    taken: set[int] = set()
-    for number, row in enumerate(rows):
-        for place, line in enumerate(row):
-            if id(line) in taken or (parts := _separated(line.text)) is None:
+    # Values beside their labels come first: a value below one label often stands beside another.
+    for find in (_value_beside, _value_below):
+        for number, line in lines:
+            if id(line) not in labels:
                 continue
-            label, value = parts
-            if not value:
-                beside = _value_beside(row, place) or _value_below(line, rows[number + 1 :])
-                if beside is None:
-                    continue
-                taken.add(id(beside))
-                value = beside.text
-            taken.add(id(line))
-            pairs.append(Pair(label, value, number))
+            label, value = labels[id(line)]
+            if not value and (found := find(line, [other for _, other in lines], taken)) is not None:
+                taken.add(id(found))
+                value = found.text
+            if value:
+                del labels[id(line)]
+                pairs.append(Pair(label, value, number))
+    pairs += _pairs_of_stacks(lines, taken)
     pairs += _pairs_of_headings(rows, taken)
     pairs += _pairs_of_two(rows, taken)
     return sorted(pairs, key=lambda pair: pair.row)
@@ -99,26 +104,58 @@ def _separated(text: str) -> tuple[str, str] | None:
     return parts["label"].strip(" *•·-"), parts["value"].strip()
 
 
-def _value_beside(row: Row, place: int) -> Line | None:
-    if place + 1 < len(row) and _separated(row[place + 1].text) is None:
-        return row[place + 1]
-    return None
+def _value_beside(label: Line, lines: Sequence[Line], taken: set[int]) -> Line | None:
+    """The next line to the right, if it is no label."""
+    right = [line for line in lines if line.box.left > label.box.centre[0] and _is_level(label.box, line.box)]
+    nearest = min(right, key=lambda line: line.box.left, default=None)
+    if nearest is None or id(nearest) in taken or nearest.box.left - label.box.right > BESIDE * label.box.height:
+        return None
+    return nearest
 
 
-def _value_below(label: Line, rows: Sequence[Row]) -> Line | None:
-    for line in (line for row in rows[:3] for line in row):
-        aligned = min(label.box.right, line.box.right) - max(label.box.left, line.box.left) > 0
-        near = 0 <= line.box.centre[1] - label.box.centre[1] <= BELOW * label.box.height
-        if aligned and near and _separated(line.text) is None:
-            return line
-    return None
+def _is_level(one: Box, other: Box) -> bool:
+    common = min(one.bottom, other.bottom) - max(one.top, other.top)
+    return common > 0.4 * min(one.height, other.height)
+
+
+def _value_below(label: Line, lines: Sequence[Line], taken: set[int]) -> Line | None:
+    """The next line below, if it is no label and not the value of another."""
+    under = [
+        line
+        for line in lines
+        if _covers(label, line) and 0 < line.box.centre[1] - label.box.centre[1] <= BELOW * label.box.height
+    ]
+    nearest = min(under, key=lambda line: line.box.top, default=None)
+    return nearest if nearest is not None and id(nearest) not in taken else None
+
+
+def _pairs_of_stacks(lines: Sequence[tuple[int, Line]], taken: set[int]) -> Iterator[Pair]:
+    """A label in two short lines with its value to the right of both."""
+    free = [(number, line) for number, line in lines if id(line) not in taken]
+    for number, upper in free:
+        lower = next((line for _, line in free if _is_stacked(upper, line)), None)
+        if lower is None:
+            continue
+        stack = around([upper.box, lower.box])
+        beside = [line for _, line in free if line.box.left >= stack.right - upper.box.height / 2]
+        level = [line for line in beside if _is_level(stack, line.box) and _has_digit(line.text)]
+        value = min(level, key=lambda line: line.box.left, default=None)
+        if value is not None and value.box.left - stack.right < 2 * stack.height:
+            yield Pair(joined([upper, lower]), value.text, number)
+
+
+def _is_stacked(upper: Line, lower: Line) -> bool:
+    short = max(len(upper.text), len(lower.text)) <= STACKED_LETTERS
+    close = 0 < lower.box.centre[1] - upper.box.centre[1] < 1.3 * upper.box.height
+    return short and close and _covers(upper, lower) and not _has_digit(upper.text + lower.text)
 
 
 def _pairs_of_headings(rows: Sequence[Row], taken: set[int]) -> Iterator[Pair]:
     """A row of headings without digits over a row of values with some."""
     for number, (headings, values) in enumerate(zip(rows, rows[1:], strict=False)):
         free = len(headings) >= 2 and len(values) >= 2 and not any(id(line) in taken for line in [*headings, *values])
-        if not free or any(_has_digit(line.text) for line in headings) or not any(_has_digit(v.text) for v in values):
+        named = all(len(line.text) <= HEADING_LETTERS and not _has_digit(line.text) for line in headings)
+        if not free or not named or not any(_has_digit(v.text) for v in values):
             continue
         for heading in headings:
             under = [line for line in values if _covers(heading, line)]
@@ -258,7 +295,7 @@ def _records(template: Schema, rows: Sequence[Row]) -> list[dict[str, Any]]:
     start, headings = found
     records: list[dict[str, Any]] = []
     for row in rows[start + 1 :]:
-        cells = _cells_by_column(row, list(headings.values()))
+        cells = _cells_by_column(row, rows[start])
         record = {key: cells.get(id(headings[key])) if key in headings else None for key in template}
         filled = sum(value is not None for value in record.values())
         if filled < max(1, len(headings) / 2):

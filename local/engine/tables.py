@@ -12,6 +12,7 @@ import numpy as np
 from img2table.document import Image as RuledImage
 
 from local.engine.recognition import rapid
+from local.engine.recognition.joining import joined
 from local.engine.recognition.page import Box, Line, Page, Picture, around, rotated
 from local.engine.recognition.rotation import cut_out
 
@@ -131,7 +132,25 @@ def _slots(content: list[list[object]]) -> list[Slot]:
                 [],
             )
         )
+    return _with_true_boxes(slots)
+
+
+def _with_true_boxes(slots: list[Slot]) -> list[Slot]:
+    """img2table gives some merged cells no width: a cell's box is that of the columns and rows that it covers."""
+    columns, rows = _edges(slots, horizontally=True), _edges(slots, horizontally=False)
+    for slot in slots:
+        left, right = columns.get(slot.column), columns.get(slot.column + slot.column_span - 1)
+        top, bottom = rows.get(slot.row), rows.get(slot.row + slot.row_span - 1)
+        if min(slot.box.width, slot.box.height) < 2 and left and right and top and bottom:
+            slot.box = Box(left[0], top[0], right[1], bottom[1])
     return slots
+
+
+def _edges(slots: Sequence[Slot], *, horizontally: bool) -> dict[int, tuple[float, float]]:
+    """Both edges of each column (or row), from a cell that covers it alone."""
+    if horizontally:
+        return {slot.column: (slot.box.left, slot.box.right) for slot in slots if slot.column_span == 1}
+    return {slot.row: (slot.box.top, slot.box.bottom) for slot in slots if slot.row_span == 1}
 
 
 def _filled(slots: list[Slot], lines: Sequence[Line], picture: Picture) -> Table:
@@ -254,22 +273,6 @@ def _by_level(row: Sequence[Slot], slot: Slot, levels: int) -> list[list[Line]]:
         nearest = min(range(levels), key=lambda level: abs(tops[level] - line.box.centre[1]))
         sorted_lines[nearest].append(line)
     return sorted_lines
-
-
-def joined(lines: Iterable[Line]) -> str:
-    """Lines as one text, from the top; Chinese and Japanese go on without a space."""
-    text = ""
-    ordered = sorted(lines, key=lambda line: line.box.centre[1])
-    rows: list[list[Line]] = []
-    for line in ordered:
-        if rows and line.box.centre[1] - rows[-1][0].box.centre[1] < 0.5 * line.box.height:
-            rows[-1].append(line)
-        else:
-            rows.append([line])
-    for line in (line for row in rows for line in sorted(row, key=lambda one: one.box.left)):
-        spaceless = not text or (text[-1] > "\u2e80" and line.text[:1] > "\u2e80" and not "가" <= text[-1] <= "힣")
-        text += ("" if spaceless else " ") + line.text
-    return text
 
 
 # Tables without rules

@@ -29,6 +29,7 @@ FRAKTUR = "frk"
 CLEAN_PRINT = 0.985
 """Mean confidence over which a Latin page is not probed for Fraktur: clean roman print reaches 0.99."""
 FRAKTUR_LEAD = 0.05
+LEAST_LETTERS = 15
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,9 +44,10 @@ def choose(crops: Sequence[Picture], readings: Sequence[tuple[str, float]]) -> l
     choices = [Choice(text, confidence, "rapidocr") for text, confidence in readings]
     if not tesseract.languages():
         return choices
-    for language in _foreign_languages(crops, choices):
+    foreign = _foreign_languages(crops, choices)
+    for language in foreign:
         choices = _with_language(crops, choices, language)
-    if _is_fraktur(crops, choices):
+    if not foreign and _is_fraktur(crops, choices):
         return _all_read_by(crops, choices, FRAKTUR)
     return choices
 
@@ -126,18 +128,20 @@ def _is_fraktur(crops: Sequence[Picture], choices: Sequence[Choice]) -> bool:
 
 
 def _may_be_fraktur(choices: Sequence[Choice]) -> bool:
-    texts = [choice for choice in choices if choice.recognizer == "rapidocr" and choice.text.isascii() is not None]
-    latin = "".join(choice.text for choice in texts)
-    letters = [letter for letter in latin if letter.isalpha()]
-    if len(letters) < 15 or sum(letter < "ɐ" for letter in letters) < 0.9 * len(letters):
+    letters = [letter for choice in choices for letter in choice.text if letter.isalpha()]
+    if len(letters) < LEAST_LETTERS or sum(letter < "ɐ" for letter in letters) < 0.9 * len(letters):
         return False
-    total = sum(len(choice.text) for choice in texts)
-    return sum(choice.confidence * len(choice.text) for choice in texts) / total < CLEAN_PRINT
+    return mean_confidence([(choice.text, choice.confidence) for choice in choices]) < CLEAN_PRINT
+
+
+def mean_confidence(readings: Sequence[tuple[str, float]]) -> float:
+    """Over all letters."""
+    letters = sum(len(text) for text, _ in readings)
+    return sum(confidence * len(text) for text, confidence in readings) / letters if letters else 0.0
 
 
 def _mean(readings: Sequence[tesseract.Reading]) -> float:
-    letters = sum(len(reading.text) for reading in readings) or 1
-    return sum(reading.confidence * len(reading.text) for reading in readings) / letters
+    return mean_confidence([(reading.text, reading.confidence) for reading in readings])
 
 
 def _all_read_by(crops: Sequence[Picture], choices: Sequence[Choice], language: str) -> list[Choice]:

@@ -5,10 +5,13 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import cv2
 import numpy as np
+import rapidocr
+from onnxruntime import InferenceSession, SessionOptions
 from rapidocr import RapidOCR
 
 from local.engine.recognition.page import Picture, Point, Quad
@@ -21,12 +24,15 @@ LEAST_SIDE = 640
 STRIP_HEIGHT = 192
 """A strip one line high is padded to this: enlarged instead, its letters come apart into boxes of their own."""
 
+THREADS = 2
+COMMON = {"Global.log_level": "error", "Global.use_cls": False, "Global.text_score": 0.0}
+
 
 @cache
 def _detector() -> RapidOCR:
-    return RapidOCR(
-        params=_common()
-        | {
+    detector = RapidOCR(
+        params={
+            **COMMON,
             "Global.use_preprocess_img": False,
             "Global.use_vertical_padding": False,
             "Global.use_rec": False,
@@ -34,28 +40,39 @@ def _detector() -> RapidOCR:
             "Det.limit_side_len": 32,
         }
     )
+    detector(np.full((64, 320, 3), 255, np.uint8), use_det=True, use_cls=False, use_rec=False)
+    detector.text_det.session.session = _patient_session("*_det_*.onnx")
+    return detector
 
 
 @cache
 def _reader() -> RapidOCR:
-    return RapidOCR(params=_common() | {"Global.use_det": False})
+    reader = RapidOCR(params={**COMMON, "Global.use_det": False})
+    reader.recognize_txt([np.full((48, 96, 3), 255, np.uint8)])
+    reader.text_rec.session.session = _patient_session("*_rec_*.onnx")
+    return reader
 
 
-def _common() -> dict[str, Any]:
-    return {
-        "Global.log_level": "error",
-        "Global.use_cls": False,
-        "Global.text_score": 0.0,
-        "EngineConfig.onnxruntime.intra_op_num_threads": min(2, os.cpu_count() or 1),
-        "EngineConfig.onnxruntime.inter_op_num_threads": 1,
-    }
+def _patient_session(model: str) -> InferenceSession:
+    """The same model with threads that sleep while they wait.
+
+    onnxruntime's threads spin by default, which on shared cores takes the time from those who work; RapidOCR's
+    configuration has no place for the option.
+    """
+    (path,) = (Path(rapidocr.__file__).parent / "models").glob(model)
+    options = SessionOptions()
+    options.log_severity_level = 4
+    options.enable_cpu_mem_arena = False
+    options.intra_op_num_threads = min(THREADS, os.cpu_count() or 1)
+    options.inter_op_num_threads = 1
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    return InferenceSession(str(path), sess_options=options, providers=["CPUExecutionProvider"])
 
 
 def warm_up() -> None:
-    """Load both models and run each once."""
-    blank = np.full((64, 320, 3), 255, np.uint8)
-    find_lines(blank)
-    read_lines([blank])
+    """Load both models."""
+    _detector()
+    _reader()
 
 
 def find_lines(picture: Picture) -> list[Quad]:
@@ -106,5 +123,4 @@ def read_lines(crops: Sequence[Picture]) -> list[tuple[str, float]]:
 @cache
 def alphabet() -> frozenset[str]:
     """Every character that the recognizer knows."""
-    read_lines([np.full((48, 96, 3), 255, np.uint8)])
     return frozenset("".join(_reader().text_rec.postprocess_op.character))

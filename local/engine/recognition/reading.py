@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from local.engine.recognition import rapid
-from local.engine.recognition.choice import choose
-from local.engine.recognition.page import Line, Page, Picture, Quad, edge_lengths, turned
+from local.engine.recognition.choice import choose, mean_confidence
+from local.engine.recognition.page import Line, Page, Picture, Quad, turned
 from local.engine.recognition.reading_order import rows_in_reading_order
-from local.engine.recognition.rotation import cut_out, quarter_turns, skew
+from local.engine.recognition.rotation import CONFIDENT, cut_out, is_upside_down, quarter_turns, skew
 from local.engine.recognition.rules import find_rules
 
 LEAST_CONFIDENCE = 0.5
@@ -21,37 +23,39 @@ def read_page(picture: Picture) -> Page:
     if not quads:
         return Page(width, height, 0, 0.0, ())
     turns = quarter_turns(picture, quads)
-    upright = np.ascontiguousarray(np.rot90(picture, turns))
-    quads = [_from_top_left(turned(quad, turns, width, height)) for quad in quads]
-    height, width = upright.shape[:2]
-    lines = read_quads(upright, quads)
+    picture, quads = _turned_page(picture, quads, turns)
+    crops = [_lying(cut_out(picture, quad)) for quad in quads]
+    readings = rapid.read_lines(crops)
+    if turns == 0 and mean_confidence(readings) < CONFIDENT and is_upside_down(picture, quads):
+        turns = 2
+        picture, quads = _turned_page(picture, quads, turns)
+        crops = [_lying(cut_out(picture, quad)) for quad in quads]
+        readings = rapid.read_lines(crops)
+    lines = [
+        Line(choice.text, quad, choice.confidence, choice.recognizer)
+        for quad, choice in zip(quads, choose(crops, readings), strict=True)
+        if choice.text and choice.confidence >= LEAST_CONFIDENCE
+    ]
+    height, width = picture.shape[:2]
     tilt = skew(quads)
-    rows = rows_in_reading_order(lines, tilt, width, height, find_rules(upright))
+    rows = rows_in_reading_order(lines, tilt, width, height, find_rules(picture))
     return Page(width, height, turns, tilt, tuple(map(tuple, rows)))
 
 
-def read_quads(picture: Picture, quads: list[Quad]) -> list[Line]:
-    crops = [_lying(cut_out(picture, quad)) for quad in quads]
-    choices = choose(crops, rapid.read_lines(crops))
-    return [
-        Line(choice.text, quad, choice.confidence, choice.recognizer)
-        for quad, choice in zip(quads, choices, strict=True)
-        if choice.text and choice.confidence >= LEAST_CONFIDENCE
-    ]
+def _turned_page(picture: Picture, quads: Sequence[Quad], turns: int) -> tuple[Picture, list[Quad]]:
+    """The page turned counter-clockwise; each line's corners begin at its new top-left."""
+    height, width = picture.shape[:2]
+    upright = np.ascontiguousarray(np.rot90(picture, turns))
+    return upright, [_from_top_left(turned(quad, turns, width, height)) for quad in quads]
+
+
+def _from_top_left(quad: Quad) -> Quad:
+    a, b, c, d = quad
+    first = min(range(4), key=lambda number: quad[number][0] + quad[number][1])
+    order = (a, b, c, d, a, b, c)[first : first + 4]
+    return order[0], order[1], order[2], order[3]
 
 
 def _lying(crop: Picture) -> Picture:
     """A line that stands on end is read from bottom to top, as labels of an axis are."""
-    if crop.shape[0] >= 1.5 * crop.shape[1]:
-        return np.ascontiguousarray(np.rot90(crop))
-    return crop
-
-
-def _from_top_left(quad: Quad) -> Quad:
-    """The same corners, clockwise from the top-left one."""
-    a, b, c, d = quad
-    first = min(range(4), key=lambda number: quad[number][0] + quad[number][1])
-    if edge_lengths(quad)[0] == 0:
-        return quad
-    order = (a, b, c, d, a, b, c)[first : first + 4]
-    return order[0], order[1], order[2], order[3]
+    return np.ascontiguousarray(np.rot90(crop)) if crop.shape[0] >= 1.5 * crop.shape[1] else crop

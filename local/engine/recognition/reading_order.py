@@ -27,6 +27,9 @@ PROSE_FILL = 0.4
 GRID_SHARE = 0.6
 """Share of the columns that must be at least half filled, and of the rows with more than one cell."""
 
+SPREAD, SPREAD_BANDS = 1.15, 8
+"""Two facing pages are at least this many times as wide as high, with so many rows of text."""
+
 
 @dataclass(frozen=True, slots=True)
 class Placed:
@@ -155,11 +158,21 @@ def _columns(group: Group, rules: Rules) -> list[Row]:
         if not left or not right:
             continue
         extent = around([placed.box for placed in group.placed])
-        if rules.crossing(_middle(left), _middle(right), extent.top, extent.bottom) >= 2:
+        crossing = rules.crossing(_middle(left), _middle(right), extent.top, extent.bottom)
+        if crossing >= 2:
             continue
-        if rules.divided(start, stop) or (_is_prose(left) and _is_prose(right)):
+        fold = rules.divided(start, stop) or (not crossing and _is_fold(group, start, stop, extent))
+        if fold or (_is_prose(left) and _is_prose(right)):
             return [*_region(left, rules), *_region(right, rules), *_region(group.insets, rules)]
     return []
+
+
+def _is_fold(group: Group, start: float, stop: float, extent: Box) -> bool:
+    """The fold of a spread: the only gap all down a wide page, about its middle. A table has several."""
+    inner = [gap for gap in group.gaps if _has_sides(group.placed, *gap)]
+    middle = ((start + stop) / 2 - extent.left) / extent.width
+    wide = extent.width >= SPREAD * extent.height
+    return len(inner) == 1 and len(group.bands) >= SPREAD_BANDS and wide and 0.4 <= middle <= 0.6
 
 
 def _middle(side: Sequence[Placed]) -> float:

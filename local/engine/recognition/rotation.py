@@ -9,26 +9,36 @@ import cv2
 import numpy as np
 
 from local.engine.recognition import rapid, tesseract
+from local.engine.recognition.choice import mean_confidence
 from local.engine.recognition.page import Picture, Quad, edge_lengths, tilt
 
 SAMPLE = 5
 CONFIDENT = 0.85
+"""Mean confidence from which nobody asks whether the page is turned the other way."""
 LONG = 2.0
 """Lines at least this many times as long as thick tell the direction of the text."""
 
 
 def quarter_turns(picture: Picture, quads: Sequence[Quad]) -> int:
-    """Quarter turns counter-clockwise that make the page upright."""
-    first, second = (1, 3) if _mostly_upended(quads) else (0, 2)
+    """1 or 3 (counter-clockwise) for a page whose lines stand on end, else 0."""
+    return _surer_way(picture, quads, 1, 3) if _mostly_upended(quads) else 0
+
+
+def is_upside_down(picture: Picture, quads: Sequence[Quad]) -> bool:
+    """For a level page that could hardly be read."""
+    return _surer_way(picture, quads, 0, 2) == 2
+
+
+def _surer_way(picture: Picture, quads: Sequence[Quad], first: int, second: int) -> int:
+    """Of two ways that are upside down to each other, the one in which the longest lines are read surely."""
     sample = sorted(quads, key=lambda quad: -max(edge_lengths(quad)))[:SAMPLE]
     confidence = _confidence(picture, sample, first)
     if confidence >= CONFIDENT:
         return first
     other = _confidence(picture, sample, second)
-    if max(confidence, other) >= CONFIDENT:
-        return first if confidence >= other else second
-    turns = tesseract.orientation(picture) if (first, second) == (1, 3) or other > confidence else first
-    return turns if turns in (first, second) else first if confidence >= other else second
+    if max(confidence, other) < CONFIDENT and (told := tesseract.orientation(picture)) in (first, second):
+        return int(told)
+    return first if confidence >= other else second
 
 
 def _mostly_upended(quads: Sequence[Quad]) -> bool:
@@ -40,9 +50,8 @@ def _mostly_upended(quads: Sequence[Quad]) -> bool:
 
 
 def _confidence(picture: Picture, quads: Sequence[Quad], turns: int) -> float:
-    readings = rapid.read_lines([np.ascontiguousarray(np.rot90(cut_out(picture, quad), turns)) for quad in quads])
-    letters = sum(len(text) for text, _ in readings)
-    return sum(confidence * len(text) for text, confidence in readings) / letters if letters else 0.0
+    crops = [np.ascontiguousarray(np.rot90(cut_out(picture, quad), turns)) for quad in quads]
+    return mean_confidence(rapid.read_lines(crops))
 
 
 def skew(quads: Sequence[Quad]) -> float:
