@@ -1,6 +1,6 @@
 # /// script
 # requires-python = ">=3.11"
-# dependencies = ["numpy==2.4.6", "pillow==13.0.0", "reportlab==5.0.0"]
+# dependencies = ["numpy==2.4.6", "pillow==13.0.0", "pillow-heif==1.8.1", "reportlab==5.0.0"]
 # ///
 # mypy: disable-error-code="import-untyped, import-not-found"
 """Makes the project's own sample documents beside this file: uv run events/samples/make_samples.py
@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy
+import pillow_heif
 import reportlab
 from PIL import Image, ImageDraw, ImageFilter, ImageFont
 from reportlab.lib import colors
@@ -44,6 +45,7 @@ def main() -> None:
     report(HERE / "report.pdf")
     receipt(HERE / "receipt.jpg")
     table(HERE / "table.png")
+    formats(HERE / "formats")
 
 
 def expect(document: Path, truth: dict[str, Any]) -> None:
@@ -393,6 +395,21 @@ def table(path: Path) -> None:
     spans = [[{"text": text, "rows": rows, "columns": columns} for text, rows, columns in row] for row in CELLS]
     texts = [text for row in CELLS for text, _, _ in row]
     expect(path, {"pages": [{"page": 1, "contains": ["Deliveries by depot, in tonnes", *texts]}], "cells": spans})
+
+
+# ── formats/: the same again, small, in the other formats that an upload may have ───────────────────────────────────
+
+
+def formats(folder: Path) -> None:
+    folder.mkdir(exist_ok=True)
+    receipt, table = Image.open(HERE / "receipt.jpg"), Image.open(HERE / "table.png").convert("L")
+    table.convert("1", dither=Image.Dither.NONE).save(folder / "table.bmp")
+    receipt.resize((620, 950), Image.Resampling.LANCZOS).save(folder / "receipt.webp", quality=60)
+    pillow_heif.from_pillow(receipt.resize((620, 950), Image.Resampling.LANCZOS)).save(
+        folder / "receipt.heic", quality=50
+    )
+    pages = [page.convert("1", dither=Image.Dither.NONE) for page in (printed_receipt().convert("L"), table)]
+    pages[0].save(folder / "scan.tiff", save_all=True, append_images=pages[1:], compression="group4", dpi=(200, 200))
 
 
 def typeface(name: str, size: int) -> ImageFont.FreeTypeFont:
