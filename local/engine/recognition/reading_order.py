@@ -27,6 +27,10 @@ PROSE_FILL = 0.4
 GRID_SHARE = 0.6
 """Share of the columns that must be at least half filled, and of the rows with more than one cell."""
 
+TABLE_RULES = 2
+"""So many horizontal rules from one column into the next make them columns of a table."""
+MOST = 0.95
+"""Share of the lines that a spread's fold must part; fewer are no page."""
 SPREAD, SPREAD_BANDS = 1.15, 8
 """Two facing pages are at least this many times as wide as high, with so many rows of text."""
 
@@ -46,7 +50,31 @@ def rows_in_reading_order(lines: Sequence[Line], skew: float, width: int, height
     """Lines that stand side by side share a row."""
     centre = (width / 2, height / 2)
     placed = [Placed(line, _slackened(_straightened(line, skew, centre))) for line in lines]
-    return list(_region(placed, rules))
+    if not placed:
+        return []
+    return [row for page in _facing_pages(placed, rules) for row in _region(page, rules)]
+
+
+def _facing_pages(placed: list[Placed], rules: Rules) -> list[list[Placed]]:
+    """The two pages of a spread, or the one page."""
+    group = max(_groups(_bands(placed), placed, rules), key=lambda one: len(one.placed))
+    extent = around([one.box for one in placed])
+    if len(group.placed) < MOST * len(placed) or extent.width < SPREAD * extent.height:
+        return [placed]
+    folds = [gap for gap in group.gaps if min(map(len, _sides(placed, gap))) > (1 - MOST) * len(placed)]
+    for fold in folds:
+        left, right = _sides(placed, fold)
+        crossing = rules.crossing(_middle(left), _middle(right), extent.top, extent.bottom)
+        # A table has several gaps, and rules through them. A fold is one gap about the middle, or has its own rule.
+        alone = len(folds) == 1 and 0.4 <= (sum(fold) / 2 - extent.left) / extent.width <= 0.6
+        if crossing < TABLE_RULES and (rules.divided(*fold) or (alone and len(group.bands) >= SPREAD_BANDS)):
+            return [left, right]
+    return [placed]
+
+
+def _sides(placed: Sequence[Placed], gap: Span) -> tuple[list[Placed], list[Placed]]:
+    left = [one for one in placed if one.box.centre[0] <= sum(gap) / 2]
+    return left, [one for one in placed if one not in left]
 
 
 def _straightened(line: Line, skew: float, centre: tuple[float, float]) -> Box:
@@ -158,21 +186,10 @@ def _columns(group: Group, rules: Rules) -> list[Row]:
         if not left or not right:
             continue
         extent = around([placed.box for placed in group.placed])
-        crossing = rules.crossing(_middle(left), _middle(right), extent.top, extent.bottom)
-        if crossing >= 2:
-            continue
-        fold = rules.divided(start, stop) or (not crossing and _is_fold(group, start, stop, extent))
-        if fold or (_is_prose(left) and _is_prose(right)):
+        ruled = rules.crossing(_middle(left), _middle(right), extent.top, extent.bottom) >= TABLE_RULES
+        if not ruled and _is_prose(left) and _is_prose(right):
             return [*_region(left, rules), *_region(right, rules), *_region(group.insets, rules)]
     return []
-
-
-def _is_fold(group: Group, start: float, stop: float, extent: Box) -> bool:
-    """The fold of a spread: the only gap all down a wide page, about its middle. A table has several."""
-    inner = [gap for gap in group.gaps if _has_sides(group.placed, *gap)]
-    middle = ((start + stop) / 2 - extent.left) / extent.width
-    wide = extent.width >= SPREAD * extent.height
-    return len(inner) == 1 and len(group.bands) >= SPREAD_BANDS and wide and 0.4 <= middle <= 0.6
 
 
 def _middle(side: Sequence[Placed]) -> float:
