@@ -38,8 +38,8 @@ lint:
 	@local/setup.sh development engine sam
 	@$(DEVELOPMENT)/ruff check $(PYTHON_SOURCES)
 	@$(DEVELOPMENT)/ruff format --check $(PYTHON_SOURCES)
-	@$(DEVELOPMENT)/mypy
-	@$(DEVELOPMENT)/mypy --python-executable .venvs/engine/bin/python --exclude none local/engine
+	@$(DEVELOPMENT)/mypy --exclude '^local/engine/'
+	@$(DEVELOPMENT)/mypy --python-executable .venvs/engine/bin/python local/engine
 	@$(DEVELOPMENT)/cfn-lint template.yaml
 	@$(SAM) validate --lint
 

@@ -12,6 +12,7 @@ from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.batch import BatchProcessor, EventType, process_partial_response
 from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 from aws_lambda_powertools.utilities.typing import LambdaContext
+
 from pagewise.aws import wiring
 from pagewise.aws.notifications import uploads_of
 from pagewise.aws.observing import logger, metrics, tracer
@@ -28,8 +29,8 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
 
 
 def give_up(record: SQSRecord) -> None:
-    letter = json.loads(record.body)
     metrics.add_metric("DeadLetters", MetricUnit.Count, 1)
+    letter = json.loads(record.body)
     logger.warning("giving up", extra={"document": letter.get("document_id"), "page": letter.get("page")})
     if "requestPayload" in letter:
         for upload in uploads_of(letter["requestPayload"]):

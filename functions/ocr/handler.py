@@ -10,6 +10,7 @@ from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.batch import AsyncBatchProcessor, EventType, async_process_partial_response
 from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 from aws_lambda_powertools.utilities.typing import LambdaContext
+
 from pagewise.aws import wiring
 from pagewise.aws.observing import logger, metrics, tracer
 from pagewise.errors import PagewiseError
@@ -37,6 +38,7 @@ def recognize(context: LambdaContext) -> Any:
             result = await wiring.recognize().page_job(job, deliveries, deadline)
         except PagewiseError as error:
             seconds = await asyncio.to_thread(wiring.back_off, record.receipt_handle, error, deliveries)
+            metrics.add_metric("PageJobsNotDone", MetricUnit.Count, 1)
             logger.warning("page job not done", extra={**facts, "reason": error.reason, "seconds": seconds})
             raise
         outcome = result.status if result else "deferred"

@@ -8,6 +8,7 @@ from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.batch import BatchProcessor, EventType, process_partial_response
 from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 from aws_lambda_powertools.utilities.typing import LambdaContext
+
 from pagewise.aws import wiring
 from pagewise.aws.notifications import uploads_of
 from pagewise.aws.observing import logger, metrics, tracer
@@ -42,6 +43,7 @@ def split_uploads(event: dict[str, Any]) -> None:
             metrics.add_metric("DocumentsSplit", MetricUnit.Count, 1)
         except Exception as error:  # noqa: BLE001  whatever it is, the other uploads go on; it is raised below
             logger.exception("upload not split", extra={"document": upload.document_id})
+            metrics.add_metric("SplitFailures", MetricUnit.Count, 1)
             failures.append(error)
     if failures:
         raise failures[0]

@@ -7,6 +7,7 @@ from typing import Any
 
 from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.typing import LambdaContext
+
 from pagewise.aws import wiring
 from pagewise.aws.observing import logger, metrics, tracer
 
@@ -16,6 +17,7 @@ from pagewise.aws.observing import logger, metrics, tracer
 @tracer.capture_lambda_handler(capture_response=False)
 def handler(_event: dict[str, Any], context: LambdaContext) -> dict[str, int]:
     deadline = time.monotonic() + context.get_remaining_time_in_millis() / 1000 - wiring.RESERVED_SECONDS
+    metrics.add_metric("Sweeps", MetricUnit.Count, 1)
     ended = wiring.sweep().overdue(deadline)
     logger.info("swept", extra={"documents": ended})
     metrics.add_metric("DocumentsOverdue", MetricUnit.Count, len(ended))

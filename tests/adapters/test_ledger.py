@@ -24,7 +24,7 @@ from pagewise.model import (
 )
 from pagewise.ports import Ledger
 from pagewise.tasks import Task
-from tests.adapters.conftest import Deployed
+from tests.deployed import Deployed
 from tests.fakes import MemoryLedger
 
 
@@ -149,9 +149,9 @@ def test_unfinished_documents_are_found_until_their_end_is_announced(ledger: Led
 @pytest.mark.parametrize("length", [100, INLINE_RESULT_BYTES + 1])
 def test_a_result_comes_back_as_it_was_stored_whatever_its_size(ledger: Ledger, length: int) -> None:
     known = ledger.open(document())
-    large = result(known, 1, Task.ADVANCED_RECOGNITION, output={"text": "ü" * length, "lines": [{"text": "ü"}]})
+    large = result(known, 1, Task.MULTI_LAN, output={"text": "ü" * length, "lines": [{"text": "ü"}]})
     ledger.record(large, 2)
-    assert ledger.result(known.id, 1, Task.ADVANCED_RECOGNITION) == large
+    assert ledger.result(known.id, 1, Task.MULTI_LAN) == large
 
 
 def test_a_large_result_leaves_only_a_pointer_in_the_table(deployed: Deployed) -> None:

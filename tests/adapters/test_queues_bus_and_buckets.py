@@ -17,7 +17,7 @@ from pagewise.errors import Configuration, ObjectGone
 from pagewise.events import Event
 from pagewise.model import DocumentId, PageJob, PageRange, StoredImage, Upload
 from pagewise.tasks import Task
-from tests.adapters.conftest import Deployed
+from tests.deployed import Deployed
 
 JOB = PageJob(
     DocumentId("d"), 7, Task.MULTI_LAN, 2, StoredImage("documents/d/pages/00007.png", "image/png", 10, 20, 30)

@@ -20,14 +20,23 @@ class Sweep:
     clock: Clock
 
     def overdue(self, deadline: float) -> list[DocumentId]:
-        """End every overdue document, as many as can be ended by this time of the monotonic clock; the rest is next."""
+        """End every overdue document, as many as can be ended by this time of the monotonic clock; the rest is next.
+
+        Raises ExceptionGroup, after trying all, for documents that could not be ended.
+        """
         ended: list[DocumentId] = []
+        failures: list[Exception] = []
         for document_id in self.ledger.unfinished(before=self.clock.now()):
             if time.monotonic() > deadline:
                 break
-            document = self.ledger.document(document_id)
-            if document and self.end(document, deadline):
-                ended.append(document_id)
+            try:
+                document = self.ledger.document(document_id)
+                if document and self.end(document, deadline):
+                    ended.append(document_id)
+            except Exception as error:  # noqa: BLE001  one document that cannot be ended must not keep the others open
+                failures.append(error)
+        if failures:
+            raise ExceptionGroup(f"{len(failures)} overdue documents could not be ended, {len(ended)} could", failures)
         return ended
 
     def end(self, document: Document, deadline: float) -> bool:

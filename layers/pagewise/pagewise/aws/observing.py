@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from aws_lambda_powertools import Logger, Metrics, Tracer
 
-logger = Logger()
-metrics = Metrics()
-tracer = Tracer()
+SERVICE = "pagewise"
+
+logger = Logger(service=SERVICE)
+metrics = Metrics(namespace="Pagewise", service=SERVICE)
+tracer = Tracer(service=SERVICE)

@@ -1,0 +1,25 @@
+"""Fixtures for more than one folder of tests."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from local.children import Children
+from local.emulator import Emulator
+from local.stack import EMULATOR_PYTHON
+from tests.deployed import Deployed
+
+
+@pytest.fixture(scope="session")
+def deployed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployed]:
+    """The deployed template in the real emulator, over HTTP; no function runs."""
+    folder = tmp_path_factory.mktemp("emulator")
+    children = Children()
+    try:
+        emulator = Emulator(children, EMULATOR_PYTHON, folder / "state", folder / "emulator.log")
+        emulator.wait_until_healthy()
+        yield Deployed(emulator)
+    finally:
+        children.close()

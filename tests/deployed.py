@@ -1,0 +1,37 @@
+"""Clients of the emulator in which template.yaml is deployed, and the names of what it made."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from local.deployment import deploy
+from local.emulator import Emulator
+from local.stack import ROOT
+
+
+class Deployed:
+    def __init__(self, emulator: Emulator) -> None:
+        self.emulator = emulator
+        deploy(emulator, ROOT / "template.yaml", "pagewise", {})
+        stack = self.client("cloudformation").describe_stacks(StackName="pagewise")["Stacks"][0]
+        self.outputs = {output["OutputKey"]: output["OutputValue"] for output in stack["Outputs"]}
+
+    def client(self, service: str) -> Any:
+        return self.emulator.client(service)
+
+    def empty_queues(self) -> None:
+        """Take what earlier tests left."""
+        sqs = self.client("sqs")
+        for url in sqs.list_queues()["QueueUrls"]:
+            sqs.purge_queue(QueueUrl=url)
+
+    def variables(self, function: str) -> dict[str, str]:
+        """A function's resolved environment variables; `function` is its logical id."""
+        stack = self.client("cloudformation")
+        name = stack.describe_stack_resource(StackName="pagewise", LogicalResourceId=function)["StackResourceDetail"][
+            "PhysicalResourceId"
+        ]
+        found: dict[str, str] = self.client("lambda").get_function_configuration(FunctionName=name)["Environment"][
+            "Variables"
+        ]
+        return found

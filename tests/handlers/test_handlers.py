@@ -1,0 +1,243 @@
+"""Each handler with true event shapes: what it stores, queues and reports."""
+
+from __future__ import annotations
+
+import io
+import json
+import logging
+import time
+import uuid
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from pagewise import messages
+from pagewise.aws.buckets import S3Pages
+from pagewise.aws.ledger import DynamoLedger
+from pagewise.aws.observing import logger
+from pagewise.model import Document, DocumentStatus, PageJob, PageRange, Result
+from pagewise.tasks import Task
+from tests.deployed import Deployed
+from tests.handlers.conftest import SUCCESS, Context, EngineStub, Handler, s3_event, sqs_event
+from tests.unit.conftest import picture, tiff
+
+Loaded = Callable[..., Handler]
+
+
+@pytest.fixture
+def ledger(deployed: Deployed) -> DynamoLedger:
+    pages = S3Pages(deployed.client("s3"), deployed.outputs["PagesBucket"])
+    return DynamoLedger(deployed.client("dynamodb"), deployed.outputs["ResultsTable"], pages)
+
+
+@pytest.fixture
+def put(deployed: Deployed) -> Callable[..., tuple[str, str]]:
+    """Upload a document under a name of its own; its key and version."""
+
+    def upload(content: bytes, tasks: str = "text_recognition") -> tuple[str, str]:
+        key = f"uploads/{uuid.uuid4().hex}"
+        metadata = {"ocr-tasks": tasks}
+        bucket = deployed.outputs["UploadsBucket"]
+        reply = deployed.client("s3").put_object(Bucket=bucket, Key=key, Body=content, Metadata=metadata)
+        return key, reply["VersionId"]
+
+    return upload
+
+
+@pytest.fixture
+def jobs(deployed: Deployed) -> Callable[[Task], list[tuple[PageJob, str]]]:
+    """The page jobs waiting in a task's queue, with their receipt handles."""
+
+    def waiting(task: Task) -> list[tuple[PageJob, str]]:
+        sqs, url = deployed.client("sqs"), deployed.outputs["PageJobQueues"] + task
+        found: list[tuple[PageJob, str]] = []
+        while received := sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10).get("Messages"):
+            found += [(messages.load_job(message["Body"]), message["ReceiptHandle"]) for message in received]
+        return found
+
+    return waiting
+
+
+def the_document(ledger: DynamoLedger, jobs: list[tuple[PageJob, str]]) -> Document:
+    document = ledger.document(jobs[0][0].document_id)
+    assert document is not None
+    return document
+
+
+def test_the_splitter_handles_every_record_of_an_s3_event(
+    deployed: Deployed, handler: Loaded, put: Callable[..., tuple[str, str]], jobs: Callable[[Task], list[Any]]
+) -> None:
+    split = handler("SplitterFunction", "splitter")
+    split(s3_event(deployed.outputs["UploadsBucket"], put(tiff(3)), put(b"no document"), put(picture())), Context())
+    assert sorted(job.page for job, _ in jobs(Task.TEXT_RECOGNITION)) == [1, 1, 2, 3]
+
+
+def test_the_splitter_raises_after_trying_all_so_that_lambda_delivers_again(
+    deployed: Deployed, handler: Loaded, put: Callable[..., tuple[str, str]], jobs: Callable[[Task], list[Any]]
+) -> None:
+    split = handler("SplitterFunction", "splitter", RESULTS_TABLE="no-such-table")
+    with pytest.raises(Exception, match="results table"):
+        split(s3_event(deployed.outputs["UploadsBucket"], put(picture())), Context())
+    assert jobs(Task.TEXT_RECOGNITION) == []
+
+
+def test_the_splitter_renders_a_page_range_of_its_queue(
+    deployed: Deployed,
+    handler: Loaded,
+    put: Callable[..., tuple[str, str]],
+    jobs: Callable[[Task], list[Any]],
+    ledger: DynamoLedger,
+) -> None:
+    split = handler("SplitterFunction", "splitter", PAGES_PER_RANGE="2")
+    split(s3_event(deployed.outputs["UploadsBucket"], put(tiff(5))), Context())
+    assert jobs(Task.TEXT_RECOGNITION) == []
+    sqs, url = deployed.client("sqs"), deployed.outputs["SplitQueue"]
+    received = sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10)["Messages"]
+    for message in received:
+        assert split(sqs_event(message["Body"]), Context()) == {"batchItemFailures": []}
+        sqs.delete_message(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])
+    assert len(received) == 3
+    assert sorted(job.page for job, _ in jobs(Task.TEXT_RECOGNITION)) == [1, 2, 3, 4, 5]
+
+
+def test_the_ocr_function_recognizes_its_batch_and_the_document_ends(
+    deployed: Deployed,
+    handler: Loaded,
+    put: Callable[..., tuple[str, str]],
+    jobs: Callable[[Task], list[Any]],
+    ledger: DynamoLedger,
+    engine: EngineStub,
+) -> None:
+    handler("SplitterFunction", "splitter")(s3_event(deployed.outputs["UploadsBucket"], put(tiff(3))), Context())
+    waiting = jobs(Task.TEXT_RECOGNITION)
+    event = sqs_event(*(messages.dump_job(job) for job, _ in waiting))
+    assert handler("TextRecognitionFunction", "ocr")(event, Context()) == {"batchItemFailures": []}
+    document = the_document(ledger, waiting)
+    assert (document.status, document.recognized, document.announced) == (DocumentStatus.COMPLETE, 3, True)
+    assert {request["parameters"]["ocr_options"]["task"] for request in engine.requests} == {"text_recognition"}
+    receipt = ledger.pages_bucket.json(f"documents/{document.id}/receipt.json")
+    assert [job["page"] for job in receipt["page_jobs"]] == [1, 2, 3]
+
+
+def test_failures_are_reported_for_the_record_and_come_back_after_their_backoff(
+    deployed: Deployed,
+    handler: Loaded,
+    put: Callable[..., tuple[str, str]],
+    jobs: Callable[[Task], list[Any]],
+    ledger: DynamoLedger,
+    engine: EngineStub,
+) -> None:
+    handler("SplitterFunction", "splitter")(s3_event(deployed.outputs["UploadsBucket"], put(tiff(2))), Context())
+    waiting = jobs(Task.TEXT_RECOGNITION)
+    failure = (500, {"code": "InternalError", "message": "m", "request_id": "r"})
+    engine.replies = [(200, SUCCESS), failure]
+    event = sqs_event(*(messages.dump_job(job) for job, _ in waiting), handles=[handle for _, handle in waiting])
+    reported = handler("TextRecognitionFunction", "ocr")(event, Context(seconds=14))
+    assert len(reported["batchItemFailures"]) == 1
+    document = the_document(ledger, waiting)
+    assert (document.status, document.recognized) == (DocumentStatus.IN_PROGRESS, 1)
+    assert 1 < seconds_until_visible(deployed, Task.TEXT_RECOGNITION) <= 10
+
+
+def seconds_until_visible(deployed: Deployed, task: Task) -> float:
+    """How long it takes until the first message in flight of a task's queue comes back."""
+    began = time.monotonic()
+    url = deployed.outputs["PageJobQueues"] + task
+    while not deployed.client("sqs").receive_message(QueueUrl=url, WaitTimeSeconds=20).get("Messages"):
+        assert time.monotonic() - began < 30
+    return time.monotonic() - began
+
+
+def test_a_configuration_error_reports_every_record_and_blames_no_page(
+    deployed: Deployed,
+    handler: Loaded,
+    put: Callable[..., tuple[str, str]],
+    jobs: Callable[[Task], list[Any]],
+    ledger: DynamoLedger,
+    engine: EngineStub,
+) -> None:
+    handler("SplitterFunction", "splitter")(s3_event(deployed.outputs["UploadsBucket"], put(picture())), Context())
+    waiting = jobs(Task.TEXT_RECOGNITION)
+    engine.replies = [(401, {"code": "InvalidApiKey", "message": "Invalid API-key provided.", "request_id": "r"})]
+    event = sqs_event(messages.dump_job(waiting[0][0]))
+    handler("TextRecognitionFunction", "ocr")(event, Context())
+    assert the_document(ledger, waiting).status is DocumentStatus.IN_PROGRESS
+    assert ledger.result(waiting[0][0].document_id, 1, "text_recognition") is None
+
+
+def test_dead_letters_of_each_kind_end_their_documents(
+    deployed: Deployed,
+    handler: Loaded,
+    put: Callable[..., tuple[str, str]],
+    jobs: Callable[[Task], list[Any]],
+    ledger: DynamoLedger,
+) -> None:
+    bucket = deployed.outputs["UploadsBucket"]
+    split = handler("SplitterFunction", "splitter", PAGES_PER_RANGE="2")
+    split(s3_event(bucket, put(tiff(2))), Context())
+    (first, _), (second, _) = jobs(Task.TEXT_RECOGNITION)
+    never_split = s3_event(bucket, put(picture()))
+    upload = {"version": "1.0", "requestContext": {"condition": "RetriesExhausted"}, "requestPayload": never_split}
+    give_up = handler("DeadLetterFunction", "dead_letter")
+    letters = sqs_event(
+        messages.dump_job(first),
+        messages.dump_range(second.document_id, PageRange(2, 2)),
+        json.dumps(upload),
+        deliveries=5,
+    )
+    assert give_up(letters, Context()) == {"batchItemFailures": []}
+    document = ledger.document(first.document_id)
+    assert document is not None
+    assert (document.status, document.failed) == (DocumentStatus.FAILED, 2)
+    outcomes = [ledger.result(first.document_id, page, "text_recognition") for page in (1, 2)]
+    assert sorted(str(result.reason) for result in outcomes if isinstance(result, Result)) == [
+        "exhausted",
+        "unreadable_page",
+    ]
+
+
+def test_a_letter_nobody_can_read_stays_in_the_dead_letter_queue(handler: Loaded) -> None:
+    give_up = handler("DeadLetterFunction", "dead_letter")
+    assert give_up(sqs_event("no json"), Context()) == {"batchItemFailures": [{"itemIdentifier": "m0"}]}
+
+
+def test_the_sweeper_ends_what_is_overdue(
+    deployed: Deployed,
+    handler: Loaded,
+    put: Callable[..., tuple[str, str]],
+    jobs: Callable[[Task], list[Any]],
+    ledger: DynamoLedger,
+) -> None:
+    handler("SplitterFunction", "splitter")(s3_event(deployed.outputs["UploadsBucket"], put(picture())), Context())
+    document = the_document(ledger, jobs(Task.TEXT_RECOGNITION))
+    sweep = handler("SweeperFunction", "sweeper")
+    sweep({}, Context())
+    assert the_status(ledger, document) is DocumentStatus.IN_PROGRESS
+    ledger.update(document.id, "document", "SET due = :past", {":past": "2026-01-01T00:00:00.000Z"})
+    assert sweep({}, Context())["ended"] >= 1
+    assert the_status(ledger, document) is DocumentStatus.FAILED
+
+
+def the_status(ledger: DynamoLedger, document: Document) -> DocumentStatus | None:
+    stored = ledger.document(document.id)
+    return stored.status if stored else None
+
+
+def test_no_handler_logs_what_a_document_says(
+    deployed: Deployed,
+    handler: Loaded,
+    put: Callable[..., tuple[str, str]],
+    jobs: Callable[[Task], list[Any]],
+    engine: EngineStub,
+) -> None:
+    spoken = io.StringIO()
+    logger.addHandler(logging.StreamHandler(spoken))
+    handler("SplitterFunction", "splitter")(s3_event(deployed.outputs["UploadsBucket"], put(picture())), Context())
+    waiting = jobs(Task.TEXT_RECOGNITION)
+    engine.replies = [(200, json.loads(json.dumps(SUCCESS).replace("recognized", "a secret text")))]
+    handler("TextRecognitionFunction", "ocr")(sqs_event(messages.dump_job(waiting[0][0])), Context())
+    said = spoken.getvalue()
+    assert "page job done" in said
+    assert "secret" not in said
+    assert "Bearer" not in said
