@@ -99,9 +99,17 @@ def rejection_of(poppler_says: str) -> DocumentRejected:
         return DocumentRejected(
             Rejection.ENCRYPTED, "The PDF opens only with a password. Upload a copy without one, or name the password."
         )
-    if "Wrong page range" in poppler_says:
+    if "Invalid page count 0" in poppler_says:
         return DocumentRejected(Rejection.EMPTY, "The PDF has no pages. Export it again.")
     return DocumentRejected(Rejection.UNREADABLE, "The PDF is damaged beyond reading. Export or scan it again.")
+
+
+@dataclass(frozen=True, slots=True)
+class Scale:
+    """How a page is rendered: dots per inch, and whether its crop box bounds it, as in a reader, or its whole sheet."""
+
+    dpi: float
+    cropped: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,33 +134,31 @@ class Renderer:
 
     def render_pdf(self, path: Path, pages: PageRange, password: str | None) -> Iterator[PageImage | LostPage]:
         try:
-            resolutions = self.resolutions(pdf_properties(path, password, pages), pages)
+            properties = pdf_properties(path, password, pages)
         except DocumentRejected:  # page boxes that pdfinfo cannot list
-            resolutions = dict.fromkeys(pages.numbers(), self.dpi)
-        for resolution, numbers in groupby(pages.numbers(), key=lambda page: resolutions[page]):
+            properties = {}
+        scales = {page: self.scale(*page_points(properties, page)) for page in pages.numbers()}
+        for scale, numbers in groupby(pages.numbers(), key=lambda page: scales[page]):
             run = list(numbers)
             for start in range(0, len(run), PAGES_AT_ONCE):
-                yield from self.render_run(path, run[start : start + PAGES_AT_ONCE], resolution, password)
+                yield from self.render_run(path, run[start : start + PAGES_AT_ONCE], scale, password)
 
-    def resolutions(self, properties: dict[str, Any], pages: PageRange) -> dict[int, float]:
-        return {page: self.resolution(*page_points(properties, page)) for page in pages.numbers()}
-
-    def resolution(self, width: float, height: float) -> float:
-        """Dots per inch for a page of this size in points: `dpi`, but within `max_pixels` and 8K, and so that a small
-        page still passes the smallest size."""
+    def scale(self, width: float, height: float) -> Scale:
+        """The scale for a page of this size in points: at `dpi`, but within `max_pixels` and 8K, and so that a small
+        page still passes the smallest size. A crop box of no size is passed over."""
         if width <= 0 or height <= 0:
-            return self.dpi
+            return Scale(self.dpi, cropped=False)
         inches = width / POINTS_PER_INCH, height / POINTS_PER_INCH
         dpi = min(self.dpi, math.sqrt(self.max_pixels / (inches[0] * inches[1])))
         dpi = min(dpi, max(limits.EIGHT_K) / max(inches), min(limits.EIGHT_K) / min(inches))
-        return round(max(dpi, limits.MIN_SIDE / min(inches)), 2)
+        return Scale(round(max(dpi, limits.MIN_SIDE / min(inches)), 2))
 
     def render_run(
-        self, path: Path, numbers: list[int], dpi: float, password: str | None
+        self, path: Path, numbers: list[int], scale: Scale, password: str | None
     ) -> Iterator[PageImage | LostPage]:
         """Consecutive pages of one resolution by one call of pdftoppm; page by page if that call loses any."""
         try:
-            rendered, lost = rasterize(path, numbers[0], numbers[-1], dpi, password), None
+            rendered, lost = rasterize(path, numbers[0], numbers[-1], scale, password), None
         except PageUnreadable as error:
             rendered, lost = [], error
         if len(rendered) == len(numbers):
@@ -160,7 +166,7 @@ class Renderer:
                 yield self.finished(page, raster)
         elif len(numbers) > 1:
             for page in numbers:
-                yield from self.render_run(path, [page], dpi, password)
+                yield from self.render_run(path, [page], scale, password)
         else:
             yield LostPage(numbers[0], lost or PageUnreadable(f"Page {numbers[0]} cannot be rendered. Scan it again."))
 
@@ -182,7 +188,7 @@ def page_points(properties: dict[str, Any], page: int) -> tuple[float, float]:
     return 0.0, 0.0
 
 
-def rasterize(path: Path, first: int, last: int, dpi: float, password: str | None) -> list[Image]:
+def rasterize(path: Path, first: int, last: int, scale: Scale, password: str | None) -> list[Image]:
     """Raw rasters of the pages, as many as poppler could make. Raises PageUnreadable when time runs out."""
     from pdf2image import convert_from_path
     from pdf2image.exceptions import PDFInfoNotInstalledError, PDFPopplerTimeoutError
@@ -192,10 +198,11 @@ def rasterize(path: Path, first: int, last: int, dpi: float, password: str | Non
     try:
         return convert_from_path(
             str(path),
-            dpi=dpi,  # type: ignore[arg-type]  # pdftoppm takes fractions
+            dpi=scale.dpi,  # type: ignore[arg-type]  # pdftoppm takes fractions
             first_page=first,
             last_page=last,
             userpw=password,  # type: ignore[arg-type]
+            use_cropbox=scale.cropped,
             timeout=PAGE_SECONDS * (last - first + 1),
         )
     except PDFInfoNotInstalledError as error:
