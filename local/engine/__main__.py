@@ -30,7 +30,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--api-key", help="the only key that is accepted; without it, any key is")
     parser.add_argument("--delay", type=float, default=0.0, metavar="SECONDS", help="wait so long before each answer")
-    parser.add_argument("--canned", action="store_true", help="answer without recognizing (for benchmarks; the text says so)")
+    parser.add_argument("--canned", action="store_true", help="answer without recognizing, and say so (for benchmarks)")
     parser.add_argument("--test-controls", action="store_true", help="allow tests to set misbehaviour at /behaviour")
     return parser.parse_args()
 

@@ -114,7 +114,7 @@ def inspect(content: bytes, declared: str | None) -> SentImage:
     if mime_type is None:
         raise refusal.invalid("The image format is illegal and cannot be opened.")
     if declared is not None and declared != mime_type:
-        raise refusal.invalid(f"The image format is illegal and cannot be opened: declared {declared}, found {mime_type}.")
+        raise refusal.invalid(f"The image format is illegal and cannot be opened: {mime_type} declared as {declared}.")
     _check_dimensions(width, height)
     _check_format(width, height, mime_type)
     return SentImage(content, width, height)

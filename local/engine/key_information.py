@@ -9,6 +9,7 @@ import re
 import unicodedata
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 from rapidfuzz import fuzz
@@ -28,6 +29,7 @@ BELOW, BESIDE = 2.5, 25.0
 """How far from its label a value may stand, in line heights."""
 HEADING_LETTERS = 24
 STACKED_LETTERS = 12
+DATE = re.compile(r"(\d{4})\s*[-/.年]\s*(\d{1,2})\s*[-/.月]\s*(\d{1,2})")
 SEPARATED = re.compile(r"^(?P<label>[^:：]*[^\W\d_][^:：]*)[:：](?!//)\s*(?P<value>.*)$")
 
 
@@ -152,7 +154,7 @@ def _is_stacked(upper: Line, lower: Line) -> bool:
 
 def _pairs_of_headings(rows: Sequence[Row], taken: set[int]) -> Iterator[Pair]:
     """A row of headings without digits over a row of values with some."""
-    for number, (headings, values) in enumerate(zip(rows, rows[1:], strict=False)):
+    for number, (headings, values) in enumerate(pairwise(rows)):
         free = len(headings) >= 2 and len(values) >= 2 and not any(id(line) in taken for line in [*headings, *values])
         named = all(len(line.text) <= HEADING_LETTERS and not _has_digit(line.text) for line in headings)
         if not free or not named or not any(_has_digit(v.text) for v in values):
@@ -242,7 +244,7 @@ def _plain(text: str) -> str:
 
 def _in_form(value: str, description: str) -> str:
     """The part of the value that has the form which the description names."""
-    if "YYYY-MM-DD" in description and (date := re.search(r"(\d{4})\s*[-/.年]\s*(\d{1,2})\s*[-/.月]\s*(\d{1,2})", value)):
+    if "YYYY-MM-DD" in description and (date := DATE.search(value)):
         return f"{date[1]}-{date[2]:0>2}-{date[3]:0>2}"
     if re.search(r"only digits|digits only", description) and (digits := re.search(r"\d+", value)):
         return digits[0]
@@ -313,7 +315,7 @@ def _headings(template: Schema, rows: Sequence[Row]) -> tuple[int, dict[str, Lin
         headings: dict[str, Line] = {}
         for key in template:
             free = [line for line in row if line not in headings.values()]
-            like = max(free, key=lambda line: _likeness(key, line.text), default=None)  # noqa: B023
+            like = max(free, key=lambda line: _likeness(key, line.text), default=None)
             if like is not None and _likeness(key, like.text) >= SIMILAR:
                 headings[key] = like
         if len(headings) >= min(2, len(template)) and (best is None or len(headings) > len(best[1])):

@@ -133,7 +133,7 @@ def _tabular(table: Table) -> str:
             if cell is not None:
                 cells.append(_cell(cell))
                 column += cell.column_span
-                under |= {place: cell.row + cell.row_span for place in range(cell.column, column)}
+                under |= dict.fromkeys(range(cell.column, column), cell.row + cell.row_span)
         lines.append(" & ".join(cells) + r" \\")
         lines.append(_rules(number + 1, under, table.columns, last=number + 1 == len(rows)))
     return "\n".join([*lines, r"\end{tabular}"])

@@ -48,11 +48,14 @@ class PageReader:
         self.ready = True
 
     async def read(self, image: images.SentImage, max_pixels: int) -> ReadImage:
-        return await self._once(("page", image.digest, max_pixels), lambda: _read(image, max_pixels))
+        read: ReadImage = await self._once(("page", image.digest, max_pixels), lambda: _read(image, max_pixels))
+        return read
 
     async def tables(self, image: images.SentImage, max_pixels: int) -> list[Table]:
         read = await self.read(image, max_pixels)
-        return await self._once(("tables", image.digest, max_pixels), lambda: _tables(image, max_pixels, read.page))
+        key = ("tables", image.digest, max_pixels)
+        tables: list[Table] = await self._once(key, lambda: _tables(image, max_pixels, read.page))
+        return tables
 
     async def _once(self, key: Hashable, work: Callable[[], Any]) -> Any:
         if key in self._kept:

@@ -26,8 +26,8 @@ def model_not_found() -> Refusal:
 
 
 def missing(parameter: str) -> Refusal:
-    names = {"model": "BadRequest.EmptyModel", "input": "BadRequest.EmptyInput", "parameters": "BadRequest.EmptyParameters"}
-    return Refusal(400, names[parameter], f'Required parameter "{parameter}" missing or invalid, please check the request parameters.')
+    message = f'Required parameter "{parameter}" missing or invalid, please check the request parameters.'
+    return Refusal(400, f"BadRequest.Empty{parameter.capitalize()}", message)
 
 
 def not_json() -> Refusal:
@@ -63,4 +63,4 @@ def undecodable() -> Refusal:
 
 
 def internal() -> Refusal:
-    return Refusal(500, "InternalError", "An internal error has occured, please try again later or contact service support.")
+    return Refusal(500, "InternalError", "An internal error has occured, please try again later.")

@@ -206,9 +206,7 @@ def _json(body: dict[str, Any], status: int, request_id: str) -> web.Response:
     )
 
 
-async def _streamed(
-    request: web.Request, call: Call, whole: dict[str, Any], request_id: str
-) -> web.StreamResponse:
+async def _streamed(request: web.Request, call: Call, whole: dict[str, Any], request_id: str) -> web.StreamResponse:
     stream = web.StreamResponse(headers={"Content-Type": "text/event-stream", "x-request-id": request_id})
     await stream.prepare(request)
     for event in protocol_native.events(call, whole):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import html
 import statistics
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
@@ -87,7 +87,7 @@ def _straightened(picture: Picture, page: Page) -> tuple[Picture, list[Line]]:
     centre = (page.width / 2, page.height / 2)
     turn = cv2.getRotationMatrix2D(centre, page.skew, 1.0)
     level = cv2.warpAffine(picture, turn, (page.width, page.height), borderMode=cv2.BORDER_REPLICATE)
-    lines = [Line(one.text, rotated(one.quad, -page.skew, centre), one.confidence, one.recognizer) for one in page.lines]
+    lines = [replace(line, quad=rotated(line.quad, -page.skew, centre)) for line in page.lines]
     return level.astype(np.uint8), lines
 
 
@@ -280,7 +280,9 @@ def _by_level(row: Sequence[Slot], slot: Slot, levels: int) -> list[list[Line]]:
 
 def _aligned_tables(page: Page, lines: Sequence[Line], taken: set[int]) -> list[Table]:
     """Consecutive rows with several cells that stand under each other."""
-    tables, run, places = [], [], []
+    tables: list[Table] = []
+    run: list[list[Line]] = []
+    places: list[int] = []
     place = 0
     for row in [*page.rows, ()]:
         here = range(place, place + len(row))

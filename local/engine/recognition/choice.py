@@ -16,15 +16,16 @@ from dataclasses import dataclass
 from local.engine.recognition import rapid, tesseract
 from local.engine.recognition.page import Picture
 
-READ_BY_RAPID = frozenset(
-    "eng deu fra ita spa por nld swe dan nor fin pol ces slk slv hun ron hrv tur cat eus glg lat afr est lav lit "
-    "chi_sim chi_tra jpn jpn_vert chi_sim_vert chi_tra_vert kor_vert script".split()
+FOREIGN_TO_RAPID = frozenset(
+    ["ara", "bel", "bul", "ell", "fas", "heb", "hin", "kor", "mkd", "rus", "srp", "tam", "tha", "ukr", "vie", "yid"]
 )
-"""Packs that add nothing: their letters are in RapidOCR's alphabet."""
+"""Packs of languages whose letters RapidOCR's alphabet lacks."""
 VIETNAMESE_SIGNS = frozenset("đĐơƠưƯăĂ")
 DOUBTFUL = 0.9
 CONVINCING = 0.6
 SAMPLE = 5
+LEAST_DENSITY = 0.5
+"""Letters to a line height: Latin print has about three, Chinese more than one."""
 FRAKTUR = "frk"
 CLEAN_PRINT = 0.985
 """Mean confidence over which a Latin page is not probed for Fraktur: clean roman print reaches 0.99."""
@@ -54,9 +55,9 @@ def choose(crops: Sequence[Picture], readings: Sequence[tuple[str, float]]) -> l
 
 def _foreign_languages(crops: Sequence[Picture], choices: Sequence[Choice]) -> list[str]:
     """Packs that read the doubtful lines better than RapidOCR did, the best first, two at most."""
-    packs = [name for name in tesseract.languages() if name not in READ_BY_RAPID and name != FRAKTUR]
+    packs = [name for name in tesseract.languages() if name in FOREIGN_TO_RAPID]
     doubtful = [number for number in range(len(crops)) if _is_doubtful(crops[number], choices[number])]
-    sample = sorted(doubtful, key=lambda number: -_weight(crops[number]))[:SAMPLE]
+    sample = sorted(doubtful, key=lambda number: -_length(crops[number]))[:SAMPLE]
     if not packs or not sample:
         return []
     lines = [crops[number] for number in sample]
@@ -72,18 +73,24 @@ def _foreign_languages(crops: Sequence[Picture], choices: Sequence[Choice]) -> l
 
 
 def _is_doubtful(crop: Picture, choice: Choice) -> bool:
-    if crop.shape[1] < 1.5 * crop.shape[0]:
+    if _length(crop) < 1.5:
         return False
-    return choice.confidence < DOUBTFUL or not VIETNAMESE_SIGNS.isdisjoint(choice.text)
+    unsure = choice.confidence < DOUBTFUL or _is_sparse(crop, choice.text)
+    return unsure or not VIETNAMESE_SIGNS.isdisjoint(choice.text)
 
 
-def _weight(crop: Picture) -> float:
-    """Length of the line in line heights."""
+def _is_sparse(crop: Picture, text: str) -> bool:
+    """Too few letters for the length of the line: the others were skipped."""
+    return _letters(text) < LEAST_DENSITY * _length(crop)
+
+
+def _length(crop: Picture) -> float:
+    """In line heights."""
     return float(crop.shape[1] / crop.shape[0])
 
 
 def _with_language(crops: Sequence[Picture], choices: list[Choice], language: str) -> list[Choice]:
-    places = [number for number, choice in enumerate(choices) if not _is_settled(choice)]
+    places = [number for number, choice in enumerate(choices) if not _is_settled(crops[number], choice)]
     lines = [crops[number] for number in places]
     models = [language] + [f"{language}+eng"] * ("eng" in tesseract.languages())
     with ThreadPoolExecutor(tesseract.SIDE_BY_SIDE) as pool:
@@ -96,13 +103,17 @@ def _with_language(crops: Sequence[Picture], choices: list[Choice], language: st
     return better
 
 
-def _is_settled(choice: Choice) -> bool:
+def _is_settled(crop: Picture, choice: Choice) -> bool:
     """Digits and signs need no other alphabet."""
-    return choice.confidence > 0.95 and not any(letter.isalpha() for letter in choice.text)
+    return (
+        choice.confidence > 0.95
+        and not any(letter.isalpha() for letter in choice.text)
+        and not _is_sparse(crop, choice.text)
+    )
 
 
 def _is_better(reading: tesseract.Reading, choice: Choice) -> bool:
-    """Tesseract's reading wins if it has letters unknown to RapidOCR and RapidOCR's, for what it skipped, is worth less."""
+    """Tesseract's reading wins if it has letters unknown to RapidOCR, and is surer than RapidOCR's minus its gaps."""
     if choice.recognizer == "rapidocr" and not any(
         letter.isalpha() and letter not in rapid.alphabet() for letter in unicodedata.normalize("NFC", reading.text)
     ):
@@ -120,7 +131,7 @@ def _is_fraktur(crops: Sequence[Picture], choices: Sequence[Choice]) -> bool:
     roman = [name for name in ("deu", "eng", "fra") if name in tesseract.languages()]
     if FRAKTUR not in tesseract.languages() or not roman or not _may_be_fraktur(choices):
         return False
-    sample = sorted(range(len(crops)), key=lambda number: -_weight(crops[number]))[:SAMPLE]
+    sample = sorted(range(len(crops)), key=lambda number: -_length(crops[number]))[:SAMPLE]
     lines = [crops[number] for number in sample]
     with ThreadPoolExecutor(tesseract.SIDE_BY_SIDE) as pool:
         means = list(pool.map(lambda pack: _mean(tesseract.read_lines(lines, pack)), [FRAKTUR, *roman]))

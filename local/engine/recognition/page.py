@@ -110,9 +110,7 @@ def rotated(quad: Quad, degrees: float, centre: Point) -> Quad:
     """The quad turned clockwise by `degrees` around `centre`."""
     cos, sin = math.cos(math.radians(degrees)), math.sin(math.radians(degrees))
     ox, oy = centre
-    a, b, c, d = (
-        (ox + (x - ox) * cos - (y - oy) * sin, oy + (x - ox) * sin + (y - oy) * cos) for x, y in quad
-    )
+    a, b, c, d = ((ox + (x - ox) * cos - (y - oy) * sin, oy + (x - ox) * sin + (y - oy) * cos) for x, y in quad)
     return a, b, c, d
 
 

@@ -11,13 +11,15 @@ from typing import Any
 import cv2
 import numpy as np
 import rapidocr
-from onnxruntime import InferenceSession, SessionOptions
+from onnxruntime import InferenceSession, SessionOptions  # type: ignore[attr-defined]
 from rapidocr import RapidOCR
 
 from local.engine.recognition.page import Picture, Point, Quad
 
 DETECTION_SIDE = 1280
 FINE_DETECTION_SIDE = 2000
+COARSE_DETECTION_SIDE = 640
+"""A few large words alone on a page are found at this size only."""
 SMALL_TEXT = 15.0
 """Height of a found line at detection size (with the detector's margin) below which letters start to merge."""
 LEAST_SIDE = 640
@@ -41,7 +43,8 @@ def _detector() -> RapidOCR:
         }
     )
     detector(np.full((64, 320, 3), 255, np.uint8), use_det=True, use_cls=False, use_rec=False)
-    detector.text_det.session.session = _patient_session("*_det_*.onnx")
+    network: Any = detector.text_det
+    network.session.session = _patient_session("*_det_*.onnx")
     return detector
 
 
@@ -49,7 +52,8 @@ def _detector() -> RapidOCR:
 def _reader() -> RapidOCR:
     reader = RapidOCR(params={**COMMON, "Global.use_det": False})
     reader.recognize_txt([np.full((48, 96, 3), 255, np.uint8)])
-    reader.text_rec.session.session = _patient_session("*_rec_*.onnx")
+    network: Any = reader.text_rec
+    network.session.session = _patient_session("*_rec_*.onnx")
     return reader
 
 
@@ -77,7 +81,7 @@ def warm_up() -> None:
 
 def find_lines(picture: Picture) -> list[Quad]:
     """Corners of each line of text, in pixels of the picture."""
-    quads = _find_at(picture, DETECTION_SIDE)
+    quads = _find_at(picture, DETECTION_SIDE) or _find_at(picture, COARSE_DETECTION_SIDE)
     scale = DETECTION_SIDE / max(picture.shape[:2])
     if scale < 1 and quads and _median_thickness(quads) * scale < SMALL_TEXT:
         return _find_at(picture, FINE_DETECTION_SIDE)
@@ -93,10 +97,10 @@ def _find_at(picture: Picture, side: int) -> list[Quad]:
     beside = max(0, STRIP_HEIGHT - sized.shape[1]) // 2
     if above or beside:
         sized = cv2.copyMakeBorder(sized, above, above, beside, beside, cv2.BORDER_REPLICATE)
-    boxes = _detector()(sized, use_det=True, use_cls=False, use_rec=False).boxes
-    if boxes is None:
+    found: Any = _detector()(sized, use_det=True, use_cls=False, use_rec=False)
+    if found.boxes is None:
         return []
-    return [_quad((box - (beside, above)) / scale, width, height) for box in np.asarray(boxes, float)]
+    return [_quad((box - (beside, above)) / scale, width, height) for box in np.asarray(found.boxes, float)]
 
 
 def _quad(corners: Any, width: int, height: int) -> Quad:
@@ -123,4 +127,5 @@ def read_lines(crops: Sequence[Picture]) -> list[tuple[str, float]]:
 @cache
 def alphabet() -> frozenset[str]:
     """Every character that the recognizer knows."""
-    return frozenset("".join(_reader().text_rec.postprocess_op.character))
+    network: Any = _reader().text_rec
+    return frozenset("".join(network.postprocess_op.character))

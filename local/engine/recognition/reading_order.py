@@ -17,7 +17,7 @@ from local.engine.recognition.rules import Rules
 Span = tuple[float, float]
 SLACK = 0.25
 """Share of a box's height cut off above and below: boxes are a little larger than their text."""
-LEAST_GAP = 0.8
+LEAST_GAP = 0.5
 """Width of a gap between columns, in line heights."""
 PROSE_LENGTH = 8.0
 """A line of prose is at least this many times as long as high (about 16 Latin letters or 8 Chinese ones)."""
@@ -52,12 +52,25 @@ def rows_in_reading_order(lines: Sequence[Line], skew: float, width: int, height
     placed = [Placed(line, _slackened(_straightened(line, skew, centre))) for line in lines]
     if not placed:
         return []
+    if _is_right_to_left(lines):
+        # Mirrored, the page's rules no longer fit; right-to-left tables go without their help.
+        placed, rules = [Placed(one.line, _mirrored(one.box, width)) for one in placed], Rules()
     return [row for page in _facing_pages(placed, rules) for row in _region(page, rules)]
+
+
+def _is_right_to_left(lines: Sequence[Line]) -> bool:
+    """Whether most letters are Hebrew or Arabic."""
+    letters = [letter for line in lines for letter in line.text if letter.isalpha()]
+    return sum("\u0590" <= letter <= "\u08ff" for letter in letters) > len(letters) / 2
+
+
+def _mirrored(box: Box, width: int) -> Box:
+    return Box(width - box.right, box.top, width - box.left, box.bottom)
 
 
 def _facing_pages(placed: list[Placed], rules: Rules) -> list[list[Placed]]:
     """The two pages of a spread, or the one page."""
-    group = max(_groups(_bands(placed), placed, rules), key=lambda one: len(one.placed))
+    group = max(_groups(_bands(placed), placed), key=lambda one: len(one.placed))
     extent = around([one.box for one in placed])
     if len(group.placed) < MOST * len(placed) or extent.width < SPREAD * extent.height:
         return [placed]
@@ -94,7 +107,7 @@ def _region(region: Sequence[Placed], rules: Rules) -> Iterable[Row]:
     if len(region) < 2:
         return [[placed.line] for placed in region]
     rows: list[Row] = []
-    for group in _groups(_bands(region), region, rules):
+    for group in _groups(_bands(region), region):
         rows.extend(_columns(group, rules) or _by_rows(group.bands))
     return rows
 
@@ -129,7 +142,7 @@ class Group:
         return [placed for band in self.bands for placed in band]
 
 
-def _groups(bands: list[list[Placed]], region: Sequence[Placed], rules: Rules) -> list[Group]:
+def _groups(bands: list[list[Placed]], region: Sequence[Placed]) -> list[Group]:
     whole = around([placed.box for placed in region])
     least = LEAST_GAP * statistics.median(placed.box.height / (1 - 2 * SLACK) for placed in region)
     groups: list[Group] = []
@@ -169,7 +182,11 @@ def _inset(group: Group, band: Sequence[Placed], whole: Box, least: float) -> li
             continue
         standing = [placed for placed in band if placed.box.left < stop and placed.box.right > start]
         others = [placed for placed in band if placed not in standing]
-        if standing and _has_sides(others, start, stop) and _shared([(start, stop)], _gaps(others, whole, least), least):
+        if (
+            standing
+            and _has_sides(others, start, stop)
+            and _shared([(start, stop)], _gaps(others, whole, least), least)
+        ):
             return standing
     return []
 
@@ -180,7 +197,7 @@ def _has_sides(placed: Sequence[Placed], start: float, stop: float) -> bool:
 
 def _columns(group: Group, rules: Rules) -> list[Row]:
     """The group read column by column, or nothing if it has no columns of prose."""
-    for start, stop in sorted(group.gaps, key=lambda gap: gap[0] - gap[1]):
+    for _, stop in sorted(group.gaps, key=lambda gap: gap[0] - gap[1]):
         left = [placed for placed in group.placed if placed.box.right <= stop]
         right = [placed for placed in group.placed if placed not in left]
         if not left or not right:

@@ -25,8 +25,7 @@ class Rules:
     def crossing(self, start: float, stop: float, top: float, bottom: float) -> int:
         """How many horizontal rules reach from `start` to `stop`."""
         return sum(
-            rule.left <= start and rule.right >= stop and top <= rule.centre[1] <= bottom
-            for rule in self.horizontal
+            rule.left <= start and rule.right >= stop and top <= rule.centre[1] <= bottom for rule in self.horizontal
         )
 
     def divided(self, start: float, stop: float) -> bool:
@@ -37,8 +36,9 @@ class Rules:
 
 def find_rules(picture: Picture) -> Rules:
     scale = min(1.0, WORKING_SIDE / max(picture.shape[:2]))
-    grey = cv2.cvtColor(cv2.resize(picture, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA), cv2.COLOR_BGR2GRAY)
-    ink = cv2.adaptiveThreshold(grey, 255, cv2.ADAPTIVE_THRESH_MEAN_C, cv2.THRESH_BINARY_INV, 25, 15)
+    small = cv2.resize(picture, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
+    grey = cv2.cvtColor(small, cv2.COLOR_BGR2GRAY)
+    ink = cv2.adaptiveThreshold(grey, 255, cv2.ADAPTIVE_THRESH_MEAN_C, cv2.THRESH_BINARY_INV, 25, 15).astype(np.uint8)
     length = max(20, round(LEAST_LENGTH * max(grey.shape)))
     return Rules(_found(ink, (length, 1), scale), _found(ink, (1, length), scale), picture.shape[0])
 

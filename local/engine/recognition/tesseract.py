@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cache
+from itertools import pairwise
 from pathlib import Path
 
 import cv2
@@ -108,7 +109,7 @@ def _joined(words: list[Word]) -> Reading:
     if not words:
         return Reading("", 0.0)
     text = words[0].text
-    for before, word in zip(words, words[1:], strict=False):
+    for before, word in pairwise(words):
         close = word.left - before.right < NO_SPACE * max(before.height, word.height)
         text += ("" if close and _is_east_asian(text[-1]) and _is_east_asian(word.text[0]) else " ") + word.text
     letters = sum(len(word.text) for word in words)
