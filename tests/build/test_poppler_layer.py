@@ -161,7 +161,8 @@ def test_it_fails_as_poppler_does(poppler_layer: Path, tmp_path: Path) -> None:
 
 def test_lambda_has_room_for_it(poppler_layer: Path) -> None:
     files = [path for path in poppler_layer.rglob("*") if path.is_file()]
-    assert sum(path.stat().st_size for path in files) < 45 * MEGABYTE
+    # 39 MB from Debian 12, 61 from Debian 13, whose poppler fetches over HTTPS.
+    assert sum(path.stat().st_size for path in files) < 70 * MEGABYTE
     assert not (poppler_layer / "lib").exists(), "Lambda's runtime would load libraries from /opt/lib"
     assert not [path for path in poppler_layer.rglob("*") if path.is_symlink()]
 
