@@ -243,16 +243,15 @@ class _Deployer:
         return url, attributes["QueueArn"]
 
     def _asynchronous_configuration(self, function: str) -> AsynchronousConfiguration:
-        try:
-            configuration = self._lambda.get_function_event_invoke_config(FunctionName=function)
-        except self._lambda.exceptions.ResourceNotFoundException:
-            return AsynchronousConfiguration()
-        destinations = configuration.get("DestinationConfig", {})
-        return AsynchronousConfiguration(
-            retries=int(configuration.get("MaximumRetryAttempts", 2)),
-            on_failure=destinations.get("OnFailure", {}).get("Destination"),
-            on_success=destinations.get("OnSuccess", {}).get("Destination"),
-        )
+        configurations = self._lambda.list_function_event_invoke_configs(FunctionName=function)
+        for configuration in configurations["FunctionEventInvokeConfigs"]:
+            destinations = configuration.get("DestinationConfig", {})
+            return AsynchronousConfiguration(
+                retries=int(configuration.get("MaximumRetryAttempts", 2)),
+                on_failure=destinations.get("OnFailure", {}).get("Destination"),
+                on_success=destinations.get("OnSuccess", {}).get("Destination"),
+            )
+        return AsynchronousConfiguration()
 
     def _take_over_schedules(self, names_by_arn: Mapping[str, str]) -> tuple[Schedule, ...]:
         schedules = []

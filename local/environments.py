@@ -93,7 +93,7 @@ class Environment:
         return self._initialization is not None and self._child.poll() is None
 
     def wait_until_ready(self) -> bool:
-        """True after the initialization; False if it failed, which the next invocation reports."""
+        """True after the initialization, False if it failed."""
         try:
             report = self._next_report(self._started + INITIALIZATION_SECONDS)
         except Empty:
@@ -101,7 +101,6 @@ class Environment:
         if isinstance(report, Ready):
             self._initialization = time.monotonic() - self._started
             return True
-        self._api.reports.put(report)
         return False
 
     def invoke(self, payload: bytes) -> Outcome:
@@ -214,10 +213,12 @@ class FunctionService:
     def warm(self, function: str) -> bool:
         """Start an environment ahead of need; True once it is initialized."""
         environment = self._start(function)
-        ready = environment.wait_until_ready()
+        if not environment.wait_until_ready():  # an invocation will fail likewise, and tell why
+            environment.stop()
+            return False
         with self._lock:
             self._idle[function].append(environment)
-        return ready
+        return True
 
     def running(self) -> int:
         with self._lock:
@@ -234,13 +235,11 @@ class FunctionService:
     @contextmanager
     def _environment(self, function: str) -> Iterator[Environment]:
         with self._lock:
-            environment = self._idle[function].pop() if self._idle[function] else None
-            if environment:
-                self._busy[function].add(environment)
-        if environment is None:
-            environment = self._start(function)
-            with self._lock:
-                self._busy[function].add(environment)
+            idle = self._idle[function]
+            environment = idle.pop() if idle else None
+        environment = environment or self._start(function)
+        with self._lock:
+            self._busy[function].add(environment)
         reusable = False
         try:
             yield environment

@@ -5,6 +5,7 @@ https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html
 
 import json
 import secrets
+import select
 import socket
 import threading
 import time
@@ -90,10 +91,7 @@ class RuntimeApi:
         if not self._ready:
             self._ready = True
             self.reports.put(Ready())
-        invocation = self._invocations.get()
-        if invocation:
-            self.reports.put(Taken(invocation.request_id))
-        return invocation
+        return self._invocations.get()
 
 
 class _Server(ThreadingHTTPServer):
@@ -114,10 +112,10 @@ class _Handler(BaseHTTPRequestHandler):
         if self.path != f"{VERSION}/invocation/next":
             return self._answer(404)
         invocation = self.server.api.next_invocation()
-        if invocation is None:
+        if invocation is None or has_hung_up(self.connection):
             self.close_connection = True
-            self.connection.shutdown(socket.SHUT_RDWR)
             return None
+        self.server.api.reports.put(Taken(invocation.request_id))
         return self._answer(200, invocation.payload, invocation_headers(invocation))
 
     def do_POST(self) -> None:
@@ -159,6 +157,15 @@ class _Handler(BaseHTTPRequestHandler):
 
     def log_message(self, *_: Any) -> None:
         """Nothing: every invocation is recorded by the function service."""
+
+
+def has_hung_up(connection: socket.socket) -> bool:
+    """True if who asked has died meanwhile; what is not sent then is not lost."""
+    readable, _, _ = select.select([connection], [], [], 0)
+    try:
+        return bool(readable) and not connection.recv(1, socket.MSG_PEEK)
+    except OSError:
+        return True
 
 
 def invocation_headers(invocation: Invocation) -> dict[str, str]:
