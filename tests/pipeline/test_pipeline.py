@@ -1,0 +1,143 @@
+"""The whole pipeline through the deployed template: uploads by a plain S3 client, receipts and events at the end."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import time
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import jsonschema
+import pytest
+
+from local.event_sources import Faults
+from pagewise.aws.buckets import S3Pages
+from pagewise.aws.ledger import DynamoLedger
+from pagewise.tasks import Task
+from tests.running import Running, running
+from tests.unit.conftest import picture, tiff
+from tests.unit.test_events import SCHEMAS
+
+
+@pytest.fixture(scope="module")
+def pagewise(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    with running(tmp_path_factory.mktemp("logs"), parameters={"PagesPerRange": "3", "OcrBatchSize": "10"}) as started:
+        yield started
+
+
+def ledger(pagewise: Running) -> DynamoLedger:
+    outputs = pagewise.stack.deployment.outputs
+    pages = S3Pages(pagewise.stack.client("s3"), outputs["PagesBucket"])
+    return DynamoLedger(pagewise.stack.client("dynamodb"), outputs["ResultsTable"], pages)
+
+
+def accounts_for_every_page_job(receipt: dict[str, Any]) -> bool:
+    expected = [(page, task) for page in range(1, receipt["pages"] + 1) for task in receipt["tasks"]]
+    return [(job["page"], job["task"]) for job in receipt["page_jobs"]] == expected
+
+
+def test_twenty_documents_at_once_all_end_with_every_page_job_exactly_once(pagewise: Running) -> None:
+    before = pagewise.engine.requests()["total"]
+    keys = [pagewise.upload(f"twenty/{number}.tif", tiff(1 + number % 4)) for number in range(20)]
+    receipts = pagewise.until_ended(*keys)
+    assert {receipt["status"] for receipt in receipts.values()} == {"complete"}
+    assert all(accounts_for_every_page_job(receipt) for receipt in receipts.values())
+    page_jobs = sum(len(receipt["page_jobs"]) for receipt in receipts.values())
+    assert page_jobs == sum(1 + number % 4 for number in range(20))
+    assert pagewise.engine.requests()["total"] - before == page_jobs
+
+
+def test_a_document_of_many_ranges_and_all_tasks_is_complete(pagewise: Running) -> None:
+    key = pagewise.upload("long.tif", tiff(11), ocr_tasks="all", ocr_tag="long")
+    receipt = pagewise.until_ended(key)[key]
+    assert (receipt["pages"], receipt["tasks"], receipt["tag"]) == (11, list(Task), "long")
+    assert accounts_for_every_page_job(receipt)
+    assert len(ledger(pagewise).client.list_tables()["TableNames"]) == 1
+    stored = ledger(pagewise).document(receipt["document_id"])
+    assert stored is not None
+    assert stored.recognized + stored.failed == 77
+    assert stored.usage.input_tokens == sum(job["input_tokens"] for job in receipt["page_jobs"])
+
+
+def test_a_bad_upload_is_rejected_with_an_event(pagewise: Running) -> None:
+    key = pagewise.upload("ä b+c #1.pdf", b"no document")
+    receipt = pagewise.until_ended(key)[key]
+    assert (receipt["status"], receipt["reason"]) == ("rejected", "unsupported_type")
+
+
+def test_an_engine_in_trouble_is_asked_again_and_its_refusals_are_told(pagewise: Running) -> None:
+    pagewise.engine.behave(
+        {"name": "internal_error", "times": 1}, {"name": "bad_gateway", "times": 1}, {"name": "cut", "times": 1}
+    )
+    key = pagewise.upload("trouble.tif", tiff(3))
+    receipt = pagewise.until_ended(key)[key]
+    assert receipt["status"] == "complete"
+    pagewise.engine.behave({"name": "inspection_failed", "times": 1})
+    key = pagewise.upload("refused.png", picture())
+    receipt = pagewise.until_ended(key)[key]
+    assert [(job["status"], job["reason"]) for job in receipt["page_jobs"]] == [("failed", "DataInspectionFailed")]
+
+
+def test_a_refused_key_suspends_recognition_and_says_so(pagewise: Running) -> None:
+    pagewise.engine.behave({"name": "invalid_key", "times": 1})
+    pagewise.upload("later.png", picture())
+    assert pagewise.until_event("RecognitionSuspended").detail["reason"] == "InvalidApiKey"
+
+
+def test_each_event_on_the_bus_keeps_its_schema(pagewise: Running) -> None:
+    names = Counter(event.name for event in pagewise.events)
+    assert set(names) == set(SCHEMAS)
+    for event in pagewise.events:
+        jsonschema.validate(event.detail, SCHEMAS[event.name])
+
+
+def test_nothing_waits_in_the_dead_letter_queue(pagewise: Running) -> None:
+    url = pagewise.stack.deployment.outputs["DeadLetterQueue"]
+    waiting = pagewise.stack.client("sqs").get_queue_attributes(QueueUrl=url, AttributeNames=["All"])["Attributes"]
+    assert waiting["ApproximateNumberOfMessages"] == "0"
+
+
+def test_duplicated_and_reordered_messages_change_no_account(tmp_path: Path) -> None:
+    faults = Faults(duplicates=0.5, shuffled=True, chance=Random(7))
+    with running(tmp_path, parameters={"PagesPerRange": "2"}, faults=faults) as pagewise:
+        keys = [pagewise.upload(f"{number}.tif", tiff(5), ocr_tasks="text_recognition,multi_lan") for number in range(3)]
+        receipts = pagewise.until_ended(*keys)
+        for receipt in receipts.values():
+            assert receipt["status"] == "complete"
+            assert accounts_for_every_page_job(receipt)
+            stored = ledger(pagewise).document(receipt["document_id"])
+            assert stored is not None
+            assert (stored.pages_closed, stored.recognized, stored.failed) == (5, 10, 0)
+
+
+def test_a_function_killed_in_mid_page_is_redelivered_and_nothing_stored_is_paid_again(tmp_path: Path) -> None:
+    """Two pages are stored, then the function that works on the others dies; only those are asked again."""
+    with running(tmp_path, parameters={"OcrBatchSize": "2"}, delay=1.5, visibility_timeout=4) as pagewise:
+        stored_first = pagewise.upload("first.tif", tiff(2))
+        pagewise.until_ended(stored_first)
+        key = pagewise.upload("killed.tif", tiff(2))
+        while pagewise.engine.requests()["total"] < 4:
+            time.sleep(0.05)
+        kill_environments_of("text_recognition")
+        receipts = pagewise.until_ended(stored_first, key)
+        assert receipts[key]["status"] == "complete"
+        assert accounts_for_every_page_job(receipts[key])
+        assert max(job["attempts"] for job in receipts[key]["page_jobs"]) == 2
+        assert "crash" in json.dumps(pagewise.invocations()).lower()
+        # Two for the first document, two that died with the function, two again.
+        assert pagewise.engine.requests()["total"] == 6
+
+
+def kill_environments_of(task: str) -> None:
+    for process in Path("/proc").glob("[0-9]*"):
+        try:
+            variables = (process / "environ").read_bytes().split(b"\0")
+        except OSError:
+            continue
+        if f"TASK={task}".encode() in variables and b"AWS_LAMBDA_RUNTIME_API" in b"\0".join(variables):
+            os.kill(int(process.name), signal.SIGKILL)
