@@ -20,7 +20,7 @@ from pagewise.model import Document, DocumentStatus, PageJob, PageRange, Result
 from pagewise.tasks import Task
 from tests.deployed import Deployed
 from tests.handlers.conftest import SUCCESS, Context, EngineStub, Handler, s3_event, sqs_event
-from tests.unit.conftest import picture, tiff
+from tests.pictures import picture, tiff
 
 Loaded = Callable[..., Handler]
 

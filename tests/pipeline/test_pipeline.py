@@ -19,8 +19,8 @@ from local.event_sources import Faults
 from pagewise.aws.buckets import S3Pages
 from pagewise.aws.ledger import DynamoLedger
 from pagewise.tasks import Task
+from tests.pictures import picture, tiff
 from tests.running import Running, running
-from tests.unit.conftest import picture, tiff
 from tests.unit.test_events import SCHEMAS
 
 
@@ -105,7 +105,9 @@ def test_nothing_waits_in_the_dead_letter_queue(pagewise: Running) -> None:
 def test_duplicated_and_reordered_messages_change_no_account(tmp_path: Path) -> None:
     faults = Faults(duplicates=0.5, shuffled=True, chance=Random(7))
     with running(tmp_path, parameters={"PagesPerRange": "2"}, faults=faults) as pagewise:
-        keys = [pagewise.upload(f"{number}.tif", tiff(5), ocr_tasks="text_recognition,multi_lan") for number in range(3)]
+        keys = [
+            pagewise.upload(f"{number}.tif", tiff(5), ocr_tasks="text_recognition,multi_lan") for number in range(3)
+        ]
         receipts = pagewise.until_ended(*keys)
         for receipt in receipts.values():
             assert receipt["status"] == "complete"

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import io
 import time
 from dataclasses import dataclass, field
 
 import pytest
-from PIL import Image, ImageDraw
 from pytest_socket import disable_socket
 
 from pagewise.accounting import Accounting
@@ -101,27 +99,3 @@ class Pagewise:
 @pytest.fixture
 def pagewise() -> Pagewise:
     return Pagewise()
-
-
-def picture(
-    width: int = 200, height: int = 100, mode: str = "RGB", image_format: str = "PNG", **options: object
-) -> bytes:
-    """A small picture with something drawn on it."""
-    image = Image.new("RGB", (width, height), "white")
-    ImageDraw.Draw(image).line((0, 0, width, height), fill="red", width=3)
-    buffer = io.BytesIO()
-    image.convert(mode).save(buffer, format=image_format, **options)
-    return buffer.getvalue()
-
-
-def tiff(pages: int, size: tuple[int, int] = (120, 80)) -> bytes:
-    """A TIFF of so many pages, each with its number of bars."""
-    frames = []
-    for page in range(pages):
-        frame = Image.new("L", size, 255)
-        for bar in range(page + 1):
-            ImageDraw.Draw(frame).rectangle((4 * bar, 0, 4 * bar + 1, 40), fill=0)
-        frames.append(frame)
-    buffer = io.BytesIO()
-    frames[0].save(buffer, format="TIFF", save_all=True, append_images=frames[1:])
-    return buffer.getvalue()

@@ -12,7 +12,8 @@ import pytest
 from pagewise.errors import Configuration, Permanent, Rejection
 from pagewise.events import INLINE_OUTPUT_BYTES, Event
 from tests.fakes import text_answer
-from tests.unit.conftest import Pagewise, tiff
+from tests.pictures import tiff
+from tests.unit.conftest import Pagewise
 
 SCHEMAS = {
     path.name.partition(".")[0]: json.loads(path.read_text())

@@ -10,7 +10,8 @@ from pagewise.errors import Configuration, Permanent, Throttled, Transient
 from pagewise.model import Document, DocumentStatus, JobStatus
 from pagewise.tasks import Task
 from tests.fakes import text_answer
-from tests.unit.conftest import Pagewise, picture, tiff
+from tests.pictures import picture, tiff
+from tests.unit.conftest import Pagewise
 
 
 def split(pagewise: Pagewise, pages: int = 1, tasks: str = "text_recognition") -> Document:

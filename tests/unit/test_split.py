@@ -14,7 +14,8 @@ from pagewise.model import DocumentStatus, PageRange
 from pagewise.settings import SplitSettings
 from pagewise.splitting import MAX_SUBRANGES, subranges
 from pagewise.tasks import Task
-from tests.unit.conftest import Pagewise, picture, tiff
+from tests.pictures import picture, tiff
+from tests.unit.conftest import Pagewise
 
 
 def test_an_image_becomes_one_page_with_one_job_for_each_task(pagewise: Pagewise) -> None:

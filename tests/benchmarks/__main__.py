@@ -1,0 +1,28 @@
+"""`make bench`: what the pipeline costs besides OCR, as one JSON object on standard output.
+
+Measured in one run on this machine, with the real functions, the emulator, and an engine that answers without
+recognizing. Ratios and overheads are to be compared, not single absolute times.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+from tests.benchmarks.pipeline import overheads
+
+
+def main() -> None:
+    with tempfile.TemporaryDirectory(prefix="pagewise-bench-") as folder:
+        began = time.monotonic()
+        figures: dict[str, Any] = overheads(Path(folder))
+        figures["benchmark_seconds"] = round(time.monotonic() - began, 1)
+    sys.stdout.write(json.dumps(figures, indent=2) + "\n")
+
+
+if __name__ == "__main__":
+    main()
