@@ -9,7 +9,7 @@ export PYTHONPATH
 LOCAL := .venvs/local/bin/python -m local
 DEVELOPMENT := .venvs/development/bin
 SAM := SAM_CLI_TELEMETRY=0 AWS_DEFAULT_REGION=$${AWS_DEFAULT_REGION:-us-east-1} .venvs/sam/bin/sam
-PYTHON_SOURCES := layers functions local tests events/samples
+PYTHON_SOURCES := layers functions local tests
 
 .PHONY: help run local engine test check lint format bench build deploy lock clean
 

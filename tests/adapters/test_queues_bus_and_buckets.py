@@ -25,7 +25,7 @@ JOB = PageJob(
 
 
 def queues(deployed: Deployed) -> SqsQueues:
-    return SqsQueues(deployed.client("sqs"), deployed.outputs["SplitQueue"], deployed.outputs["PageJobQueues"])
+    return SqsQueues(deployed.client("sqs"), deployed.outputs["PageJobQueues"], deployed.outputs["SplitQueue"])
 
 
 def received(deployed: Deployed, url: str, count: int) -> list[dict[str, object]]:

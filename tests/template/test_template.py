@@ -311,8 +311,7 @@ def changed(path: str, value: Any) -> Template:
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.__name__)
 def test_the_template_keeps(rule: Rule) -> None:
     # The log groups that use it come with the monitoring.
-    known = {"LogRetentionDays is not used"}
-    assert set(rule(cloudformation.load())) - known == set()
+    assert set(rule(cloudformation.load())) == set()
 
 
 @pytest.mark.parametrize(("path", "value", "rule"), DRIFTS, ids=[f"{rule.__name__}-{path}" for path, _, rule in DRIFTS])

@@ -44,7 +44,7 @@ def test_every_trigger_has_its_event() -> None:
 @pytest.mark.parametrize("kind", sorted(KINDS))
 def test_an_upload_is_one_of_the_samples(kind: str) -> None:
     name = Path(upload(kind).key).name
-    (sample,) = (EVENTS / "samples").rglob(name)
+    (sample,) = EVENTS.rglob(name)
     content = sample.read_bytes()
     assert upload(kind).key == f"uploads/default/{name}"
     assert upload(kind).size == len(content)

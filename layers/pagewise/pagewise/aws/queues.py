@@ -27,8 +27,8 @@ class SqsQueues:
     """
 
     client: SQSClient
-    split_queue_url: str
     job_queue_prefix: str
+    split_queue_url: str = ""  # OCR functions send no ranges
 
     def send_ranges(self, document_id: DocumentId, ranges: Sequence[PageRange]) -> None:
         bodies = [messages.dump_range(document_id, pages) for pages in ranges]

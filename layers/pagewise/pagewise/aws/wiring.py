@@ -66,11 +66,6 @@ def accounting() -> Accounting:
 
 
 @cache
-def queues() -> SqsQueues:
-    return SqsQueues(client("sqs"), os.environ.get("SPLIT_QUEUE_URL", ""), text(os.environ, "PAGE_JOB_QUEUE_PREFIX"))
-
-
-@cache
 def split() -> Split:
     from pagewise.split import Split
 
@@ -78,7 +73,9 @@ def split() -> Split:
         uploads=S3Uploads(client("s3")),
         pages=pages(),
         ledger=ledger(),
-        queues=queues(),
+        queues=SqsQueues(
+            client("sqs"), text(os.environ, "PAGE_JOB_QUEUE_PREFIX"), text(os.environ, "SPLIT_QUEUE_URL")
+        ),
         publisher=publisher(),
         accounting=accounting(),
         clock=UtcClock(),
@@ -101,7 +98,7 @@ def recognize() -> Recognize:
         engine=DashScopeClient(http, settings.base_url, key, settings.workspace),
         ledger=ledger(),
         pages=pages(),
-        queues=queues(),
+        queues=SqsQueues(client("sqs"), text(os.environ, "PAGE_JOB_QUEUE_PREFIX")),
         accounting=accounting(),
         clock=UtcClock(),
         settings=settings,

@@ -1,6 +1,6 @@
 """Makes events/*.json, one for each trigger, with the package's own words: from the root of the checkout,
 
-    PYTHONPATH=layers/pagewise .venvs/development/bin/python events/samples/make_events.py
+    PYTHONPATH=layers/pagewise .venvs/development/bin/python tests/samples/make_events.py
 
 They fit the embedded stack (`make local`) once the samples are uploaded under their names: account and region are the
 emulator's, eTags and sizes the samples' own. They carry no versionId, as from a bucket without versions, so that
@@ -21,14 +21,14 @@ from pagewise.model import PageJob, PageRange, StoredImage, TaskOptions, Upload
 from pagewise.rendering import Renderer, inspect
 from pagewise.tasks import Task
 
-SAMPLES = Path(__file__).parent
+EVENTS = Path(__file__).parents[2] / "events"
 ACCOUNT, REGION, STACK = "000000000000", "us-east-1", "pagewise"
 TIME, MILLISECONDS = "2026-11-02T09:30:00.000Z", "1793611800000"
 
 KINDS = {
-    "pdf": "report.pdf",
-    "jpeg": "receipt.jpg",
-    "png": "table.png",
+    "pdf": "samples/report.pdf",
+    "jpeg": "samples/receipt.jpg",
+    "png": "samples/table.png",
     "tiff": "formats/scan.tiff",
     "bmp": "formats/table.bmp",
     "webp": "formats/receipt.webp",
@@ -36,13 +36,13 @@ KINDS = {
 }
 # The task, the sample and the page of it that suit each other. No sample has a formula.
 PAGES = {
-    Task.TEXT_RECOGNITION: ("report.pdf", 1),
-    Task.ADVANCED_RECOGNITION: ("receipt.jpg", 1),
-    Task.KEY_INFORMATION_EXTRACTION: ("receipt.jpg", 1),
-    Task.TABLE_PARSING: ("table.png", 1),
-    Task.DOCUMENT_PARSING: ("report.pdf", 2),
-    Task.FORMULA_RECOGNITION: ("table.png", 1),
-    Task.MULTI_LAN: ("report.pdf", 2),
+    Task.TEXT_RECOGNITION: ("samples/report.pdf", 1),
+    Task.ADVANCED_RECOGNITION: ("samples/receipt.jpg", 1),
+    Task.KEY_INFORMATION_EXTRACTION: ("samples/receipt.jpg", 1),
+    Task.TABLE_PARSING: ("samples/table.png", 1),
+    Task.DOCUMENT_PARSING: ("samples/report.pdf", 2),
+    Task.FORMULA_RECOGNITION: ("samples/table.png", 1),
+    Task.MULTI_LAN: ("samples/report.pdf", 2),
 }
 RESULT_SCHEMA = {"Shop": "", "Receipt number": "", "Date": "Date of purchase, YYYY-MM-DD", "Total": "", "VAT": ""}
 
@@ -50,7 +50,7 @@ RESULT_SCHEMA = {"Shop": "", "Receipt number": "", "Date": "Date of purchase, YY
 def main() -> None:
     for kind, name in KINDS.items():
         write(f"s3-put-{kind}", put(name))
-    report = upload("report.pdf").document_id
+    report = upload("samples/report.pdf").document_id
     pages = dump_range(report, PageRange(1, 2))
     write("page-range", messages("split", [(report, pages)]))
     for task in PAGES:
@@ -64,7 +64,7 @@ def main() -> None:
             [
                 (exhausted.document_id, dump_job(exhausted)),
                 (report, pages),
-                (None, json.dumps(failed_invocation(put("table.png")), separators=(",", ":"))),
+                (None, json.dumps(failed_invocation(put("samples/table.png")), separators=(",", ":"))),
             ],
             receives=6,
         ),
@@ -74,7 +74,7 @@ def main() -> None:
 
 def write(name: str, event: dict[str, Any]) -> None:
     text = json.dumps(event, ensure_ascii=False, indent=2)
-    (SAMPLES.parent / f"{name}.json").write_text(f"{text}\n", encoding="utf-8")
+    (EVENTS / f"{name}.json").write_text(f"{text}\n", encoding="utf-8")
 
 
 def upload(name: str) -> Upload:
@@ -91,7 +91,7 @@ def upload(name: str) -> Upload:
 
 
 def put(name: str) -> dict[str, Any]:
-    content = (SAMPLES / name).read_bytes()
+    content = (EVENTS / name).read_bytes()
     bucket = f"{STACK}-uploads-{ACCOUNT}"
     record = {
         "eventVersion": "2.1",
@@ -127,9 +127,9 @@ def put(name: str) -> dict[str, Any]:
 def job(task: Task) -> PageJob:
     name, page = PAGES[task]
     document = upload(name).document_id
-    contents = inspect(SAMPLES / name)
-    (image,) = Renderer().render(SAMPLES / name, contents, PageRange(page, page), None)
-    assert isinstance(image, PageImage)  # noqa: S101  the samples are sound
+    contents = inspect(EVENTS / name)
+    (image,) = Renderer().render(EVENTS / name, contents, PageRange(page, page), None)
+    assert isinstance(image, PageImage)  # the samples are sound
     extension = "jpg" if image.media_type == "image/jpeg" else "png"
     key = f"documents/{document}/pages/{page:05}.{extension}"
     stored = StoredImage(key, image.media_type, image.width, image.height, len(image.content))

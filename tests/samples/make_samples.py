@@ -3,7 +3,7 @@
 # dependencies = ["numpy==2.4.6", "pillow==13.0.0", "pillow-heif==1.8.1", "reportlab==5.0.0"]
 # ///
 # mypy: disable-error-code="import-untyped, import-not-found"
-"""Makes the project's own sample documents beside this file: uv run events/samples/make_samples.py
+"""Makes the project's own sample documents in events: uv run --no-project tests/samples/make_samples.py
 
 Places, firms and figures are invented. The typeface is Bitstream Vera, which comes with reportlab and may be embedded.
 Each document has its truth beside it, <name>.expected.json: strings that recognition has to find, page by page, white
@@ -37,15 +37,16 @@ from reportlab.platypus import (
     TableStyle,
 )
 
-HERE = Path(__file__).parent
+EVENTS = Path(__file__).parents[2] / "events"
+SAMPLES = EVENTS / "samples"
 TYPEFACES = Path(reportlab.__file__).parent / "fonts"
 
 
 def main() -> None:
-    report(HERE / "report.pdf")
-    receipt(HERE / "receipt.jpg")
-    table(HERE / "table.png")
-    formats(HERE / "formats")
+    report(SAMPLES / "report.pdf")
+    receipt(SAMPLES / "receipt.jpg")
+    table(SAMPLES / "table.png")
+    formats(EVENTS / "formats")
 
 
 def expect(document: Path, truth: dict[str, Any]) -> None:
@@ -402,7 +403,7 @@ def table(path: Path) -> None:
 
 def formats(folder: Path) -> None:
     folder.mkdir(exist_ok=True)
-    receipt, table = Image.open(HERE / "receipt.jpg"), Image.open(HERE / "table.png").convert("L")
+    receipt, table = Image.open(SAMPLES / "receipt.jpg"), Image.open(SAMPLES / "table.png").convert("L")
     table.convert("1", dither=Image.Dither.NONE).save(folder / "table.bmp")
     receipt.resize((620, 950), Image.Resampling.LANCZOS).save(folder / "receipt.webp", quality=60)
     pillow_heif.from_pillow(receipt.resize((620, 950), Image.Resampling.LANCZOS)).save(
