@@ -6,12 +6,14 @@ python -m local engine --port N    the embedded engine alone
 """
 
 import argparse
+import logging
 import os
 import signal
 import sys
 import time
 from pathlib import Path
 from types import FrameType
+from typing import NoReturn
 
 STARTED = time.monotonic()  # before the imports that take longest
 NOT_RUN = 3
@@ -22,14 +24,23 @@ SERVE_LOGS = Path(".cache/local/logs")
 def main() -> int:
     arguments = parse_arguments()
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, interrupt)
+        if number != signal.SIGHUP or signal.getsignal(number) != signal.SIG_IGN:  # nohup's wish
+            signal.signal(number, interrupt)
     if arguments.command == "engine":
         return run_engine(arguments.port)
     return run_or_serve(arguments)
 
 
+class Parser(argparse.ArgumentParser):
+    """Ends with the exit code that says that nothing was run: argparse's own, 2, says that a document was rejected."""
+
+    def error(self, message: str) -> NoReturn:
+        self.print_usage(sys.stderr)
+        self.exit(NOT_RUN, f"{self.prog}: {message}\n")
+
+
 def parse_arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="python -m local", description="Pagewise on this machine.")
+    parser = Parser(prog="python -m local", description="Pagewise on this machine.")
     commands = parser.add_subparsers(dest="command", required=True)
     run = commands.add_parser("run", help="documents in, their text out")
     run.add_argument("--doc", type=Path, default=SAMPLES, help="a document or a folder of documents")
@@ -45,6 +56,12 @@ def parse_arguments() -> argparse.Namespace:
     for command in (run, serve):
         command.add_argument(
             "--parameter", action="append", default=[], metavar="NAME=VALUE", help="a parameter of template.yaml"
+        )
+        command.add_argument(
+            "--visibility-timeout",
+            type=int,
+            metavar="SECONDS",
+            help="of all queues, in place of the template's: what a killed function worked on returns sooner",
         )
     engine = commands.add_parser("engine", help="the embedded engine alone")
     engine.add_argument("--port", type=int, required=True)
@@ -76,6 +93,7 @@ def run_or_serve(arguments: argparse.Namespace) -> int:
     from local.deployment import DeploymentError
     from local.embedded_engine import EngineError
     from local.emulator import EmulatorError
+    from local.outcome import OutputError
     from local.run import Order, Stuck, run
     from local.serve import PortError, Service, serve
     from local.uploads import DocumentError
@@ -92,21 +110,32 @@ def run_or_serve(arguments: argparse.Namespace) -> int:
                     profile=arguments.profile,
                     parameters=parameters,
                     patience=arguments.patience,
+                    visibility_timeout=arguments.visibility_timeout,
                     started=STARTED,
                 ),
                 console,
             )
-        serve(Service(logs=arguments.logs, port=arguments.port, parameters=parameters, started=STARTED), console)
-    except (DocumentError, EmulatorError, EngineError, DeploymentError, PortError, Stuck) as error:
+        serve(
+            Service(
+                logs=arguments.logs,
+                port=arguments.port,
+                parameters=parameters,
+                visibility_timeout=arguments.visibility_timeout,
+                started=STARTED,
+            ),
+            console,
+        )
+    except (DocumentError, OutputError, EmulatorError, EngineError, DeploymentError, PortError, Stuck) as error:
         print(error, file=sys.stderr)
         return NOT_RUN
     except SystemExit as interrupted:
-        # Ctrl-C is how `serve` ends.
-        return (
-            0
-            if arguments.command == "serve" and interrupted.code == 128 + signal.SIGINT
-            else int(interrupted.code or 0)
-        )
+        ctrl_c = 128 + signal.SIGINT
+        return 0 if arguments.command == "serve" and interrupted.code == ctrl_c else int(interrupted.code or 0)
+    except Exception as error:  # whatever it is, exit code 1 would say that a page has failed
+        if logging.getLogger().handlers:
+            logging.getLogger(__name__).exception("the run ended")
+        print(f"The pipeline could not run. {type(error).__name__}: {error}", file=sys.stderr)
+        return NOT_RUN
     return 0
 
 

@@ -1,12 +1,16 @@
 """How far each document is, told by the published events alone."""
 
 import time
+from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
 from local.published_events import PublishedEvent
 from local.uploads import LocalDocument, Uploaded
+
+RECENT_JOBS = 100
+RECENT_SECONDS = 30.0
 
 
 @dataclass
@@ -23,6 +27,7 @@ class Account:
     accepted: float | None = None
     ended: float | None = None
     receipt: dict[str, str] = field(default_factory=dict)
+    moments: deque[float] = field(default_factory=lambda: deque(maxlen=RECENT_JOBS))  # of the last page jobs
 
     @property
     def expected(self) -> int:
@@ -40,8 +45,10 @@ class Account:
                 self.accepted, self.status = time.monotonic(), "recognizing"
             case "PageRecognized":
                 self.recognized += 1
+                self.moments.append(time.monotonic())
             case "PageFailed":
                 self.failed += 1
+                self.moments.append(time.monotonic())
             case "PageCompleted":
                 self.pages_done += 1
             case "DocumentRejected":
@@ -94,13 +101,23 @@ class Accounts:
 
 
 def time_left(accounts: Iterable[Account]) -> float | None:
-    """Seconds, at the pace so far; documents that were not accepted yet count as the others' average. None: unknown."""
+    """Seconds, at the present pace, or None. A document that was not accepted yet counts as the others' average."""
     counted = list(accounts)
     known = [account for account in counted if account.accepted is not None]
-    done = sum(account.done for account in known)
-    if not known or not done:
+    pace = pace_of(known)
+    if not pace:
         return None
     unknown = sum(1 for account in counted if account.accepted is None and account.ended is None)
     expected = sum(account.expected for account in known) * (1 + unknown / len(known))
-    since = min(account.accepted for account in known if account.accepted is not None)
-    return max(0.0, (expected - done) * (time.monotonic() - since) / done)
+    return max(0.0, expected - sum(account.done for account in known)) / pace
+
+
+def pace_of(known: list[Account]) -> float | None:
+    """Page jobs a second: of the last seconds if enough have ended in them, else since the first acceptance."""
+    now = time.monotonic()
+    recent = sorted(moment for account in known for moment in account.moments if now - moment < RECENT_SECONDS)
+    if len(recent) >= 5 and now - recent[0] >= 1:
+        return (len(recent) - 1) / (now - recent[0])
+    done = sum(account.done for account in known)
+    since = min((account.accepted for account in known if account.accepted is not None), default=now)
+    return done / (now - since) if done and now > since else None

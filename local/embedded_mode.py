@@ -30,6 +30,7 @@ class Options:
     logs: Path
     parameters: Mapping[str, str] = field(default_factory=dict)
     port: int | None = None
+    visibility_timeout: int | None = None
 
 
 @dataclass(frozen=True)
@@ -56,7 +57,14 @@ def embedded_mode(options: Options) -> Iterator[EmbeddedMode]:
         if "QwenBaseUrl" not in parameters:
             engine = EmbeddedEngine(children, ENGINE_PYTHON, ROOT, options.logs / "engine.log")
             parameters = EMBEDDED_ENGINE_PARAMETERS | {"QwenBaseUrl": engine.base_url} | parameters
-        stack = Stack(children, TEMPLATE, logs=options.logs, parameters=parameters, port=options.port)
+        stack = Stack(
+            children,
+            TEMPLATE,
+            logs=options.logs,
+            parameters=parameters,
+            port=options.port,
+            visibility_timeout=options.visibility_timeout,
+        )
         with stack:
             store_api_key(stack)
             published = PublishedEvents(stack.emulator, stack.deployment.outputs["EventBus"])

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import tempfile
 from collections.abc import Iterator
 from io import BytesIO
 from pathlib import Path, PurePosixPath
@@ -15,6 +16,20 @@ RECEIPT = "receipt.json"
 # The result's field → the suffix of the file that holds it alone.
 TEXT_FILES = {"text": ".txt", "html": ".html", "latex": ".tex"}
 PNG = ".png"
+
+
+class OutputError(Exception):
+    """The output folder cannot be written to."""
+
+
+def prepare(output: Path) -> None:
+    """Make the output folder, before anything is started for it."""
+    try:
+        output.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=output):
+            pass
+    except OSError as error:
+        raise OutputError(f"{output} cannot be written to: {error.strerror}.") from error
 
 
 class Outcome:
@@ -34,8 +49,6 @@ class Outcome:
 
     def write(self, folder: Path, receipt: dict[str, Any]) -> None:
         remove_earlier(folder)
-        (folder / "pages").mkdir(parents=True)
-        (folder / "results").mkdir()
         write_json(folder / RECEIPT, receipt)
         for key in self._page_keys(receipt["document_id"]):
             write_page(folder / "pages", PurePosixPath(key), self._object(self._pages_bucket, key))
@@ -74,6 +87,7 @@ class Outcome:
 
 def remove_earlier(folder: Path) -> None:
     """What an earlier run left here; nothing else that may be in the folder."""
+    folder.mkdir(parents=True, exist_ok=True)
     for name in ("pages", "results"):
         shutil.rmtree(folder / name, ignore_errors=True)
     (folder / RECEIPT).unlink(missing_ok=True)
@@ -81,6 +95,7 @@ def remove_earlier(folder: Path) -> None:
 
 def write_page(folder: Path, key: PurePosixPath, image: bytes) -> None:
     """`00001.jpg` becomes `0001.png`, with the same pixels."""
+    folder.mkdir(exist_ok=True)
     path = folder / f"{int(key.stem):04}{PNG}"
     if key.suffix == PNG:
         path.write_bytes(image)
@@ -93,6 +108,7 @@ def write_page(folder: Path, key: PurePosixPath, image: bytes) -> None:
 
 
 def write_result(folder: Path, result: dict[str, Any]) -> None:
+    folder.mkdir(exist_ok=True)
     name = f"{result['page']:04}.{result['task']}"
     write_json(folder / f"{name}.json", result)
     for field, suffix in TEXT_FILES.items():

@@ -7,11 +7,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from botocore.exceptions import BotoCoreError
 from rich.console import Console
 
 from local.accounts import Account, Accounts
 from local.embedded_mode import EmbeddedMode, Options, embedded_mode
-from local.outcome import Outcome
+from local.outcome import Outcome, prepare
 from local.progress import Progress, progress, reasons, summary
 from local.published_events import PublishedEvent
 from local.stack import Stack
@@ -19,7 +20,7 @@ from local.uploads import LocalDocument, Uploads, find_documents
 
 ALL_RECOGNIZED, SOME_FAILED, REJECTED, NOT_RUN = 0, 1, 2, 3
 EXIT_CODES = {"complete": ALL_RECOGNIZED, "partial": SOME_FAILED, "failed": SOME_FAILED, "rejected": REJECTED}
-SPLIT_SECONDS = 20.0  # without an event and with nothing in any queue: nothing will come any more
+IDLE_SECONDS = 20.0  # without an event and with nothing in any queue: nothing will come any more
 REMINDER_SECONDS = 60.0
 WRITERS = 2
 
@@ -38,13 +39,16 @@ class Order:
     profile: str | None = None
     parameters: Mapping[str, str] | None = None
     patience: float = 1800.0
+    visibility_timeout: int | None = None
     started: float = field(default_factory=time.monotonic)
 
 
 def run(order: Order, console: Console) -> int:
     documents = find_documents(order.documents, order.output)
+    prepare(order.output)
     logs = order.output / "logs"
-    with embedded_mode(Options(logs=logs, parameters=order.parameters or {})) as mode:
+    options = Options(logs, order.parameters or {}, visibility_timeout=order.visibility_timeout)
+    with embedded_mode(options) as mode:
         warm(mode.stack, order.tasks)
         engine = "embedded engine" if mode.engine else "engine of QWEN_BASE_URL"
         console.print(f"ready in {time.monotonic() - order.started:.1f} s: {engine}, logs in {logs}", highlight=False)
@@ -72,6 +76,7 @@ class Run:
         self._outcome = Outcome(mode.stack)
         self._receipts: dict[int, dict[str, Any]] = {}
         self._written: list[Future[None]] = []
+        self._all_uploaded = False
         self._last_event = self._last_reminder = time.monotonic()
 
     def to_the_end(self) -> int:
@@ -96,8 +101,10 @@ class Run:
 
     def _follow(self, uploads: Uploads, writers: ThreadPoolExecutor, shown: Progress) -> None:
         while self._accounts.open():
-            events = self._mode.published.receive(wait=1)
-            self._accounts.uploaded(uploads.uploaded())
+            events = self._receive()
+            uploaded = uploads.uploaded()
+            self._all_uploaded = len(uploaded) == len(self._documents)
+            self._accounts.uploaded(uploaded)
             moved = self._accounts.record(events)
             for account in {id(account): account for account in moved}.values():
                 if account.ended is not None and id(account) not in self._receipts:
@@ -106,6 +113,13 @@ class Run:
             shown.show(moved)
             self._warn(events, shown)
             self._check_life(bool(events), shown)
+
+    def _receive(self) -> list[PublishedEvent]:
+        try:
+            return self._mode.published.receive(wait=1)
+        except BotoCoreError:
+            self._mode.check()
+            raise
 
     def _write(self, account: Account) -> None:
         receipt = self._outcome.receipt(account.receipt)
@@ -127,7 +141,7 @@ class Run:
         waiting = f"{len(self._accounts.open())} of {len(self._documents)} documents have not ended"
         if silence > self._order.patience:
             raise Stuck(f"Nothing has happened for {silence:.0f} s; {waiting}. {self._last_failure()}")
-        if silence > SPLIT_SECONDS and self._mode.stack.is_idle():
+        if silence > IDLE_SECONDS and self._all_uploaded and self._mode.stack.is_idle():
             raise Stuck(f"No function has anything left to do, and {waiting}. {self._last_failure()}")
         if now - self._last_reminder > REMINDER_SECONDS:
             self._last_reminder = now

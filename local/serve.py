@@ -20,6 +20,7 @@ class Service:
     logs: Path
     port: int | None = None
     parameters: Mapping[str, str] | None = None
+    visibility_timeout: int | None = None
     started: float = field(default_factory=time.monotonic)
 
 
@@ -29,7 +30,7 @@ class PortError(Exception):
 
 def serve(service: Service, console: Console) -> None:
     """Run until interrupted."""
-    options = Options(logs=service.logs, parameters=service.parameters or {}, port=chosen_port(service.port))
+    options = Options(service.logs, service.parameters or {}, chosen_port(service.port), service.visibility_timeout)
     with embedded_mode(options) as mode:
         console.print(
             introduction(mode, time.monotonic() - service.started), highlight=False, markup=False, soft_wrap=True
@@ -54,7 +55,7 @@ def introduction(mode: EmbeddedMode, seconds: float) -> str:
     endpoint = stack.endpoint
     bucket = outputs["UploadsBucket"]
     engine = mode.engine.base_url if mode.engine else stack.deployment.parameters["QwenBaseUrl"]
-    queues = "\n               ".join(sorted(mapping.queue_arn for mapping in stack.deployment.queue_mappings))
+    queues = "\n               ".join(sorted(mapping.queue_url for mapping in stack.deployment.queue_mappings))
     credentials = f"AWS_ACCESS_KEY_ID={ACCESS_KEY} AWS_SECRET_ACCESS_KEY={SECRET_KEY}"
     return f"""\
 Pagewise is ready ({seconds:.1f} s).
