@@ -19,11 +19,9 @@ SLACK = 0.25
 """Share of a box's height cut off above and below: boxes are a little larger than their text."""
 LEAST_GAP = 0.5
 """Width of a gap between columns, in line heights."""
-PROSE_LENGTH = 8.0
-"""A line of prose is at least this many times as long as high (about 16 Latin letters or 8 Chinese ones)."""
-PROSE_FILL = 0.4
-"""The median line of prose fills this share of its column."""
-
+PROSE = ((8.0, 0.4), (5.0, 0.75))
+"""The median line of prose is so many times as long as high (8: about 16 Latin letters, or 8 Chinese ones) and fills
+this share of its column; lines of much the same length may be shorter."""
 GRID_SHARE = 0.6
 """Share of the columns that must be at least half filled, and of the rows with more than one cell."""
 
@@ -219,7 +217,8 @@ def _is_prose(side: Sequence[Placed]) -> bool:
     width = around([placed.box for placed in side]).width
     lengths = [placed.box.width * (1 - 2 * SLACK) / max(1.0, placed.box.height) for placed in side]
     fills = [placed.box.width / max(1.0, width) for placed in side]
-    return statistics.median(lengths) >= PROSE_LENGTH and statistics.median(fills) >= PROSE_FILL
+    length, fill = statistics.median(lengths), statistics.median(fills)
+    return any(length >= least_length and fill >= least_fill for least_length, least_fill in PROSE)
 
 
 def _by_rows(bands: Iterable[Sequence[Placed]]) -> list[Row]:
