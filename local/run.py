@@ -1,11 +1,13 @@
 """`python -m local run`: documents in, their text out."""
 
+import socket
 import time
 from collections.abc import Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from botocore.exceptions import BotoCoreError
 from rich.console import Console
@@ -52,7 +54,20 @@ def run(order: Order, console: Console) -> int:
         warm(mode.stack, order.tasks)
         engine = "embedded engine" if mode.engine else "engine of QWEN_BASE_URL"
         console.print(f"ready in {time.monotonic() - order.started:.1f} s: {engine}, logs in {logs}", highlight=False)
+        if mode.engine is None and not answers(mode.stack.deployment.parameters["QwenBaseUrl"]):
+            console.print("The engine at QWEN_BASE_URL accepts no connection; its page jobs will be tried again.")
         return Run(order, mode, documents, console).to_the_end()
+
+
+def answers(base_url: str) -> bool:
+    """Whether there is someone to talk to, as far as this machine can tell without a proxy."""
+    address = urlsplit(base_url)
+    port = address.port or (443 if address.scheme == "https" else 80)
+    try:
+        with socket.create_connection((address.hostname or "", port), timeout=2):
+            return True
+    except OSError:
+        return False
 
 
 def warm(stack: Stack, tasks: str | None) -> None:
