@@ -39,12 +39,13 @@ install_system_packages() {
     [ -e "$system_stamp" ] && [ -z "$(missing_programs)" ] && return 0
     if has apt-get; then
         install_with_apt
-    elif [ -n "$(missing_programs)" ]; then
-        if [ "$(uname -s)" = Darwin ]; then
-            say "missing: $(missing_programs)- please run: brew install poppler tesseract tesseract-lang"
-        else
-            say "missing: $(missing_programs)- please install poppler's and Tesseract's programs with your package manager."
-        fi
+    elif [ -n "$(missing_programs)" ] && [ "$(uname -s)" = Darwin ]; then
+        say "missing: $(missing_programs)- please run: brew install poppler tesseract tesseract-lang"
+        exit 3
+    fi
+    # Without a language pack or a font less is recognized; without the programs nothing is.
+    if [ -n "$(missing_programs)" ]; then
+        say "missing: $(missing_programs)- please install poppler's and Tesseract's programs."
         exit 3
     fi
     : >"$system_stamp"
@@ -61,13 +62,12 @@ install_with_apt() {
     command="apt-get install -y --no-install-recommends$absent"
     if [ "$(id -u)" -eq 0 ]; then
         say "installing$absent"
-        if (apt-get update && DEBIAN_FRONTEND=noninteractive $command) >>"$log" 2>&1; then return 0; fi
-        say "apt-get could not install all of them (see $log)."
+        (apt-get update && DEBIAN_FRONTEND=noninteractive $command) >>"$log" 2>&1 ||
+            say "apt-get could not install all of them (see $log)."
     else
         say "missing:$absent - please run: sudo sh -c 'apt-get update && $command'"
+        [ -z "$(missing_programs)" ] || exit 3
     fi
-    # Without a language pack or a font less is recognized; without the programs nothing is.
-    if [ -n "$(missing_programs)" ]; then exit 3; fi
 }
 
 # ── Python environments ──────────────────────────────────────────────────────────────────────────────────────────────
@@ -103,6 +103,7 @@ make_uv() {
         if has apt-get; then
             programs="python3" packages="python3 python3-venv"
             install_with_apt
+            [ -z "$(missing_programs)" ] || exit 3
         else
             say "Python 3 with its venv module is missing - please install it."
             exit 3
