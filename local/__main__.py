@@ -17,6 +17,7 @@ from typing import NoReturn
 
 STARTED = time.monotonic()  # before the imports that take longest
 NOT_RUN = 3
+PLAIN_WIDTH = 120
 SAMPLES = Path("events/samples")
 SERVE_LOGS = Path(".cache/local/logs")
 
@@ -98,7 +99,7 @@ def run_or_serve(arguments: argparse.Namespace) -> int:
     from local.serve import PortError, Service, serve
     from local.uploads import DocumentError
 
-    console = Console()
+    console = Console(width=None if sys.stdout.isatty() else PLAIN_WIDTH)
     parameters = dict(parameter.split("=", 1) for parameter in arguments.parameter)
     try:
         if arguments.command == "run":

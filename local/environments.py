@@ -7,6 +7,7 @@ while warm, killed with everything it has started when an invocation times out, 
 import json
 import logging
 import os
+import sys
 import threading
 import time
 import uuid
@@ -36,6 +37,9 @@ from local.runtime_api import (
 
 INITIALIZATION_SECONDS = 60.0  # Lambda gives 10 s on a processor of its own; here all share a few
 DEFAULT_CONCURRENCY = max(2, os.cpu_count() or 1)  # environments of one function: more would share the same processors
+
+# The compiled client of awslambdaric exists for Linux only.
+RUNTIME_CLIENT = () if sys.platform == "linux" else (Path(__file__).parent / "pure_runtime_client",)
 
 logger = logging.getLogger(__name__)
 
@@ -296,7 +300,7 @@ def lambda_variables(
         "LANG": "en_US.UTF-8",
         "TZ": ":UTC",
         "PATH": os.environ.get("PATH", os.defpath),  # poppler is the host's here, a layer's in AWS
-        "PYTHONPATH": os.pathsep.join(str(layer) for layer in function.layers),
+        "PYTHONPATH": os.pathsep.join(map(str, [*function.layers, *RUNTIME_CLIENT])),
         "TMPDIR": str(temporary),  # Lambda's /tmp, one for each environment
         "HOME": str(temporary),
         "LAMBDA_TASK_ROOT": str(function.code),

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from local import environments
+from local.stack import ROOT
 from tests.local.conftest import Toys, eventually
 
 
@@ -101,6 +103,17 @@ def test_a_function_that_cannot_be_imported_says_so(toys: Toys, toy_template: Pa
         handler.write_text(source)
     assert outcome.status == "initialization_error"
     assert outcome.error()["errorType"] == "Runtime.ImportModuleError"
+
+
+def test_functions_run_without_the_compiled_client_too(toys: Toys, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(environments, "RUNTIME_CLIENT", (ROOT / "local/pure_runtime_client",))
+    kill_environments(toys, "toy-Upload")
+    for order, status in (("nothing", "success"), ("raise", "error"), ("nothing", "success")):
+        event = {"Records": [{"body": json.dumps({"do": order})}]}
+        outcome = toys.stack.service.invoke("toy-Upload", json.dumps(event).encode(), trigger="test")
+        assert outcome.status == status
+    assert "pure_runtime_client" in toys.journal.read_text()
+    kill_environments(toys, "toy-Upload")
 
 
 def test_every_invocation_is_recorded_with_its_time(toys: Toys) -> None:
