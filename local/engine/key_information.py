@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Any
 
@@ -27,10 +27,11 @@ SIMILAR = 80.0
 """Of 100: how like a label must be to the key."""
 BELOW, BESIDE = 2.5, 25.0
 """How far from its label a value may stand, in line heights."""
+STEP = 4.0
 HEADING_LETTERS = 24
 STACKED_LETTERS = 12
 DATE = re.compile(r"(\d{4})\s*[-/.年]\s*(\d{1,2})\s*[-/.月]\s*(\d{1,2})")
-SEPARATED = re.compile(r"^(?P<label>[^:：]*[^\W\d_][^:：]*)[:：](?!//)\s*(?P<value>.*)$")
+SEPARATED = re.compile(r"^(?P<label>[^:：]*[^\W\d_][^:：]*)(?!(?<=\d):\d)[:：](?!//)\s*(?P<value>.*)$")
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +78,8 @@ def _filled(schema: Schema, rows: Sequence[Row]) -> dict[str, Any]:
 
 
 def _pairs(rows: Sequence[Row]) -> list[Pair]:
-    lines = [(number, line) for number, row in enumerate(rows) for line in row]
+    names = {_plain(parts[0]) for row in rows for line in row if (parts := _separated(line.text)) is not None}
+    lines = [(number, part) for number, row in enumerate(rows) for line in row for part in _parted(line, names)]
     labels = {id(line): parts for _, line in lines if (parts := _separated(line.text)) is not None}
     taken = set(labels)
     pairs: list[Pair] = []
@@ -87,9 +89,15 @@ def _pairs(rows: Sequence[Row]) -> list[Pair]:
             if id(line) not in labels:
                 continue
             label, value = labels[id(line)]
+            found = None
             if not value and (found := find(line, [other for _, other in lines], taken)) is not None:
                 taken.add(id(found))
                 value = found.text
+            if value and not any(letter.isalnum() for letter in value):
+                # A currency sign: its amount stands further on.
+                amount = _value_beside(found or line, [other for _, other in lines], taken)
+                taken.update([id(amount)] if amount else [])
+                value = f"{value} {amount.text}" if amount else value
             if value:
                 del labels[id(line)]
                 pairs.append(Pair(label, value, number))
@@ -97,6 +105,27 @@ def _pairs(rows: Sequence[Row]) -> list[Pair]:
     pairs += _pairs_of_headings(rows, taken)
     pairs += _pairs_of_two(rows, taken)
     return sorted(pairs, key=lambda pair: pair.row)
+
+
+def _parted(line: Line, names: set[str]) -> list[Line]:
+    """A value and the next label in one line, parted: "ANNA Last Name: MAY", if "Last Name" is a label elsewhere."""
+    parts = _separated(line.text)
+    words = parts[0].split() if parts is not None else []
+    for count in range(1, len(words)):
+        value, label = " ".join(words[:count]), " ".join(words[count:])
+        if _plain(label) in names and _plain(value) not in names and label in line.text:
+            rest = line.text[line.text.index(label, len(value)) :]
+            return _cut(line, value, rest)
+    return [line]
+
+
+def _cut(line: Line, before: str, after: str) -> list[Line]:
+    """The line as two, each as long as its text."""
+    a, b, c, d = line.quad
+    share = len(before) / (len(before) + len(after))
+    above = a[0] + share * (b[0] - a[0]), a[1] + share * (b[1] - a[1])
+    below = d[0] + share * (c[0] - d[0]), d[1] + share * (c[1] - d[1])
+    return [replace(line, text=before, quad=(a, above, below, d)), replace(line, text=after, quad=(above, b, c, below))]
 
 
 def _separated(text: str) -> tuple[str, str] | None:
@@ -109,10 +138,15 @@ def _separated(text: str) -> tuple[str, str] | None:
 def _value_beside(label: Line, lines: Sequence[Line], taken: set[int]) -> Line | None:
     """The next line to the right, if it is no label."""
     right = [line for line in lines if line.box.left > label.box.centre[0] and _is_level(label.box, line.box)]
-    nearest = min(right, key=lambda line: line.box.left, default=None)
+    nearest = min(right, key=lambda line: _way(label.box, line.box), default=None)
     if nearest is None or id(nearest) in taken or nearest.box.left - label.box.right > BESIDE * label.box.height:
         return None
     return nearest
+
+
+def _way(label: Box, value: Box) -> float:
+    """Distance to the right, a step up or down counted for more: handwriting reaches into the rows beside its own."""
+    return max(0.0, value.left - label.right) + STEP * abs(value.centre[1] - label.centre[1])
 
 
 def _is_level(one: Box, other: Box) -> bool:
@@ -132,17 +166,23 @@ def _value_below(label: Line, lines: Sequence[Line], taken: set[int]) -> Line | 
 
 
 def _pairs_of_stacks(lines: Sequence[tuple[int, Line]], taken: set[int]) -> Iterator[Pair]:
-    """A label in two short lines with its value to the right of both."""
-    free = [(number, line) for number, line in lines if id(line) not in taken]
-    for number, upper in free:
-        lower = next((line for _, line in free if _is_stacked(upper, line)), None)
-        if lower is None:
+    """A label in two short lines with its value to the right, half-way between them."""
+    for number, upper in lines:
+        free = [line for _, line in lines if id(line) not in taken]
+        lower = next((line for line in free if _is_stacked(upper, line)), None)
+        if lower is None or id(upper) in taken:
             continue
-        stack = around([upper.box, lower.box])
-        beside = [line for _, line in free if line.box.left >= stack.right - upper.box.height / 2]
-        level = [line for line in beside if _is_level(stack, line.box) and _has_digit(line.text)]
-        value = min(level, key=lambda line: line.box.left, default=None)
-        if value is not None and value.box.left - stack.right < 2 * stack.height:
+        stack, top, bottom = around([upper.box, lower.box]), upper.box.centre[1], lower.box.centre[1]
+        between = [
+            line
+            for line in free
+            if stack.right - upper.box.height / 2 <= line.box.left < stack.right + 2 * stack.height
+            and abs(line.box.centre[1] - (top + bottom) / 2) < 0.3 * (bottom - top)
+            and _has_digit(line.text)
+        ]
+        value = min(between, key=lambda line: line.box.left, default=None)
+        if value is not None:
+            taken.update(map(id, (upper, lower, value)))
             yield Pair(joined([upper, lower]), value.text, number)
 
 
@@ -161,7 +201,8 @@ def _pairs_of_headings(rows: Sequence[Row], taken: set[int]) -> Iterator[Pair]:
             continue
         for heading in headings:
             under = [line for line in values if _covers(heading, line)]
-            if under:
+            # A value under two headings belongs to neither: which part is whose, nobody knows.
+            if under and sum(_covers(other, under[0]) for other in headings) == 1:
                 taken.update((id(heading), id(under[0])))
                 yield Pair(heading.text, under[0].text, number)
 

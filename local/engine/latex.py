@@ -6,13 +6,13 @@ import re
 import statistics
 from collections.abc import Sequence
 
-from local.engine.recognition.page import Line, Page
+from local.engine.recognition.page import Line, Page, edge_lengths
 from local.engine.tables import Cell, Table
 
 HEADING = 1.3
 """A heading's letters are at least this many times as high as those of the running text."""
 TITLE = 1.8
-HEADING_LETTERS = 120
+HEADING_LETTERS = 80
 PARAGRAPH_GAP = 0.7
 """White space between lines, in line heights, from which a new paragraph starts."""
 INDENT = 0.8
@@ -81,14 +81,19 @@ def _body(page: Page, tables: Sequence[Table]) -> list[str]:
 
 
 def _usual_height(page: Page) -> float:
-    heights = [line.box.height for line in page.lines for _ in line.text]
+    heights = [_height(line) for line in page.lines for _ in line.text]
     return statistics.median(heights) if heights else 1.0
 
 
+def _height(line: Line) -> float:
+    """Across the text: the upright box of a tilted line is higher than its letters."""
+    return edge_lengths(line.quad)[1]
+
+
 def _heading(row: Sequence[Line], usual: float) -> str | None:
-    height = max(line.box.height for line in row)
+    height = max(map(_height, row))
     text = _row_text(row)
-    if len(row) > 1 or len(text) > HEADING_LETTERS or not any(letter.isalpha() for letter in text):
+    if len(row) > 1 or len(text) > HEADING_LETTERS or not text[0].isalnum() or text.isdigit():
         return None
     if height >= TITLE * usual:
         return "section*"

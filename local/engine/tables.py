@@ -16,14 +16,14 @@ from local.engine.recognition.joining import joined
 from local.engine.recognition.page import Box, Line, Page, Picture, around, rotated
 from local.engine.recognition.rotation import cut_out
 
-MOST_TILT = 0.2
+MOST_TILT = 0.5
 """Degrees; a page tilted further is straightened first: the rules are looked for along rows of pixels."""
 STRADDLING = 0.75
 """A line with less of its width than this in one cell is cut at the rules between the cells."""
 SURE = 0.8
 """Confidence from which a mark in an empty cell is taken for text."""
-LEAST_ROWS, LEAST_COLUMNS = 3, 3
-"""Rows of text aligned in columns are a table from here on."""
+LEAST_ROWS, LEAST_COLUMNS, LEAST_FILLED = 3, 3, 0.6
+"""Rows of text aligned in columns are a table from here on; the labels of a chart leave more places empty."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -300,7 +300,8 @@ def _aligned_tables(page: Page, lines: Sequence[Line], taken: set[int]) -> list[
 def _is_aligned(run: Sequence[Sequence[Line]]) -> bool:
     columns = _columns(run)
     widest = max(len(row) for row in run)
-    return LEAST_COLUMNS <= len(columns) <= widest + 1
+    filled = sum(map(len, run)) / (len(run) * max(1, len(columns)))
+    return LEAST_COLUMNS <= len(columns) <= widest + 1 and filled >= LEAST_FILLED
 
 
 def _columns(rows: Sequence[Sequence[Line]]) -> list[tuple[float, float]]:

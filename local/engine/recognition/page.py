@@ -112,19 +112,3 @@ def rotated(quad: Quad, degrees: float, centre: Point) -> Quad:
     ox, oy = centre
     a, b, c, d = ((ox + (x - ox) * cos - (y - oy) * sin, oy + (x - ox) * sin + (y - oy) * cos) for x, y in quad)
     return a, b, c, d
-
-
-def turned(quad: Quad, turns: int, width: float, height: float) -> Quad:
-    """The quad on the picture turned by quarter turns counter-clockwise; corners keep their names."""
-
-    def forth(x: float, y: float) -> Point:
-        if turns == 1:
-            return y, width - x
-        if turns == 2:
-            return width - x, height - y
-        if turns == 3:
-            return height - y, x
-        return x, y
-
-    a, b, c, d = (forth(x, y) for x, y in quad)
-    return a, b, c, d

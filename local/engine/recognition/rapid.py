@@ -104,10 +104,14 @@ def _find_at(picture: Picture, side: int) -> list[Quad]:
 
 
 def _quad(corners: Any, width: int, height: int) -> Quad:
+    """Clockwise from the top-left corner, within the picture."""
+
     def inside(corner: Any) -> Point:
         return float(min(max(corner[0], 0), width)), float(min(max(corner[1], 0), height))
 
-    a, b, c, d = (inside(corner) for corner in corners)
+    inner = [inside(corner) for corner in corners]
+    first = min(range(4), key=lambda number: sum(inner[number]))
+    a, b, c, d = inner[first:] + inner[:first]
     return a, b, c, d
 
 

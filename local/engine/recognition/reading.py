@@ -8,7 +8,7 @@ import numpy as np
 
 from local.engine.recognition import rapid
 from local.engine.recognition.choice import choose, mean_confidence
-from local.engine.recognition.page import Line, Page, Picture, Quad, turned
+from local.engine.recognition.page import Line, Page, Picture, Quad
 from local.engine.recognition.reading_order import rows_in_reading_order
 from local.engine.recognition.rotation import CONFIDENT, cut_out, is_upside_down, quarter_turns, skew
 from local.engine.recognition.rules import find_rules
@@ -23,14 +23,13 @@ def read_page(picture: Picture) -> Page:
     if not quads:
         return Page(width, height, 0, 0.0, ())
     turns = quarter_turns(picture, quads)
-    picture, quads = _turned_page(picture, quads, turns)
-    crops = [_lying(cut_out(picture, quad)) for quad in quads]
-    readings = rapid.read_lines(crops)
-    if turns == 0 and mean_confidence(readings) < CONFIDENT and is_upside_down(picture, quads):
+    if turns:
+        picture, quads = _turned(picture, turns)
+    crops, readings = _read(picture, quads)
+    if not turns and mean_confidence(readings) < CONFIDENT and is_upside_down(picture, quads):
         turns = 2
-        picture, quads = _turned_page(picture, quads, turns)
-        crops = [_lying(cut_out(picture, quad)) for quad in quads]
-        readings = rapid.read_lines(crops)
+        picture, quads = _turned(picture, turns)
+        crops, readings = _read(picture, quads)
     lines = [
         Line(choice.text, quad, choice.confidence, choice.recognizer)
         for quad, choice in zip(quads, choose(crops, readings), strict=True)
@@ -42,18 +41,15 @@ def read_page(picture: Picture) -> Page:
     return Page(width, height, turns, tilt, tuple(map(tuple, rows)))
 
 
-def _turned_page(picture: Picture, quads: Sequence[Quad], turns: int) -> tuple[Picture, list[Quad]]:
-    """The page turned counter-clockwise; each line's corners begin at its new top-left."""
-    height, width = picture.shape[:2]
+def _turned(picture: Picture, turns: int) -> tuple[Picture, list[Quad]]:
+    """The page turned counter-clockwise, and its lines: they are found more surely on an upright page."""
     upright = np.ascontiguousarray(np.rot90(picture, turns))
-    return upright, [_from_top_left(turned(quad, turns, width, height)) for quad in quads]
+    return upright, rapid.find_lines(upright)
 
 
-def _from_top_left(quad: Quad) -> Quad:
-    a, b, c, d = quad
-    first = min(range(4), key=lambda number: quad[number][0] + quad[number][1])
-    order = (a, b, c, d, a, b, c)[first : first + 4]
-    return order[0], order[1], order[2], order[3]
+def _read(picture: Picture, quads: Sequence[Quad]) -> tuple[list[Picture], list[tuple[str, float]]]:
+    crops = [_lying(cut_out(picture, quad)) for quad in quads]
+    return crops, rapid.read_lines(crops)
 
 
 def _lying(crop: Picture) -> Picture:

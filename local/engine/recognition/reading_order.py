@@ -10,6 +10,7 @@ from __future__ import annotations
 import statistics
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 from local.engine.recognition.page import Box, Line, around, rotated
 from local.engine.recognition.rules import Rules
@@ -29,6 +30,8 @@ TABLE_RULES = 2
 """So many horizontal rules from one column into the next make them columns of a table."""
 MOST = 0.95
 """Share of the lines that a spread's fold must part; fewer are no page."""
+HEADING_STEP = 1.5
+"""From the last line of columns to the heading below, in steps from line to line."""
 SPREAD, SPREAD_BANDS = 1.15, 8
 """Two facing pages are at least this many times as wide as high, with so many rows of text."""
 
@@ -155,7 +158,18 @@ def _groups(bands: list[list[Placed]], region: Sequence[Placed]) -> list[Group]:
             groups[-1].insets.extend(inset)
         else:
             groups.append(Group([band], gaps, []))
-    return groups
+    return [part for group in groups for part in _without_heading_at_end(group)]
+
+
+def _without_heading_at_end(group: Group) -> list[Group]:
+    """A line alone at the end, set off from columns that end together, is the next part's heading."""
+    levels = [around([placed.box for placed in band]).centre[1] for band in group.bands]
+    steps = [below - above for above, below in pairwise(levels)]
+    if len(steps) < 3 or len(group.bands[-1]) > 1 or len(group.bands[-2]) < 2:
+        return [group]
+    if steps[-1] < HEADING_STEP * statistics.median(steps):
+        return [group]
+    return [Group(group.bands[:-1], group.gaps, group.insets), Group(group.bands[-1:], group.gaps, [])]
 
 
 def _gaps(band: Sequence[Placed], whole: Box, least: float) -> list[Span]:
