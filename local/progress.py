@@ -70,15 +70,18 @@ class PlainLines:
         self._accounts = accounts
         self._console = console
         self._started = time.monotonic()
-        self._status: dict[int, str] = {}
-        self._shown: dict[int, float] = {}
+        self._moved: dict[int, Account] = {}
+        self._shown: dict[int, tuple[float, str]] = {}  # when, and in what status
 
     def show(self, moved: Iterable[Account]) -> None:
-        for account in {id(account): account for account in moved}.values():
-            now = time.monotonic()
-            changed = self._status.get(id(account)) != account.status
-            if changed or now - self._shown.get(id(account), 0.0) >= PLAIN_INTERVAL:
-                self._status[id(account)], self._shown[id(account)] = account.status, now
+        """A new status at once, what else has moved every few seconds."""
+        self._moved |= {id(account): account for account in moved}
+        now = time.monotonic()
+        for identity, account in list(self._moved.items()):
+            last, status = self._shown.get(identity, (0.0, ""))
+            if status != account.status or now - last >= PLAIN_INTERVAL:
+                self._shown[identity] = now, account.status
+                del self._moved[identity]
                 self.say(f"{now - self._started:6.1f} s  {account.document.name}: {account_line(account)}")
 
     def say(self, text: str) -> None:
