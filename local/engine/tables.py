@@ -322,7 +322,9 @@ def _columns(rows: Sequence[Sequence[Line]]) -> list[tuple[float, float]]:
 
 
 def _aligned(rows: Sequence[Sequence[Line]], places: frozenset[int]) -> Table:
+    # Rows of one cell each are one column.
     columns = _columns(rows) if rows else []
+    columns = columns or [(0.0, max((line.box.right for row in rows for line in row), default=0.0))]
     cells = []
     for number, row in enumerate(rows):
         filled: dict[int, tuple[int, list[Line]]] = {}

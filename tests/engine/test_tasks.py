@@ -130,6 +130,12 @@ def test_a_table_without_rules_is_found_by_alignment(engine: Engine) -> None:
     assert cells == ["City", "Area", "Mayor", "Oslo", "454", "Anne", "Rome", "1285", "Paul"]
 
 
+def test_a_page_without_a_table_is_one_of_a_single_column(engine: Engine) -> None:
+    cells = re.findall(r"<td>(.*?)</td>", engine.text(drawn(*LINES), "table_parsing"))
+    assert cells == LINES
+    assert engine.text(Image.new("RGB", (300, 300), "white"), "table_parsing") == "```html\n<table>\n</table>\n```"
+
+
 def test_a_document_becomes_latex_with_its_special_signs_escaped(engine: Engine) -> None:
     page = Image.new("RGB", (1100, 600), "white")
     write(page, (60, 40), "Report", 80)
