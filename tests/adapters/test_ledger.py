@@ -10,7 +10,8 @@ from itertools import product
 import pytest
 
 from pagewise.aws.buckets import S3Pages
-from pagewise.aws.ledger import INLINE_RESULT_BYTES, DynamoLedger
+from pagewise.aws.table import DynamoTable
+from pagewise.ledger import INLINE_RESULT_BYTES, Ledger, result_key
 from pagewise.model import (
     Document,
     DocumentId,
@@ -22,20 +23,23 @@ from pagewise.model import (
     TaskOptions,
     Usage,
 )
-from pagewise.ports import Ledger
 from pagewise.tasks import Task
 from tests.deployed import Deployed
-from tests.fakes import MemoryLedger
+from tests.fakes import MemoryPages, MemoryTable
 
 
 @pytest.fixture(params=["memory", "dynamodb"])
 def ledger(request: pytest.FixtureRequest) -> Ledger:
-    return MemoryLedger() if request.param == "memory" else dynamo(request.getfixturevalue("deployed"))
+    return (
+        Ledger(MemoryTable(), MemoryPages())
+        if request.param == "memory"
+        else dynamo(request.getfixturevalue("deployed"))
+    )
 
 
-def dynamo(deployed: Deployed) -> DynamoLedger:
+def dynamo(deployed: Deployed) -> Ledger:
     pages = S3Pages(deployed.client("s3"), deployed.outputs["PagesBucket"])
-    return DynamoLedger(deployed.client("dynamodb"), deployed.outputs["ResultsTable"], pages)
+    return Ledger(DynamoTable(deployed.client("dynamodb"), deployed.outputs["ResultsTable"]), pages)
 
 
 def document(pages: int = 2, tasks: tuple[Task, ...] = (Task.TEXT_RECOGNITION, Task.MULTI_LAN)) -> Document:
@@ -158,7 +162,7 @@ def test_a_large_result_leaves_only_a_pointer_in_the_table(deployed: Deployed) -
     ledger = dynamo(deployed)
     known = ledger.open(document())
     ledger.record(result(known, 1, Task.MULTI_LAN, output={"text": "x" * 2 * INLINE_RESULT_BYTES}), 2)
-    stored = ledger.get(known.id, "result#00001#multi_lan")
+    stored = ledger.table.get(result_key(known.id, 1, "multi_lan"))
     assert stored is not None
     assert "result" not in stored
     assert deployed.client("s3").head_object(Bucket=deployed.outputs["PagesBucket"], Key=stored["result_key"])

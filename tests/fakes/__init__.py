@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -12,12 +12,8 @@ from pagewise.engine import Answer, Question
 from pagewise.errors import ObjectGone
 from pagewise.events import Event
 from pagewise.model import (
-    Document,
     DocumentId,
-    DocumentStatus,
-    JobAccount,
     JobStatus,
-    PageAccount,
     PageJob,
     PageRange,
     Result,
@@ -26,7 +22,8 @@ from pagewise.model import (
     Upload,
     Usage,
 )
-from pagewise.ports import Download, Recorded
+from pagewise.ports import Download
+from pagewise.table import Attributes, Change, Delete, Key, Put, Refused, Update
 
 
 @dataclass
@@ -76,7 +73,10 @@ class MemoryUploads:
 
 @dataclass
 class MemoryPages:
+    """The pages bucket; also the place of large results."""
+
     objects: dict[str, bytes] = field(default_factory=dict)
+    documents: dict[str, dict[str, Any]] = field(default_factory=dict)
     receipts: dict[DocumentId, dict[str, Any]] = field(default_factory=dict)
 
     def put_image(self, document_id: DocumentId, page: int, content: bytes, media_type: str) -> str:
@@ -92,6 +92,12 @@ class MemoryPages:
     def put_receipt(self, document_id: DocumentId, receipt: Mapping[str, Any]) -> Mapping[str, str]:
         self.receipts[document_id] = copy.deepcopy(dict(receipt))
         return {"bucket": "pages", "key": f"documents/{document_id}/receipt.json"}
+
+    def put_json(self, key: str, value: Mapping[str, Any]) -> None:
+        self.documents[key] = copy.deepcopy(dict(value))
+
+    def json(self, key: str) -> dict[str, Any]:
+        return copy.deepcopy(self.documents[key])
 
 
 @dataclass
@@ -122,71 +128,51 @@ class MemoryPublisher:
 
 
 @dataclass
-class MemoryLedger:
-    documents: dict[DocumentId, Document] = field(default_factory=dict)
-    results: dict[tuple[DocumentId, int, str], Result] = field(default_factory=dict)
-    page_accounts: dict[tuple[DocumentId, int], PageAccount] = field(default_factory=dict)
-    split: set[tuple[DocumentId, PageRange]] = field(default_factory=set)
+class MemoryTable:
+    """Records by key; changes are checked, then made, all or none."""
 
-    def open(self, document: Document) -> Document:
-        return self.documents.setdefault(document.id, document)
+    stored: dict[Key, Attributes] = field(default_factory=dict)
 
-    def document(self, document_id: DocumentId) -> Document | None:
-        return self.documents.get(document_id)
+    def get(self, key: Key) -> Attributes | None:
+        return copy.deepcopy(self.stored.get(key))
 
-    def result(self, document_id: DocumentId, page: int, task: str) -> Result | None:
-        return self.results.get((document_id, page, task))
+    def records(self, partition: str, prefix: str) -> Iterator[Attributes]:
+        for key in sorted(self.stored, key=lambda key: key.record):
+            if key.partition == partition and key.record.startswith(prefix):
+                yield {**copy.deepcopy(self.stored[key]), "record": key.record}
 
-    def page(self, document_id: DocumentId, page: int) -> PageAccount | None:
-        return self.page_accounts.get((document_id, page))
+    def open_before(self, moment: str) -> Iterator[str]:
+        yield from [key.partition for key, record in self.stored.items() if "open" in record and record["due"] < moment]
 
-    def pages(self, document_id: DocumentId) -> Iterator[PageAccount]:
-        yield from (page for (owner, _), page in sorted(self.page_accounts.items()) if owner == document_id)
+    def change(self, *changes: Change) -> None:
+        unmet = {position for position, change in enumerate(changes) if not self.holds(change)}
+        if unmet:
+            raise Refused(frozenset(unmet))
+        for change in changes:
+            self.make(change)
 
-    def record(self, result: Result, page_tasks: int) -> Recorded:
-        key = (result.document_id, result.page, str(result.task))
-        before = self.page_accounts.get(key[:2]) or PageAccount(result.document_id, result.page, (), closed=False)
-        if key in self.results:
-            return Recorded(self.results[key], first=False, page_closed=before.closed)
-        line = JobAccount(result.task, result.status, result.reason, result.attempts, result.usage)
-        closes = len(before.jobs) == page_tasks - 1
-        page = replace(before, jobs=(*before.jobs, line), closed=closes)
-        self.results[key] = result
-        self.page_accounts[key[:2]] = page
-        if closes:
-            document = self.documents[result.document_id]
-            self.documents[document.id] = replace(
-                document,
-                pages_closed=document.pages_closed + 1,
-                recognized=document.recognized + page.recognized,
-                failed=document.failed + page.failed,
-                usage=document.usage + page.usage,
-            )
-        return Recorded(result, first=True, page_closed=closes)
+    def holds(self, change: Change) -> bool:
+        record, condition = self.stored.get(change.key), change.condition
+        known = record or {}
+        return (
+            condition.exists in (None, record is not None)
+            and all(known.get(name) == value for name, value in condition.equal.items())
+            and all(known.get(name, bound) <= bound for name, bound in condition.at_most.items())
+        )
 
-    def close(self, document_id: DocumentId, ended: str) -> Document | None:
-        document = self.documents.get(document_id)
-        if document and document.status is DocumentStatus.IN_PROGRESS and document.pages_closed == document.pages:
-            status = DocumentStatus.PARTIAL if document.recognized and document.failed else DocumentStatus.COMPLETE
-            status = status if document.recognized else DocumentStatus.FAILED
-            self.documents[document_id] = replace(document, status=status, ended=ended)
-        return self.documents.get(document_id)
-
-    def announced(self, document_id: DocumentId) -> None:
-        self.documents[document_id] = replace(self.documents[document_id], announced=True)
-
-    def is_split(self, document_id: DocumentId, pages: PageRange) -> bool:
-        return (document_id, pages) in self.split
-
-    def mark_split(self, document_id: DocumentId, pages: PageRange) -> None:
-        self.split.add((document_id, pages))
-
-    def unfinished(self, before: str) -> Iterable[DocumentId]:
-        return [
-            document.id
-            for document in list(self.documents.values())
-            if not document.announced and document.due < before
-        ]
+    def make(self, change: Change) -> None:
+        match change:
+            case Put():
+                self.stored[change.key] = copy.deepcopy(change.attributes)
+            case Delete():
+                self.stored.pop(change.key, None)
+            case Update():
+                record = self.stored.setdefault(change.key, {})
+                record.update(copy.deepcopy(change.set))
+                for name, number in change.add.items():
+                    record[name] = record.get(name, 0) + number
+                for name in change.remove:
+                    record.pop(name, None)
 
 
 @dataclass

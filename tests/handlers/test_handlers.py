@@ -14,9 +14,11 @@ import pytest
 
 from pagewise import messages
 from pagewise.aws.buckets import S3Pages
-from pagewise.aws.ledger import DynamoLedger
 from pagewise.aws.observing import logger
+from pagewise.aws.table import DynamoTable
+from pagewise.ledger import Ledger, document_key
 from pagewise.model import Document, DocumentStatus, PageJob, PageRange, Result
+from pagewise.table import Update
 from pagewise.tasks import Task
 from tests.deployed import Deployed
 from tests.handlers.conftest import SUCCESS, Context, EngineStub, Handler, s3_event, sqs_event
@@ -26,9 +28,9 @@ Loaded = Callable[..., Handler]
 
 
 @pytest.fixture
-def ledger(deployed: Deployed) -> DynamoLedger:
+def ledger(deployed: Deployed) -> Ledger:
     pages = S3Pages(deployed.client("s3"), deployed.outputs["PagesBucket"])
-    return DynamoLedger(deployed.client("dynamodb"), deployed.outputs["ResultsTable"], pages)
+    return Ledger(DynamoTable(deployed.client("dynamodb"), deployed.outputs["ResultsTable"]), pages)
 
 
 @pytest.fixture
@@ -59,7 +61,7 @@ def jobs(deployed: Deployed) -> Callable[[Task], list[tuple[PageJob, str]]]:
     return waiting
 
 
-def the_document(ledger: DynamoLedger, jobs: list[tuple[PageJob, str]]) -> Document:
+def the_document(ledger: Ledger, jobs: list[tuple[PageJob, str]]) -> Document:
     document = ledger.document(jobs[0][0].document_id)
     assert document is not None
     return document
@@ -87,7 +89,7 @@ def test_the_splitter_renders_a_page_range_of_its_queue(
     handler: Loaded,
     put: Callable[..., tuple[str, str]],
     jobs: Callable[[Task], list[Any]],
-    ledger: DynamoLedger,
+    ledger: Ledger,
 ) -> None:
     split = handler("SplitterFunction", "splitter", PAGES_PER_RANGE="2")
     split(s3_event(deployed.outputs["UploadsBucket"], put(tiff(5))), Context())
@@ -106,7 +108,7 @@ def test_the_ocr_function_recognizes_its_batch_and_the_document_ends(
     handler: Loaded,
     put: Callable[..., tuple[str, str]],
     jobs: Callable[[Task], list[Any]],
-    ledger: DynamoLedger,
+    ledger: Ledger,
     engine: EngineStub,
 ) -> None:
     handler("SplitterFunction", "splitter")(s3_event(deployed.outputs["UploadsBucket"], put(tiff(3))), Context())
@@ -116,7 +118,7 @@ def test_the_ocr_function_recognizes_its_batch_and_the_document_ends(
     document = the_document(ledger, waiting)
     assert (document.status, document.recognized, document.announced) == (DocumentStatus.COMPLETE, 3, True)
     assert {request["parameters"]["ocr_options"]["task"] for request in engine.requests} == {"text_recognition"}
-    receipt = ledger.pages_bucket.json(f"documents/{document.id}/receipt.json")
+    receipt = ledger.large_results.json(f"documents/{document.id}/receipt.json")
     assert [job["page"] for job in receipt["page_jobs"]] == [1, 2, 3]
 
 
@@ -125,7 +127,7 @@ def test_failures_are_reported_for_the_record_and_come_back_after_their_backoff(
     handler: Loaded,
     put: Callable[..., tuple[str, str]],
     jobs: Callable[[Task], list[Any]],
-    ledger: DynamoLedger,
+    ledger: Ledger,
     engine: EngineStub,
 ) -> None:
     handler("SplitterFunction", "splitter")(s3_event(deployed.outputs["UploadsBucket"], put(tiff(2))), Context())
@@ -154,7 +156,7 @@ def test_a_configuration_error_reports_every_record_and_blames_no_page(
     handler: Loaded,
     put: Callable[..., tuple[str, str]],
     jobs: Callable[[Task], list[Any]],
-    ledger: DynamoLedger,
+    ledger: Ledger,
     engine: EngineStub,
 ) -> None:
     handler("SplitterFunction", "splitter")(s3_event(deployed.outputs["UploadsBucket"], put(picture())), Context())
@@ -171,7 +173,7 @@ def test_dead_letters_of_each_kind_end_their_documents(
     handler: Loaded,
     put: Callable[..., tuple[str, str]],
     jobs: Callable[[Task], list[Any]],
-    ledger: DynamoLedger,
+    ledger: Ledger,
 ) -> None:
     bucket = deployed.outputs["UploadsBucket"]
     split = handler("SplitterFunction", "splitter", PAGES_PER_RANGE="2")
@@ -207,19 +209,19 @@ def test_the_sweeper_ends_what_is_overdue(
     handler: Loaded,
     put: Callable[..., tuple[str, str]],
     jobs: Callable[[Task], list[Any]],
-    ledger: DynamoLedger,
+    ledger: Ledger,
 ) -> None:
     handler("SplitterFunction", "splitter")(s3_event(deployed.outputs["UploadsBucket"], put(picture())), Context())
     document = the_document(ledger, jobs(Task.TEXT_RECOGNITION))
     sweep = handler("SweeperFunction", "sweeper")
     sweep({}, Context())
     assert the_status(ledger, document) is DocumentStatus.IN_PROGRESS
-    ledger.update(document.id, "document", "SET due = :past", {":past": "2026-01-01T00:00:00.000Z"})
+    ledger.table.change(Update(document_key(document.id), set={"due": "2026-01-01T00:00:00.000Z"}))
     assert sweep({}, Context())["ended"] >= 1
     assert the_status(ledger, document) is DocumentStatus.FAILED
 
 
-def the_status(ledger: DynamoLedger, document: Document) -> DocumentStatus | None:
+def the_status(ledger: Ledger, document: Document) -> DocumentStatus | None:
     stored = ledger.document(document.id)
     return stored.status if stored else None
 

@@ -12,17 +12,19 @@ from pytest_socket import disable_socket
 from pagewise.accounting import Accounting
 from pagewise.engine import Answer
 from pagewise.give_up import GiveUp
+from pagewise.ledger import Ledger, document_key
 from pagewise.model import Document, PageJob, Result, Upload
 from pagewise.recognize import Recognize
 from pagewise.settings import EngineSettings, SplitSettings
 from pagewise.split import Split
 from pagewise.sweep import Sweep
+from pagewise.table import Update
 from tests.fakes import (
     MemoryClock,
-    MemoryLedger,
     MemoryPages,
     MemoryPublisher,
     MemoryQueues,
+    MemoryTable,
     MemoryUploads,
     ScriptedEngine,
     text_answer,
@@ -44,7 +46,8 @@ class Pagewise:
     def __post_init__(self) -> None:
         self.uploads = MemoryUploads()
         self.pages = MemoryPages()
-        self.ledger = MemoryLedger()
+        self.table = MemoryTable()
+        self.ledger = Ledger(self.table, self.pages, pause=lambda _seconds: None)
         self.queues = MemoryQueues()
         self.publisher = MemoryPublisher()
         self.clock = MemoryClock()
@@ -91,6 +94,16 @@ class Pagewise:
 
     def upload(self, content: bytes, **metadata: str) -> Upload:
         return self.uploads.put(content, **metadata)
+
+    def stored(self, document: Document) -> Document:
+        """The document as it is now."""
+        known = self.ledger.document(document.id)
+        assert known is not None
+        return known
+
+    def forget_announcement(self, document: Document) -> None:
+        """As after a crash between publishing a document's end and noting it."""
+        self.table.change(Update(document_key(document.id), set={"announced": False, "open": "open"}))
 
     def receipt_of(self, document: Document) -> dict[str, object]:
         return self.pages.receipts[document.id]

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 
 from pagewise.errors import Configuration, Permanent, Throttled, Transient
@@ -71,7 +69,7 @@ def test_a_document_of_failed_pages_only_has_failed(pagewise: Pagewise) -> None:
     pagewise.engine.script = [Permanent("x", "y")]
     document = split(pagewise)
     pagewise.run_queues()
-    assert pagewise.ledger.documents[document.id].status is DocumentStatus.FAILED
+    assert pagewise.stored(document).status is DocumentStatus.FAILED
 
 
 def test_a_transient_error_leaves_the_message_until_its_attempts_are_used_up(pagewise: Pagewise) -> None:
@@ -105,11 +103,11 @@ def test_a_configuration_error_keeps_the_job_tells_and_blames_no_page(pagewise: 
     document = split(pagewise)
     with pytest.raises(Configuration):
         pagewise.run_job(pagewise.queues.jobs[0])
-    assert pagewise.ledger.results == {}
+    assert pagewise.ledger.result(document.id, 1, "text_recognition") is None
     assert [job.page for job, _ in pagewise.queues.deferred] == [1]
     (suspended,) = pagewise.publisher.named("RecognitionSuspended")
     assert suspended["reason"] == "InvalidApiKey"
-    assert pagewise.ledger.documents[document.id].status is DocumentStatus.IN_PROGRESS
+    assert pagewise.stored(document).status is DocumentStatus.IN_PROGRESS
 
 
 def test_a_truncated_answer_fails_and_its_tokens_still_count(pagewise: Pagewise) -> None:
@@ -163,7 +161,7 @@ def test_the_sweeper_ends_what_is_overdue_and_nothing_else(pagewise: Pagewise) -
 def test_the_sweeper_announces_an_end_that_nobody_published(pagewise: Pagewise) -> None:
     document = split(pagewise)
     pagewise.run_queues()
-    pagewise.ledger.documents[document.id] = replace(pagewise.ledger.documents[document.id], announced=False)
+    pagewise.forget_announcement(document)
     pagewise.clock.milliseconds += 7 * 3600 * 1000
     pagewise.sweep.overdue(deadline=float("inf"))
     first, second = pagewise.publisher.named("DocumentCompleted")

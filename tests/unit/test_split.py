@@ -10,9 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pagewise.errors import StorageBusy
+from pagewise.ledger import split_key
 from pagewise.model import DocumentStatus, PageRange
 from pagewise.settings import SplitSettings
 from pagewise.splitting import MAX_SUBRANGES, subranges
+from pagewise.table import Delete
 from pagewise.tasks import Task
 from tests.pictures import picture, tiff
 from tests.unit.conftest import Pagewise
@@ -72,11 +74,12 @@ def test_the_same_event_again_does_nothing_once_the_pages_are_fanned_out(pagewis
 def test_the_same_event_again_continues_what_a_crash_left(pagewise: Pagewise) -> None:
     upload = pagewise.upload(tiff(2))
     pagewise.split.upload(upload)
-    pagewise.ledger.split.clear()  # the crash: pages and jobs are out, the note that they are is not
+    # The crash: pages and jobs are out, the note that they are is not.
+    pagewise.table.change(Delete(split_key(upload.document_id, PageRange(1, 2))))
     pagewise.split.upload(upload)
     assert len(pagewise.queues.jobs) == 4
     pagewise.run_queues()
-    assert [pagewise.receipt_of(d)["status"] for d in pagewise.ledger.documents.values()] == ["complete"]
+    assert [receipt["status"] for receipt in pagewise.pages.receipts.values()] == ["complete"]
     assert len(pagewise.engine.questions) == 2
 
 
@@ -123,7 +126,7 @@ def test_a_bad_upload_is_rejected_with_its_reason_a_receipt_and_an_event(
     assert rejected["reason"] == reason
     assert rejected["message"] == document.message
     assert pagewise.receipt_of(document)["status"] == "rejected"
-    assert pagewise.ledger.documents[document.id].announced
+    assert pagewise.stored(document).announced
     assert pagewise.queues.jobs == []
 
 
@@ -136,7 +139,7 @@ def test_an_upload_that_was_deleted_is_rejected_as_gone(pagewise: Pagewise) -> N
 def test_a_rejection_whose_event_was_lost_is_announced_by_the_next_delivery(pagewise: Pagewise) -> None:
     upload = pagewise.upload(b"")
     document = pagewise.split.upload(upload)
-    pagewise.ledger.documents[document.id] = replace(pagewise.ledger.documents[document.id], announced=False)
+    pagewise.forget_announcement(document)
     pagewise.split.upload(upload)
     first, second = pagewise.publisher.named("DocumentRejected")
     assert first == second
@@ -156,7 +159,9 @@ def test_a_document_deleted_between_ranges_fails_its_remaining_pages(pagewise: P
 def test_a_failed_splitter_ends_the_document(pagewise: Pagewise) -> None:
     upload = pagewise.upload(picture())
     pagewise.give_up.upload(upload)
-    assert pagewise.ledger.documents[upload.document_id].reason == "split_failed"
+    document = pagewise.ledger.document(upload.document_id)
+    assert document is not None
+    assert document.reason == "split_failed"
     assert len(pagewise.publisher.named("DocumentRejected")) == 1
 
 

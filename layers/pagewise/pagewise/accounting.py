@@ -12,8 +12,9 @@ from dataclasses import dataclass, field
 from pagewise import events
 from pagewise.errors import DocumentRejected, PagewiseError
 from pagewise.events import Event
+from pagewise.ledger import Ledger
 from pagewise.model import Document, DocumentId, DocumentStatus, JobStatus, PageAccount, Result, Source, Upload
-from pagewise.ports import Clock, Download, Ledger, Pages, Publisher
+from pagewise.ports import Clock, Download, Pages, Publisher
 from pagewise.receipts import receipt
 from pagewise.tasks import Task
 from pagewise.tokens import Price

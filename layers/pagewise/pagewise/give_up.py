@@ -12,8 +12,9 @@ from pagewise.errors import (
     Rejection,
     Transient,
 )
+from pagewise.ledger import Ledger
 from pagewise.model import DocumentId, DocumentStatus, PageJob, PageRange, Upload
-from pagewise.ports import Clock, Ledger
+from pagewise.ports import Clock
 
 
 @dataclass(frozen=True, slots=True)

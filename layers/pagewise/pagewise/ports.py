@@ -5,14 +5,14 @@ Every port may raise `StorageBusy` where the service behind it is throttled or a
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
 from pagewise.engine import Answer, Question
 from pagewise.events import Event
-from pagewise.model import Document, DocumentId, PageAccount, PageJob, PageRange, Result, Source, StoredImage, Upload
+from pagewise.model import DocumentId, PageJob, PageRange, Result, Source, StoredImage, Upload
 
 
 class Clock(Protocol):
@@ -40,7 +40,7 @@ class Uploads(Protocol):
 
 
 class Pages(Protocol):
-    """The pages bucket: page images, receipts, and results too large for the table."""
+    """The pages bucket: page images and receipts."""
 
     def put_image(self, document_id: DocumentId, page: int, content: bytes, media_type: str) -> str:
         """Store a page image and return its key; storing the same page again replaces it by the same."""
@@ -80,41 +80,13 @@ class Recorded:
     page_closed: bool
 
 
-class Ledger(Protocol):
-    """Documents, pages and results, with the counters that belong to them.
+class LargeResults(Protocol):
+    """Where results go that are too large for the table."""
 
-    Each method is atomic and may be repeated: doing it twice is as doing it once.
-    """
+    def put_json(self, key: str, value: Mapping[str, Any]) -> None: ...
 
-    def open(self, document: Document) -> Document:
-        """Write the document unless its id is known; the stored one either way."""
-
-    def document(self, document_id: DocumentId) -> Document | None: ...
-
-    def result(self, document_id: DocumentId, page: int, task: str) -> Result | None: ...
-
-    def page(self, document_id: DocumentId, page: int) -> PageAccount | None: ...
-
-    def pages(self, document_id: DocumentId) -> Iterator[PageAccount]:
-        """The pages of which at least one job has ended, in order."""
-
-    def record(self, result: Result, page_tasks: int) -> Recorded:
-        """Store a result and move the page's and the document's counters with it, in one transaction;
-        a result that is already there stays as it is, and nothing moves."""
-
-    def close(self, document_id: DocumentId, ended: str) -> Document | None:
-        """End the document if all its pages are closed and it has not ended; the stored one either way."""
-
-    def announced(self, document_id: DocumentId) -> None:
-        """The document's end has been published."""
-
-    def is_split(self, document_id: DocumentId, pages: PageRange) -> bool: ...
-
-    def mark_split(self, document_id: DocumentId, pages: PageRange) -> None:
-        """The range has been fanned out completely."""
-
-    def unfinished(self, before: str) -> Iterable[DocumentId]:
-        """Documents due before this time that have not ended, or whose end is not announced."""
+    def json(self, key: str) -> dict[str, Any]:
+        """Raises ObjectGone."""
 
 
 class Engine(Protocol):

@@ -22,9 +22,10 @@ from pagewise.errors import (
     Transient,
 )
 from pagewise.events import recognition_suspended
+from pagewise.ledger import Ledger
 from pagewise.model import JobStatus, PageJob, Result
 from pagewise.parsing import output_of
-from pagewise.ports import Clock, Engine, Ledger, Pages, Queues
+from pagewise.ports import Clock, Engine, Pages, Queues
 from pagewise.settings import EngineSettings
 from pagewise.tasks import Task
 

@@ -20,6 +20,7 @@ from pagewise.accounting import Accounting
 from pagewise.errors import DocumentRejected, ObjectGone, PageUnreadable, Rejection
 from pagewise.events import document_accepted
 from pagewise.images import PageImage
+from pagewise.ledger import Ledger
 from pagewise.model import (
     Document,
     DocumentId,
@@ -30,7 +31,7 @@ from pagewise.model import (
     StoredImage,
     Upload,
 )
-from pagewise.ports import Clock, Download, Ledger, Pages, Publisher, Queues, Uploads
+from pagewise.ports import Clock, Download, Pages, Publisher, Queues, Uploads
 from pagewise.rendering import Contents, LostPage, inspect
 from pagewise.settings import SplitSettings
 from pagewise.splitting import subranges

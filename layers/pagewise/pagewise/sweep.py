@@ -8,8 +8,9 @@ from dataclasses import dataclass
 
 from pagewise.accounting import Accounting
 from pagewise.errors import Transient
+from pagewise.ledger import Ledger
 from pagewise.model import Document, DocumentId, DocumentStatus
-from pagewise.ports import Clock, Ledger
+from pagewise.ports import Clock
 from pagewise.tasks import Task
 
 

@@ -14,9 +14,10 @@ from pagewise.aws.buckets import S3Pages, S3Uploads
 from pagewise.aws.bus import EventBridgePublisher
 from pagewise.aws.clock import UtcClock
 from pagewise.aws.failures import translated
-from pagewise.aws.ledger import DynamoLedger
 from pagewise.aws.queues import SqsQueues
+from pagewise.aws.table import DynamoTable
 from pagewise.errors import PagewiseError
+from pagewise.ledger import Ledger
 from pagewise.settings import engine_settings, split_settings, text
 
 if TYPE_CHECKING:
@@ -51,8 +52,8 @@ def pages() -> S3Pages:
 
 
 @cache
-def ledger() -> DynamoLedger:
-    return DynamoLedger(client("dynamodb"), text(os.environ, "RESULTS_TABLE"), pages())
+def ledger() -> Ledger:
+    return Ledger(DynamoTable(client("dynamodb"), text(os.environ, "RESULTS_TABLE")), pages())
 
 
 @cache
@@ -73,9 +74,7 @@ def split() -> Split:
         uploads=S3Uploads(client("s3")),
         pages=pages(),
         ledger=ledger(),
-        queues=SqsQueues(
-            client("sqs"), text(os.environ, "PAGE_JOB_QUEUE_PREFIX"), text(os.environ, "SPLIT_QUEUE_URL")
-        ),
+        queues=SqsQueues(client("sqs"), text(os.environ, "PAGE_JOB_QUEUE_PREFIX"), text(os.environ, "SPLIT_QUEUE_URL")),
         publisher=publisher(),
         accounting=accounting(),
         clock=UtcClock(),

@@ -1,0 +1,173 @@
+"""The results table in DynamoDB."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
+from botocore.exceptions import ClientError
+
+from pagewise.aws.failures import code_of, translated
+from pagewise.errors import StorageBusy
+from pagewise.table import Attributes, Change, Condition, Delete, Key, Put, Refused, Update
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+
+PARTITION, RECORD = "document_id", "record"
+
+
+@dataclass(frozen=True, slots=True)
+class DynamoTable:
+    client: DynamoDBClient
+    name: str
+
+    def get(self, key: Key) -> Attributes | None:
+        with translated("The results table"):
+            reply = self.client.get_item(TableName=self.name, Key=marshal_key(key), ConsistentRead=True)
+        return unmarshal(reply["Item"]) if "Item" in reply else None
+
+    def records(self, partition: str, prefix: str) -> Iterator[Attributes]:
+        with translated("The results table"):
+            for page in self.client.get_paginator("query").paginate(
+                TableName=self.name,
+                ConsistentRead=True,
+                KeyConditionExpression=f"{PARTITION} = :partition AND begins_with(#record, :prefix)",
+                ExpressionAttributeNames={"#record": RECORD},
+                ExpressionAttributeValues=marshal({":partition": partition, ":prefix": prefix}),
+            ):
+                yield from (unmarshal(stored) for stored in page["Items"])
+
+    def open_before(self, moment: str) -> Iterator[str]:
+        with translated("The results table"):
+            for page in self.client.get_paginator("query").paginate(
+                TableName=self.name,
+                IndexName="open",
+                KeyConditionExpression="#open = :open AND due < :moment",
+                ExpressionAttributeNames={"#open": "open"},
+                ExpressionAttributeValues=marshal({":open": "open", ":moment": moment}),
+            ):
+                yield from (str(unmarshal(stored)[PARTITION]) for stored in page["Items"])
+
+    def change(self, *changes: Change) -> None:
+        requests = [Request(self.name).of(change) for change in changes]
+        try:
+            with translated("The results table"):
+                if len(requests) == 1:
+                    self.alone(*requests[0])
+                else:
+                    self.client.transact_write_items(TransactItems=[{kind: body} for kind, body in requests])  # type: ignore[misc]
+        except StorageBusy as error:
+            if (unmet := unmet_conditions(error.__cause__)) is None:
+                raise
+            raise Refused(unmet) from None
+
+    def alone(self, kind: str, body: dict[str, Any]) -> None:
+        """One change needs no transaction, which would be billed twice."""
+        match kind:
+            case "Put":
+                self.client.put_item(**body)
+            case "Update":
+                self.client.update_item(**body)
+            case _:
+                self.client.delete_item(**body)
+
+
+def unmet_conditions(error: BaseException | None) -> frozenset[int] | None:
+    """Which changes' conditions did not hold; none where others were at it at the same time; None: another failure."""
+    if not isinstance(error, ClientError):
+        return None
+    if code_of(error) == "ConditionalCheckFailedException":
+        return frozenset({0})
+    if code_of(error) == "TransactionConflictException":
+        return frozenset()
+    if code_of(error) != "TransactionCanceledException":
+        return None
+    reasons = [reason.get("Code", "None") for reason in error.response.get("CancellationReasons", [])]
+    if not set(reasons) <= {"None", "ConditionalCheckFailed", "TransactionConflict"}:
+        return None  # throttled, or not allowed: trying the same again at once would not help
+    return frozenset(position for position, reason in enumerate(reasons) if reason == "ConditionalCheckFailed")
+
+
+@dataclass(slots=True)
+class Request:
+    """A change as DynamoDB's expressions, with every name and value behind a placeholder."""
+
+    table: str
+    names: dict[str, str] = field(default_factory=dict)
+    values: Attributes = field(default_factory=dict)
+
+    def of(self, change: Change) -> tuple[str, dict[str, Any]]:
+        body: dict[str, Any] = {"TableName": self.table}
+        condition = self.condition(change.condition)
+        match change:
+            case Put():
+                kind, body["Item"] = "Put", marshal({**keys(change.key), **change.attributes})
+            case Update():
+                kind, body["Key"] = "Update", marshal_key(change.key)
+                body["UpdateExpression"] = self.update(change)
+            case Delete():
+                kind, body["Key"] = "Delete", marshal_key(change.key)
+        if condition:
+            body["ConditionExpression"] = condition
+        if self.names:
+            body["ExpressionAttributeNames"] = self.names
+        if self.values:
+            body["ExpressionAttributeValues"] = marshal(self.values)
+        return kind, body
+
+    def update(self, change: Update) -> str:
+        sets = [f"{self.name(name)} = {self.value(value)}" for name, value in change.set.items()]
+        adds = [f"{self.name(name)} {self.value(value)}" for name, value in change.add.items()]
+        removes = [self.name(name) for name in change.remove]
+        parts = [("SET", sets), ("ADD", adds), ("REMOVE", removes)]
+        return " ".join(f"{verb} {', '.join(clauses)}" for verb, clauses in parts if clauses)
+
+    def condition(self, condition: Condition) -> str:
+        clauses: list[str] = []
+        if condition.exists is not None:
+            clauses.append(f"attribute_{'' if condition.exists else 'not_'}exists({self.name(PARTITION)})")
+        for name, value in condition.equal.items():
+            place = self.name(name)
+            clauses.append(f"attribute_not_exists({place})" if value is None else f"{place} = {self.value(value)}")
+        for name, bound in condition.at_most.items():
+            place = self.name(name)
+            clauses.append(f"(attribute_not_exists({place}) OR {place} <= {self.value(bound)})")
+        return " AND ".join(clauses)
+
+    def name(self, name: str) -> str:
+        return self.placeholder(self.names, "#n", name)
+
+    def value(self, value: Any) -> str:
+        placeholder = f":v{len(self.values)}"
+        self.values[placeholder] = value
+        return placeholder
+
+    @staticmethod
+    def placeholder(known: dict[str, str], prefix: str, name: str) -> str:
+        for placeholder, existing in known.items():
+            if existing == name:
+                return placeholder
+        placeholder = f"{prefix}{len(known)}"
+        known[placeholder] = name
+        return placeholder
+
+
+def keys(key: Key) -> Attributes:
+    return {PARTITION: key.partition, RECORD: key.record}
+
+
+def marshal_key(key: Key) -> dict[str, Any]:
+    return marshal(keys(key))
+
+
+def marshal(attributes: Mapping[str, Any]) -> dict[str, Any]:
+    serializer = TypeSerializer()
+    return {name: serializer.serialize(value) for name, value in attributes.items()}
+
+
+def unmarshal(stored: Mapping[str, Any]) -> Attributes:
+    deserializer = TypeDeserializer()
+    return {name: deserializer.deserialize(value) for name, value in stored.items()}

@@ -1,0 +1,93 @@
+"""What the ledger needs of a table: records under a partition key and a sort key, changed together or not at all.
+
+Conditions and changes are values, so that the ledger's algorithm runs the same on DynamoDB and on a table in memory.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+Attributes = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    partition: str
+    record: str
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """All of it must hold for the record as it is stored.
+
+    Parameters
+    ----------
+    exists: whether the record must be there (True), must not (False), or either (None).
+    equal: attributes with the value that they must have; None: the attribute must not be there.
+    at_most: numbers that attributes must not exceed; one that is not there does not.
+    """
+
+    exists: bool | None = None
+    equal: Mapping[str, Any] = field(default_factory=dict)
+    at_most: Mapping[str, int] = field(default_factory=dict)
+
+
+ANY = Condition()
+NEW = Condition(exists=False)
+KNOWN = Condition(exists=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Put:
+    """Write a whole record."""
+
+    key: Key
+    attributes: Attributes
+    condition: Condition = ANY
+
+
+@dataclass(frozen=True, slots=True)
+class Update:
+    """Change attributes of a record, which is made if it is not there: set, add to numbers, remove."""
+
+    key: Key
+    condition: Condition = ANY
+    set: Attributes = field(default_factory=dict)
+    add: Mapping[str, int] = field(default_factory=dict)
+    remove: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Delete:
+    key: Key
+    condition: Condition = ANY
+
+
+Change = Put | Update | Delete
+
+
+class Refused(Exception):
+    """Nothing was changed. `unmet` has the positions of the changes whose conditions do not hold;
+    it is empty where others changed the same records at the same time: read again, try again."""
+
+    def __init__(self, unmet: frozenset[int]) -> None:
+        super().__init__(f"conditions {sorted(unmet)} do not hold" if unmet else "changed by others at the same time")
+        self.unmet = unmet
+
+
+class Table(Protocol):
+    """Reads are consistent. Every method may raise `StorageBusy`."""
+
+    def get(self, key: Key) -> Attributes | None: ...
+
+    def records(self, partition: str, prefix: str) -> Iterator[Attributes]:
+        """The partition's records whose sort key begins with the prefix, in order; each with its `record`."""
+
+    def open_before(self, moment: str) -> Iterator[str]:
+        """Partitions of which a record has the attribute `open` and is `due` before this moment, soon after it is
+        written."""
+
+    def change(self, *changes: Change) -> None:
+        """All of it or nothing. Raises Refused."""
