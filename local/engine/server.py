@@ -65,6 +65,12 @@ class Server:
             await self._reader.warm_up()
         except Exception:
             log.exception("the models could not be loaded")
+            return
+        from local.engine.recognition import tesseract
+
+        if tesseract.missing():
+            packs = " ".join(f"tesseract-ocr-{name}" for name in tesseract.missing())
+            log.warning("pages in some scripts will be read badly; install on Debian: apt-get install %s", packs)
 
     async def _stop(self, _: web.Application) -> None:
         self._reader.close()
@@ -124,6 +130,7 @@ class Server:
             from local.engine.recognition import tesseract
 
             body["tesseract_languages"] = list(tesseract.languages())
+            body["tesseract_missing"] = list(tesseract.missing())
         return web.json_response(body)
 
     def _is_ready(self) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
+import os
 import subprocess
 import time
 from collections.abc import Iterator
@@ -80,9 +81,11 @@ def write(page: Image.Image, place: tuple[int, int], text: str, letters: int = 3
 
 
 @contextmanager
-def running_engine(*options: str) -> Iterator[Engine]:
+def running_engine(*options: str, **environment: str) -> Iterator[Engine]:
     command = [str(PYTHON), "-m", "local.engine", "--port", "0", *options]
-    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+    piped = subprocess.PIPE
+    around = os.environ | environment
+    with subprocess.Popen(command, cwd=ROOT, env=around, stdout=piped, stderr=piped, text=True) as process:
         assert process.stdout is not None
         address = process.stdout.readline().split()[-1]
         engine = Engine(address, process)

@@ -80,3 +80,14 @@ def test_no_text_key_or_image_reaches_the_log() -> None:
         log = engine.process.stderr.read() if engine.process.stderr else ""
     assert "task=text_recognition status=200" in log
     assert not any(secret in log for secret in ("Confidential", "sk-any", "base64"))
+
+
+def test_without_tesseract_it_reads_on_and_says_what_is_missing() -> None:
+    with running_engine(PATH="/nowhere") as engine:
+        health = wait_until_ready(engine)
+        assert health["tesseract_languages"] == []
+        assert {"kor", "rus", "vie"} <= set(health["tesseract_missing"])
+        assert engine.text(drawn("Still read")) == "Still read"
+        engine.process.terminate()
+        log = engine.process.stderr.read() if engine.process.stderr else ""
+    assert "apt-get install tesseract-ocr-ara" in log

@@ -22,7 +22,7 @@ FOREIGN_TO_RAPID = frozenset(
 """Packs of languages whose letters RapidOCR's alphabet lacks."""
 VIETNAMESE_SIGNS = frozenset("đĐơƠưƯăĂ")
 DOUBTFUL = 0.9
-CONVINCING = 0.6
+CONVINCING = 0.7
 SAMPLE = 5
 LEAST_DENSITY = 0.5
 """Letters to a line height: Latin print has about three, Chinese more than one."""

@@ -25,13 +25,14 @@ def quarter_turns(picture: Picture, quads: Sequence[Quad]) -> int:
 
 
 def is_upside_down(picture: Picture, quads: Sequence[Quad]) -> bool:
-    """For a level page that could hardly be read."""
-    return _surer_way(picture, quads, 0, 2) == 2
+    """For a level page that could hardly be read: it may be upside down, or in a script that RapidOCR lacks."""
+    sample = _longest(quads)
+    return _confidence(picture, sample, 2) >= CONFIDENT or tesseract.orientation(picture) == 2
 
 
 def _surer_way(picture: Picture, quads: Sequence[Quad], first: int, second: int) -> int:
     """Of two ways that are upside down to each other, the one in which the longest lines are read surely."""
-    sample = sorted(quads, key=lambda quad: -max(edge_lengths(quad)))[:SAMPLE]
+    sample = _longest(quads)
     confidence = _confidence(picture, sample, first)
     if confidence >= CONFIDENT:
         return first
@@ -39,6 +40,10 @@ def _surer_way(picture: Picture, quads: Sequence[Quad], first: int, second: int)
     if max(confidence, other) < CONFIDENT and (told := tesseract.orientation(picture)) in (first, second):
         return int(told)
     return first if confidence >= other else second
+
+
+def _longest(quads: Sequence[Quad]) -> list[Quad]:
+    return sorted(quads, key=lambda quad: -max(edge_lengths(quad)))[:SAMPLE]
 
 
 def _mostly_upended(quads: Sequence[Quad]) -> bool:

@@ -32,6 +32,8 @@ NO_SPACE = 0.25
 SIDE_BY_SIDE = 2
 SCRIPT_MODELS = ("osd", "equ", "snum")
 """Packs that hold no language."""
+NEEDED = ("ara", "frk", "heb", "kor", "osd", "rus", "ukr", "vie")
+"""Packs for what RapidOCR can't read: without one, its pages come as RapidOCR sees them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,11 +55,19 @@ class Reading:
 @cache
 def languages() -> tuple[str, ...]:
     """Installed language packs; empty where Tesseract is absent."""
+    return tuple(name for name in _packs() if re.fullmatch(r"[a-z_]{3,12}", name) and name not in SCRIPT_MODELS)
+
+
+def missing() -> tuple[str, ...]:
+    """Needed packs that are not installed."""
+    return tuple(name for name in NEEDED if name not in _packs())
+
+
+@cache
+def _packs() -> tuple[str, ...]:
     if shutil.which("tesseract") is None:
         return ()
-    listing = _run(["--list-langs"])
-    found = [name.strip() for name in listing.splitlines()[1:]]
-    return tuple(name for name in found if re.fullmatch(r"[a-z_]{3,12}", name) and name not in SCRIPT_MODELS)
+    return tuple(name.strip() for name in _run(["--list-langs"]).splitlines()[1:])
 
 
 def read_lines(crops: Sequence[Picture], language: str) -> list[Reading]:
