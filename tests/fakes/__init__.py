@@ -89,6 +89,14 @@ class MemoryPages:
             raise ObjectGone("The page image does not exist any more.")
         return self.objects[image.key]
 
+    def put_mended(self, image: StoredImage, content: bytes, media_type: str) -> str:
+        key = f"{image.key.replace('/pages/', '/sent/').rpartition('.')[0]}.{media_type.removeprefix('image/')}"
+        self.objects[key] = content
+        return key
+
+    def url(self, key: str, seconds: int) -> str:
+        return f"https://pages.example/{key}?seconds={seconds}"
+
     def put_receipt(self, document_id: DocumentId, receipt: Mapping[str, Any]) -> Mapping[str, str]:
         self.receipts[document_id] = copy.deepcopy(dict(receipt))
         return {"bucket": "pages", "key": f"documents/{document_id}/receipt.json"}

@@ -7,6 +7,7 @@ import pytest
 from pagewise.errors import Configuration, Permanent, Throttled, Transient
 from pagewise.model import Document, DocumentStatus, JobStatus
 from pagewise.tasks import Task
+from pagewise.transport import Inline
 from tests.fakes import text_answer
 from tests.pictures import picture, tiff
 from tests.unit.conftest import Pagewise
@@ -101,8 +102,7 @@ def test_a_throttled_job_waits_without_using_up_attempts(pagewise: Pagewise) -> 
 def test_a_configuration_error_keeps_the_job_tells_and_blames_no_page(pagewise: Pagewise) -> None:
     pagewise.engine.script = [Configuration("InvalidApiKey", "The engine refuses this account.")]
     document = split(pagewise)
-    with pytest.raises(Configuration):
-        pagewise.run_job(pagewise.queues.jobs[0])
+    assert pagewise.run_job(pagewise.queues.jobs[0]) is None
     assert pagewise.ledger.result(document.id, 1, "text_recognition") is None
     assert [job.page for job, _ in pagewise.queues.deferred] == [1]
     (suspended,) = pagewise.publisher.named("RecognitionSuspended")
@@ -140,7 +140,7 @@ def test_what_is_asked_is_the_page_the_task_and_its_options(pagewise: Pagewise) 
     extraction, recognition = pagewise.engine.questions
     assert (extraction.task, extraction.result_schema) == (Task.KEY_INFORMATION_EXTRACTION, {"Total": ""})
     assert (recognition.task, recognition.result_schema) == (Task.TEXT_RECOGNITION, None)
-    assert extraction.image.startswith("data:image/png;base64,")
+    assert extraction.image == Inline(next(iter(pagewise.pages.objects.values())), "image/png")
     stored = pagewise.ledger.result(upload.document_id, 1, "key_information_extraction")
     assert stored is not None
     assert stored.output["fields"] == {"Total": None}

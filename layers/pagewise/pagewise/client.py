@@ -1,23 +1,36 @@
-"""The engine's client: one kept connection pool, retries inside the time that is left, errors as one typed tree."""
+"""The engine's client: one kept connection pool, retries inside the time that is left, errors as one typed tree.
+
+The protocol is a part of it: DashScope or OpenAICompatible. A page is turned into Base64 piece by piece while it is
+sent, so that a call holds the page once and never its text.
+"""
 
 from __future__ import annotations
 
 import asyncio
+import binascii
+import json
 import random
 import time
-from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, replace
-from typing import Any
+import uuid
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from typing import Any, Protocol
 
 import httpx
 
-from pagewise import dashscope
 from pagewise.engine import Answer, Question
-from pagewise.errors import PagewiseError, Throttled, Transient
+from pagewise.errors import Configuration, PagewiseError, Permanent, Throttled, Transient
+from pagewise.transport import Inline
 
-# The service gives up after 300 s; most answers take two to seven seconds, a long tail takes minutes.
-READ_SECONDS = 120.0
 CONNECT_SECONDS = 10.0
+# Silence, not duration: most answers take two to seven seconds, a long tail takes minutes, unstreamed all the while.
+READ_SECONDS = 120.0
+# A page of 10 MB at 1 Mbit/s takes 80 s; this is for one piece of it.
+WRITE_SECONDS = 30.0
+# The service itself gives up after 300 s.
+TOTAL_SECONDS = 300.0
 # The vendor's SDKs retry twice, from 0.5 s to 8 s.
 MAX_RETRIES = 2
 FIRST_BACKOFF = 0.5
@@ -26,11 +39,41 @@ LONGEST_BACKOFF = 8.0
 LONGEST_WAIT = 8.0
 # A call that cannot get this long is not worth starting.
 LEAST_CALL_SECONDS = 2.0
+# After a refusal of the account nothing is asked for this long: the other page jobs of the batch, and the next ones.
+STOPPED_SECONDS = 60.0
+# SQS hides a message for at most 12 hours and delays one for 15 minutes; the shorter bounds what a server may direct.
+LONGEST_QUEUE_WAIT = 900.0
+# Bytes of the page for one piece of the request: a multiple of 3, so that each piece is whole Base64.
+PIECE_BYTES = 3 * 64 * 1024
 
 
-@dataclass(frozen=True, slots=True)
-class DashScopeClient:
-    """Speaks the native protocol to `base_url` (`…/api/v1`).
+def timeouts() -> httpx.Timeout:
+    return httpx.Timeout(READ_SECONDS, connect=CONNECT_SECONDS, write=WRITE_SECONDS)
+
+
+class WireProtocol(Protocol):
+    """How an engine is asked."""
+
+    @property
+    def path(self) -> str:
+        """Behind the base URL."""
+
+    def headers(self) -> dict[str, str]:
+        """Beside the key's."""
+
+    def body(self, question: Question, image: str) -> dict[str, Any]:
+        """The request's body, with this text as the image. Raises Permanent for what no engine could answer."""
+
+    def answer(self, reply: Mapping[str, Any]) -> Answer:
+        """What a reply of HTTP 200 says. Raises the error that it is."""
+
+    def refusal(self, status: int, reply: Mapping[str, Any], retry_after: float | None) -> PagewiseError:
+        """The error that a reply of another status is."""
+
+
+@dataclass(slots=True)
+class EngineClient:
+    """Asks the engine at `base_url`.
 
     Parameters
     ----------
@@ -39,73 +82,141 @@ class DashScopeClient:
     """
 
     http: httpx.AsyncClient
+    protocol: WireProtocol
     base_url: str
     api_key: Callable[[], Awaitable[str]]
-    workspace: str | None = None
     jitter: Callable[[], float] = random.random
+    stopped_until: float = field(default=0.0, init=False)
+    stopped_by: Configuration | None = field(default=None, init=False)
 
     async def recognize(self, question: Question, seconds: float) -> Answer:
         """Ask, and ask again after failures that may pass, all within `seconds`.
 
         Raises Throttled at once (its wait belongs into the queue, where it costs nothing), Transient when retries or
-        time run out, Permanent and Configuration.
+        time run out, Permanent, and Configuration: then nothing more is asked for a while.
         """
-        content = dashscope.body(question)
         deadline = time.monotonic() + seconds
+        fetches = 0
         for attempt in range(MAX_RETRIES + 1):
+            self.refuse_if_stopped()
             try:
-                return replace(await self.ask(content, deadline), requests=attempt + 1)
+                return replace(await self.ask(question, deadline), requests=attempt + 1)
+            except Configuration as error:
+                self.stopped_until, self.stopped_by = time.monotonic() + STOPPED_SECONDS, error
+                raise
             except Transient as error:
-                wait = error.retry_after or self.backoff(attempt)
+                fetches += error.once
+                if fetches > 1:
+                    raise Permanent(error.reason, error.message) from error
+                wait = self.backoff(attempt) if error.retry_after is None else error.retry_after
                 remaining = deadline - time.monotonic() - wait
                 if attempt == MAX_RETRIES or wait > LONGEST_WAIT or remaining < LEAST_CALL_SECONDS:
                     raise
                 await asyncio.sleep(wait)
         raise AssertionError("unreachable")
 
+    def refuse_if_stopped(self) -> None:
+        if self.stopped_by and time.monotonic() < self.stopped_until:
+            raise Configuration(self.stopped_by.reason, self.stopped_by.message)
+
     def backoff(self, attempt: int) -> float:
         """Full jitter: any time up to a bound that doubles."""
         bound: float = min(LONGEST_BACKOFF, FIRST_BACKOFF * 2**attempt)
         return self.jitter() * bound
 
-    async def ask(self, content: Mapping[str, Any], deadline: float) -> Answer:
+    async def ask(self, question: Question, deadline: float) -> Answer:
         seconds = deadline - time.monotonic()
         if seconds < LEAST_CALL_SECONDS:
             raise Transient("out_of_time", "The invocation's time ran out before the engine was asked.")
+        body = RequestBody.of(question, self.protocol)
+        headers = self.protocol.headers() | {
+            "Authorization": f"Bearer {checked_key(await self.api_key())}",
+            "Content-Type": "application/json",
+            "Content-Length": str(len(body)),
+        }
         try:
-            async with asyncio.timeout(min(seconds, READ_SECONDS)):
-                response = await self.http.post(
-                    self.base_url + dashscope.PATH,
-                    json=content,
-                    headers=dashscope.headers(await self.api_key(), self.workspace),
-                )
-        except TimeoutError as error:
-            raise Transient("timeout", "The engine did not answer in time.") from error
+            async with asyncio.timeout(min(seconds, TOTAL_SECONDS)):
+                response = await self.http.post(self.base_url + self.protocol.path, content=body, headers=headers)
+        except (TimeoutError, httpx.TimeoutException) as error:
+            raise Transient("timeout", f"The engine did not answer in time ({type(error).__name__}).") from error
+        except (httpx.UnsupportedProtocol, httpx.InvalidURL) as error:
+            raise Configuration("base_url_invalid", "The engine's base URL is no http or https URL.") from error
         except httpx.HTTPError as error:
             # The type says what happened; the message of a connection error can hold the URL and nothing else of use.
             raise Transient("connection", f"The engine cannot be reached ({type(error).__name__}).") from error
-        return read(response)
+        return read(self.protocol, response)
 
 
-def read(response: httpx.Response) -> Answer:
+def checked_key(key: str) -> str:
+    """A key that an HTTP header can carry: one with a line break or a dash of a word processor is a wrong one."""
+    if not key or not key.isascii() or not key.isprintable() or " " in key:
+        raise Configuration("api_key_malformed", "The engine's API key is empty or has characters that no key has.")
+    return key
+
+
+@dataclass(frozen=True, slots=True)
+class RequestBody:
+    """A JSON body with an image in its middle, which is turned into Base64 while it is sent.
+
+    Peak memory of a call is the page itself and one piece, where a body built as one string takes the Base64 text
+    three times over: as text, inside the JSON, and encoded.
+    """
+
+    head: bytes
+    image: bytes
+    tail: bytes
+
+    @classmethod
+    def of(cls, question: Question, protocol: WireProtocol) -> RequestBody:
+        if not isinstance(question.image, Inline):
+            return cls(dumped(protocol.body(question, question.image)), b"", b"")
+        mark = f"image-{uuid.uuid4().hex}"  # in no prompt
+        head, tail = dumped(protocol.body(question, mark)).split(mark.encode())
+        return cls(head + question.image.prefix.encode(), question.image.content, tail)
+
+    def __len__(self) -> int:
+        return len(self.head) + -(-len(self.image) // 3) * 4 + len(self.tail)
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        yield self.head
+        content = memoryview(self.image)
+        for start in range(0, len(content), PIECE_BYTES):
+            yield binascii.b2a_base64(content[start : start + PIECE_BYTES], newline=False)
+        if self.tail:
+            yield self.tail
+
+
+def dumped(body: Mapping[str, Any]) -> bytes:
+    return json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode()
+
+
+def read(protocol: WireProtocol, response: httpx.Response) -> Answer:
     """The answer in an HTTP response, or the error that it is."""
     try:
         reply = response.json()
     except ValueError:
         reply = None
+    delay = retry_after(response)
     if not isinstance(reply, dict):
         # Gateways answer in HTML; a 200 of that kind is no result either.
         status = response.status_code if response.status_code != httpx.codes.OK else httpx.codes.BAD_GATEWAY
-        raise dashscope.refusal(status, {"message": "a body that is not JSON"}, retry_after(response))
+        raise protocol.refusal(status, {"message": "a body that is no JSON object"}, delay)
     if response.status_code != httpx.codes.OK:
-        raise dashscope.refusal(response.status_code, reply, retry_after(response))
-    return dashscope.answer(reply)
+        raise protocol.refusal(response.status_code, reply, delay)
+    return protocol.answer(reply)
 
 
 def retry_after(response: httpx.Response) -> float | None:
-    """Seconds of a Retry-After header, if there is one in that form."""
-    value = response.headers.get("retry-after", "")
-    return float(value) if value.isdecimal() else None
+    """Seconds of a Retry-After header, which holds seconds or a date (RFC 9110, 10.2.3); None without a valid one."""
+    value = response.headers.get("retry-after", "").strip()
+    if value.isascii() and value.isdecimal():
+        return float(value)
+    try:
+        moment = parsedate_to_datetime(value)
+    except ValueError:
+        return None
+    moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+    return max(0.0, (moment - datetime.now(UTC)).total_seconds())
 
 
 def queue_backoff(error: PagewiseError, attempts: int) -> float:
@@ -115,8 +226,8 @@ def queue_backoff(error: PagewiseError, attempts: int) -> float:
     """
     directed = error.retry_after if isinstance(error, Throttled | Transient) else None
     if directed is not None:
-        return min(900.0, max(1.0, directed))
+        return min(LONGEST_QUEUE_WAIT, max(1.0, directed))
     if isinstance(error, Throttled):
         return 15.0 + random.random() * 45.0
-    doubled = 10.0 * float(2 ** max(0, attempts - 1))
-    return min(900.0, doubled * (0.5 + random.random() / 2))
+    doubled = 10.0 * float(2 ** min(10, max(0, attempts - 1)))
+    return min(LONGEST_QUEUE_WAIT, doubled * (0.5 + random.random() / 2))

@@ -6,24 +6,30 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from pagewise.errors import Permanent
 from pagewise.model import Usage
 from pagewise.tasks import Task
+from pagewise.transport import Inline
 
 # Qwen-OCR documentation, "Availability" and its smart_resize sample: 32 × 32 × 3 and 8192 × 32 × 32.
 DEFAULT_MIN_PIXELS = 3_072
 DEFAULT_MAX_PIXELS = 8_388_608
+# "Information extraction": "The template supports up to three nested layers."
+MAX_SCHEMA_LAYERS = 3
 
 
 @dataclass(frozen=True, slots=True)
 class Question:
     """One image and what is wanted of it.
 
-    `image` is a data URL or an http(s) URL. With a `task` the service uses its own fixed prompt; with a `prompt`
-    it uses that one ("Call built-in tasks"). `parameters` are sampling parameters such as temperature, max_tokens.
+    `image` is the image itself or an http(s) URL of it. With a `task` the engine follows that task's own prompt; with a
+    `prompt` it follows that one; with neither it reads all text ("Call built-in tasks", "Getting started"). There is
+    no system message and no earlier turn: the service knows neither ("Model limits").
+    `parameters` are sampling parameters such as temperature or max_tokens.
     """
 
     model: str
-    image: str
+    image: Inline | str
     task: Task | None = None
     prompt: str | None = None
     result_schema: Mapping[str, Any] | None = None
@@ -37,7 +43,8 @@ class Question:
 class Answer:
     """What came back, before it is read as a task's result.
 
-    `text` is the service's `processed_text` where it sent one, else its `text`.
+    `text` is the service's `processed_text` where it sent one, else its `text`. `words` are in pixels of the image that
+    was sent; None where the protocol or the reply has none, and the text must do.
     `finish_reason` "length" means truncated.
     """
 
@@ -48,3 +55,23 @@ class Answer:
     usage: Usage
     request_id: str | None
     requests: int = 1
+
+
+def check_schema(schema: Any) -> None:
+    """Raise Permanent `invalid_schema` unless it is a JSON object of at most three nested layers."""
+    if not isinstance(schema, Mapping) or not schema:
+        raise Permanent("invalid_schema", "A result schema is a JSON object with at least one field.")
+    if layers(schema) > MAX_SCHEMA_LAYERS:
+        raise Permanent(
+            "invalid_schema",
+            f"The result schema nests {layers(schema)} layers; at most {MAX_SCHEMA_LAYERS} pass. Flatten it.",
+        )
+
+
+def layers(value: Any) -> int:
+    """How deep objects nest; a list counts as what it holds."""
+    if isinstance(value, Mapping):
+        return 1 + max((layers(member) for member in value.values()), default=0)
+    if isinstance(value, list | tuple):
+        return max((layers(member) for member in value), default=0)
+    return 0

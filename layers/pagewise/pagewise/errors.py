@@ -43,11 +43,15 @@ class Throttled(PagewiseError):
 
 
 class Transient(PagewiseError):
-    """A failure that may pass: server errors, lost connections, time-outs; `retry_after` in seconds, if directed."""
+    """A failure that may pass: server errors, lost connections, time-outs; `retry_after` in seconds, if directed.
 
-    def __init__(self, reason: str, message: str, retry_after: float | None = None) -> None:
+    `once`: may pass at the second try, and is permanent if it does not.
+    """
+
+    def __init__(self, reason: str, message: str, retry_after: float | None = None, once: bool = False) -> None:
         super().__init__(reason, message)
         self.retry_after = retry_after
+        self.once = once
 
 
 class Configuration(PagewiseError):

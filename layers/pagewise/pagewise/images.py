@@ -1,11 +1,10 @@
-"""From any accepted image to a page image, and from a page image to what a call may carry.
+"""From any accepted image to a page image. What a call carries of it: transport.py.
 
 Pillow is imported where it is used: an OCR function that only forwards a stored page never pays for it.
 """
 
 from __future__ import annotations
 
-import base64
 import io
 import math
 import warnings
@@ -261,37 +260,3 @@ def without_needless_channels(image: Image) -> Image:
     if image.mode == "L" and sum(image.histogram()[1:255]) == 0:
         return image.convert("1", dither=Pillow.Dither.NONE)
     return image
-
-
-def as_data_url(content: bytes, media_type: str, width: int, height: int) -> str:
-    """A page image as the data URL of a call, re-encoded if it would be too large as it is.
-
-    Tried in this order, the first that fits: the file itself; a tighter PNG; JPEG from quality 95 down, whose loss no
-    reader sees. Raises ImageRejected where nothing fits.
-    """
-    image_format = next(name for name, known in limits.MEDIA_TYPES.items() if known == media_type)
-    if len(content) > limits.MAX_INLINE_BYTES:
-        content, media_type = smaller(content)
-        image_format = "JPEG" if media_type == "image/jpeg" else "PNG"
-    limits.check(width, height, image_format, len(content))
-    return f"data:{media_type};base64,{base64.b64encode(content).decode('ascii')}"
-
-
-def smaller(content: bytes) -> tuple[bytes, str]:
-    from PIL import Image
-
-    Image.MAX_IMAGE_PIXELS = None
-    with Image.open(io.BytesIO(content)) as image:
-        image.load()
-        if image.format == "PNG":
-            tighter = io.BytesIO()
-            image.save(tighter, format="PNG", compress_level=6)
-            if tighter.tell() <= limits.MAX_INLINE_BYTES:
-                return tighter.getvalue(), "image/png"
-        picture = image.convert("L" if image.mode in ("1", "L") else "RGB")
-        for quality in (95, 90, 80, 60):
-            lossy = io.BytesIO()
-            picture.save(lossy, format="JPEG", quality=quality, subsampling=0)
-            if lossy.tell() <= limits.MAX_INLINE_BYTES:
-                return lossy.getvalue(), "image/jpeg"
-    raise ImageRejected("too_many_bytes", "No encoding of the page is under 7 MB. Upload it at a lower resolution.")

@@ -163,7 +163,7 @@ class Result:
     """The stored outcome of one page job.
 
     `output` holds the task's own fields, as `results/<page>.<task>.json` shows them: `text` for every task,
-    and `lines`, `fields`, `html` or `latex`.
+    and `lines`, `fields`, `html` or `latex`. `sent` says how the page went to the engine, None if it never did.
     """
 
     document_id: DocumentId
@@ -182,6 +182,7 @@ class Result:
     usage: Usage = Usage()
     request_id: str | None = None
     seconds: float = 0.0
+    sent: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True, slots=True)

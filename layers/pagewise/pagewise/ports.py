@@ -48,6 +48,12 @@ class Pages(Protocol):
     def image(self, image: StoredImage) -> bytes:
         """The image's bytes. Raises ObjectGone."""
 
+    def put_mended(self, image: StoredImage, content: bytes, media_type: str) -> str:
+        """Store what is sent in the place of a page image, and return its key."""
+
+    def url(self, key: str, seconds: int) -> str:
+        """A URL under which anybody can read this object, for so many seconds."""
+
     def put_receipt(self, document_id: DocumentId, receipt: Mapping[str, Any]) -> Mapping[str, str]:
         """Store the receipt; its pointer: {"bucket", "key"}."""
 

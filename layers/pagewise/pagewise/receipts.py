@@ -12,7 +12,8 @@ SCHEMA_VERSION = "1"
 
 
 def receipt(document: Document, pages: Iterable[PageAccount], price: Price) -> dict[str, Any]:
-    """Every page job with its outcome, attempts, tokens and cost."""
+    """Every page job with its outcome, attempts, tokens and cost, and their sums by task and in all."""
+    pages = list(pages)
     jobs = [
         {
             "page": page.page,
@@ -22,6 +23,7 @@ def receipt(document: Document, pages: Iterable[PageAccount], price: Price) -> d
             "attempts": job.attempts,
             "input_tokens": job.usage.input_tokens,
             "output_tokens": job.usage.output_tokens,
+            "cost": price.amount(job.usage),
         }
         for page in pages
         for job in sorted(page.jobs, key=lambda job: document.tasks.index(job.task))
@@ -45,7 +47,24 @@ def receipt(document: Document, pages: Iterable[PageAccount], price: Price) -> d
         "tasks": list(document.tasks),
         "page_jobs": jobs,
         "usage": {"input_tokens": document.usage.input_tokens, "output_tokens": document.usage.output_tokens},
+        "by_task": by_task(document, pages, price),
         "cost": price.cost(document.usage if document.status is not DocumentStatus.REJECTED else Usage()),
         "started": document.started,
         "ended": document.ended,
+    }
+
+
+def by_task(document: Document, pages: Iterable[PageAccount], price: Price) -> dict[str, dict[str, Any]]:
+    """What each task of the document used and cost, over all pages."""
+    used = {task: Usage() for task in document.tasks}
+    for page in pages:
+        for job in page.jobs:
+            used[job.task] += job.usage
+    return {
+        task: {
+            "input_tokens": usage.input_tokens,
+            "output_tokens": usage.output_tokens,
+            "cost": price.amount(usage),
+        }
+        for task, usage in used.items()
     }

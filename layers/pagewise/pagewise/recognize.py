@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
-from pagewise import images
+from pagewise import transport
 from pagewise.accounting import Accounting
 from pagewise.engine import Question
 from pagewise.errors import (
@@ -22,14 +22,16 @@ from pagewise.errors import (
     Transient,
 )
 from pagewise.events import recognition_suspended
+from pagewise.geometry import Size
 from pagewise.ledger import Ledger
 from pagewise.model import JobStatus, PageJob, Result
 from pagewise.parsing import output_of
 from pagewise.ports import Clock, Engine, Pages, Queues
 from pagewise.settings import EngineSettings
 from pagewise.tasks import Task
+from pagewise.transport import Fitted, Inline, Sent
 
-# What a throttled page job waits at the least, and one that the configuration stops: SQS delays by 900 s at most.
+# What a page job waits that the configuration stops: SQS delays by 900 s at most.
 CONFIGURATION_WAIT = 300.0
 
 
@@ -55,8 +57,7 @@ class Recognize:
         deadline: of the invocation, on the monotonic clock.
 
         Returns the stored result; None if the job was put off (throttled, or stopped by the configuration) and a fresh
-        message waits in the queue. Raises Transient if this message should be delivered again, Configuration after
-        putting the job off.
+        message waits in the queue in this one's place. Raises Transient if this message should be delivered again.
         """
         attempts = job.earlier_attempts + deliveries
         document, stored = await asyncio.gather(
@@ -70,37 +71,36 @@ class Recognize:
             return stored
         try:
             result = await self.recognized(job, attempts, deadline)
-        except Permanent as error:
-            return await asyncio.to_thread(self.accounting.fail, document, job.page, job.task, error, attempts)
-        except Throttled as error:
-            await asyncio.to_thread(self.put_off, job, attempts - 1, self.wait(error, attempts))
+        except (Throttled, Configuration) as error:
+            await asyncio.to_thread(self.put_off, job, attempts, error)
             return None
-        except Configuration as error:
-            await asyncio.to_thread(self.suspend, job, attempts - 1, error)
-            raise
-        except Transient as error:
-            if attempts < self.settings.max_attempts:
+        except (Permanent, Transient) as error:
+            if isinstance(error, Transient) and attempts < self.settings.max_attempts:
                 raise
             return await asyncio.to_thread(self.accounting.fail, document, job.page, job.task, error, attempts)
         return await asyncio.to_thread(self.accounting.save, document, result)
 
-    def put_off(self, job: PageJob, attempts: int, seconds: float) -> None:
-        """A fresh message takes the job's place, with its attempts so far: waiting for the rate costs none."""
-        self.queues.defer(replace(job, earlier_attempts=attempts), seconds)
+    def put_off(self, job: PageJob, attempts: int, error: Throttled | Configuration) -> None:
+        """A fresh message takes the job's place, with its attempts before this one: waiting costs none.
 
-    def suspend(self, job: PageJob, attempts: int, error: Configuration) -> None:
-        """Nothing will work until an operator acts: tell, and keep the job."""
-        self.put_off(job, attempts, CONFIGURATION_WAIT)
-        suspended = recognition_suspended(job.document_id, job.task, error.reason, error.message, self.clock.now())
-        self.accounting.publisher.publish([suspended])
+        Under a wrong configuration nothing will work until an operator acts: tell, and keep the job.
+        """
+        stopped = isinstance(error, Configuration)
+        seconds = CONFIGURATION_WAIT if stopped else self.wait(error, attempts)
+        self.queues.defer(replace(job, earlier_attempts=attempts - 1), seconds)
+        if stopped:
+            suspended = recognition_suspended(job.document_id, job.task, error.reason, error.message, self.clock.now())
+            self.accounting.publisher.publish([suspended])
 
     async def recognized(self, job: PageJob, attempts: int, deadline: float) -> Result:
         began = time.monotonic()
-        answer = await self.engine.recognize(await asyncio.to_thread(self.question, job), deadline - began)
+        question, sent = await asyncio.to_thread(self.question, job, deadline - began)
+        answer = await self.engine.recognize(question, deadline - time.monotonic())
         output: dict[str, Any] = {}
         unusable: ResultUnusable | None = None
+        page = Size(job.image.width, job.image.height)
         try:
-            output = output_of(job.task, answer)
+            output = output_of(job.task, answer, Size(sent.width, sent.height), page)
         except ResultUnusable as error:  # paid for all the same: the account must show its tokens
             unusable = error
         return Result(
@@ -120,19 +120,33 @@ class Recognize:
             usage=answer.usage,
             request_id=answer.request_id,
             seconds=round(time.monotonic() - began, 3),
+            sent=sent.shown(),
         )
 
-    def question(self, job: PageJob) -> Question:
+    def question(self, job: PageJob, seconds: float) -> tuple[Question, Sent]:
+        """What to ask, and how the page goes along: as it is stored, or mended to pass the service's limits."""
         try:
             content = self.pages.image(job.image)
         except ObjectGone as gone:
             raise PageUnreadable(f"The image of page {job.page} is gone: {gone.message}") from gone
+        fitted = transport.fitted(content, self.settings.image_transport)
         schema = job.options.result_schema if job.task is Task.KEY_INFORMATION_EXTRACTION else None
-        return Question(
+        question = Question(
             model=self.settings.model,
-            image=images.as_data_url(content, job.image.media_type, job.image.width, job.image.height),
+            image=self.sendable(job, fitted, seconds),
             task=job.task,
             result_schema=schema,
             max_pixels=self.settings.max_pixels,
             enable_rotate=job.options.enable_rotate,
+            parameters=self.settings.parameters,
         )
+        return question, fitted.sent
+
+    def sendable(self, job: PageJob, fitted: Fitted, seconds: float) -> Inline | str:
+        """The image itself, or a URL of it that lives for this call: of the stored page where that is what is sent."""
+        if not fitted.sent.by_url:
+            return Inline(fitted.content, fitted.sent.media_type)
+        key = job.image.key
+        if fitted.sent.mended:
+            key = self.pages.put_mended(job.image, fitted.content, fitted.sent.media_type)
+        return self.pages.url(key, transport.url_seconds(seconds))

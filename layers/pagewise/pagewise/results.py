@@ -28,6 +28,7 @@ def dump_result(result: Result) -> dict[str, Any]:
     shown.update(
         {
             "image": {"width": result.image_width, "height": result.image_height},
+            "sent": result.sent,
             "finish_reason": result.finish_reason,
             "usage": {"input_tokens": result.usage.input_tokens, "output_tokens": result.usage.output_tokens},
             "request_id": result.request_id,
@@ -38,7 +39,7 @@ def dump_result(result: Result) -> dict[str, Any]:
     return shown
 
 
-OUTPUT_FIELDS = ("text", "lines", "fields", "html", "latex")
+OUTPUT_FIELDS = ("text", "lines", "fields", "html", "latex", "repaired")
 
 
 def load_result(shown: Mapping[str, Any]) -> Result:
@@ -59,4 +60,5 @@ def load_result(shown: Mapping[str, Any]) -> Result:
         usage=Usage(shown["usage"]["input_tokens"], shown["usage"]["output_tokens"]),
         request_id=shown["request_id"],
         seconds=shown["seconds"],
+        sent=shown.get("sent"),
     )

@@ -2,13 +2,38 @@
 
 from __future__ import annotations
 
+import json
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any, TypeVar
 
 from pagewise.engine import DEFAULT_MAX_PIXELS
 from pagewise.errors import Configuration
 from pagewise.rendering import Renderer
 from pagewise.tasks import Task, parse_tasks
+from pagewise.tokens import Price
+from pagewise.transport import Choice
+
+# The service's own two protocols, side by side on each of its hosts.
+SERVICE_HOSTS = "aliyuncs.com"
+NATIVE_PATH = "/api/v1"
+COMPATIBLE_PATH = "/compatible-mode/v1"
+
+
+class ApiStyle(StrEnum):
+    """The protocol that the engine speaks."""
+
+    DASHSCOPE = "dashscope"
+    OPENAI = "openai"
+
+
+class PixelLimits(StrEnum):
+    """Whether a call says `min_pixels` and `max_pixels`: some compatible servers reject what they don't know."""
+
+    SEND = "send"
+    OMIT = "omit"
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,12 +50,15 @@ class SplitSettings:
 
 @dataclass(frozen=True, slots=True)
 class EngineSettings:
-    """What an OCR function needs to know of its engine."""
+    """What an OCR function needs to know of its engine. `parameters` are sampling parameters for every call."""
 
     base_url: str
     model: str
-    api_style: str = "dashscope"
+    api_style: ApiStyle = ApiStyle.DASHSCOPE
     workspace: str | None = None
+    pixel_limits: PixelLimits = PixelLimits.SEND
+    image_transport: Choice = Choice.AUTO
+    parameters: Mapping[str, Any] = field(default_factory=dict)
     max_pixels: int = DEFAULT_MAX_PIXELS
     max_attempts: int = 5
 
@@ -49,13 +77,74 @@ def split_settings(variables: Mapping[str, str]) -> SplitSettings:
 
 def engine_settings(variables: Mapping[str, str]) -> EngineSettings:
     """Raises Configuration for a variable that is missing or malformed."""
+    api_style = one_of(ApiStyle, variables, "QWEN_API_STYLE")
     return EngineSettings(
-        base_url=text(variables, "QWEN_BASE_URL").rstrip("/"),
+        base_url=base_url(text(variables, "QWEN_BASE_URL"), api_style),
         model=text(variables, "QWEN_MODEL"),
-        api_style=text(variables, "QWEN_API_STYLE"),
+        api_style=api_style,
+        workspace=variables.get("QWEN_WORKSPACE", "").strip() or None,
+        pixel_limits=one_of(PixelLimits, variables, "QWEN_PIXEL_LIMITS"),
+        image_transport=one_of(Choice, variables, "IMAGE_TRANSPORT"),
+        parameters=json_object(variables, "QWEN_PARAMETERS"),
         max_pixels=whole(variables, "MAX_PIXELS"),
         max_attempts=whole(variables, "MAX_ATTEMPTS"),
     )
+
+
+def base_url(url: str, api_style: ApiStyle) -> str:
+    """The base URL as the protocol wants it: on the service's own hosts, one protocol's path becomes the other's."""
+    url = url.rstrip("/")
+    if SERVICE_HOSTS in url:
+        path = NATIVE_PATH if api_style is ApiStyle.DASHSCOPE else COMPATIBLE_PATH
+        for known in (NATIVE_PATH, COMPATIBLE_PATH):
+            if url.endswith(known):
+                return url.removesuffix(known) + path
+    return url
+
+
+def price_settings(variables: Mapping[str, str]) -> Price:
+    """Prices are configuration, with their region and the day on which they were read off the service's page."""
+    return Price(
+        input_per_million=number(variables, "INPUT_PRICE_PER_MILLION"),
+        output_per_million=number(variables, "OUTPUT_PRICE_PER_MILLION"),
+        currency=text(variables, "PRICE_CURRENCY"),
+        region=text(variables, "PRICE_REGION"),
+        as_of=text(variables, "PRICES_AS_OF"),
+    )
+
+
+Word = TypeVar("Word", bound=StrEnum)
+
+
+def one_of(words: type[Word], variables: Mapping[str, str], name: str) -> Word:
+    value = text(variables, name)
+    try:
+        return words(value)
+    except ValueError:
+        raise Configuration(
+            "setting_invalid", f"The environment variable {name} is {value!r}, none of: {', '.join(words)}."
+        ) from None
+
+
+def json_object(variables: Mapping[str, str], name: str) -> dict[str, Any]:
+    try:
+        value = json.loads(text(variables, name))
+    except ValueError:
+        value = None
+    if not isinstance(value, dict):
+        raise Configuration("setting_invalid", f"The environment variable {name} is no JSON object.")
+    return value
+
+
+def number(variables: Mapping[str, str], name: str) -> float:
+    value = text(variables, name)
+    try:
+        found = float(value)
+    except ValueError:
+        found = math.nan
+    if not 0 <= found < math.inf:
+        raise Configuration("setting_invalid", f"The environment variable {name} is {value!r}, no number from 0 up.")
+    return found
 
 
 def text(variables: Mapping[str, str], name: str) -> str:

@@ -7,7 +7,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from pagewise.errors import DocumentRejected, Rejection
+from pagewise.engine import check_schema
+from pagewise.errors import DocumentRejected, Permanent, Rejection
 from pagewise.model import TaskOptions
 from pagewise.tasks import Task, parse_tasks
 
@@ -17,8 +18,6 @@ RESULT_SCHEMA = "ocr-result-schema"
 ENABLE_ROTATE = "ocr-enable-rotate"
 PASSWORD = "ocr-password"  # noqa: S105  the metadata's name, not a password
 
-# Qwen-OCR documentation, "Information extraction": "up to three nested layers".
-MAX_SCHEMA_LAYERS = 3
 MAX_TAG_CHARACTERS = 256
 
 
@@ -75,25 +74,8 @@ def chosen_schema(text: str | None) -> dict[str, Any] | None:
         schema = json.loads(text)
     except ValueError:
         raise DocumentRejected(Rejection.INVALID_OPTION, f"{RESULT_SCHEMA} is not JSON.") from None
-    check_schema(schema)
+    try:
+        check_schema(schema)
+    except Permanent as error:
+        raise DocumentRejected(Rejection.INVALID_OPTION, error.message) from None
     return dict(schema)
-
-
-def check_schema(schema: Any) -> None:
-    """Raise DocumentRejected `invalid_option` unless it is a JSON object of at most three nested layers."""
-    if not isinstance(schema, dict) or not schema:
-        raise DocumentRejected(Rejection.INVALID_OPTION, "A result schema is a JSON object with at least one field.")
-    if layers(schema) > MAX_SCHEMA_LAYERS:
-        raise DocumentRejected(
-            Rejection.INVALID_OPTION,
-            f"The result schema nests {layers(schema)} layers; at most {MAX_SCHEMA_LAYERS} pass.",
-        )
-
-
-def layers(value: Any) -> int:
-    """How deep objects nest; a list counts as what it holds."""
-    if isinstance(value, dict):
-        return 1 + max((layers(member) for member in value.values()), default=0)
-    if isinstance(value, list):
-        return max((layers(member) for member in value), default=0)
-    return 0

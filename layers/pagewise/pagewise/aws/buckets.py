@@ -72,6 +72,17 @@ class S3Pages:
         with translated("A page image"):
             return self.client.get_object(Bucket=self.bucket, Key=image.key)["Body"].read()
 
+    def put_mended(self, image: StoredImage, content: bytes, media_type: str) -> str:
+        key = f"{image.key.replace('/pages/', '/sent/').rpartition('.')[0]}.{EXTENSIONS[media_type]}"
+        with translated("A page image"):
+            self.client.put_object(Bucket=self.bucket, Key=key, Body=content, ContentType=media_type)
+        return key
+
+    def url(self, key: str, seconds: int) -> str:
+        return self.client.generate_presigned_url(
+            "get_object", Params={"Bucket": self.bucket, "Key": key}, ExpiresIn=seconds
+        )
+
     def put_receipt(self, document_id: DocumentId, receipt: Mapping[str, Any]) -> Mapping[str, str]:
         key = f"documents/{document_id}/receipt.json"
         self.put_json(key, receipt)

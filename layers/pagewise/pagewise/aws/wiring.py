@@ -6,8 +6,10 @@ Clients are made once for an execution environment and kept over its invocations
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from functools import cache
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 from pagewise.accounting import Accounting
 from pagewise.aws.buckets import S3Pages, S3Uploads
@@ -18,9 +20,10 @@ from pagewise.aws.queues import SqsQueues
 from pagewise.aws.table import DynamoTable
 from pagewise.errors import PagewiseError
 from pagewise.ledger import Ledger
-from pagewise.settings import engine_settings, split_settings, text
+from pagewise.settings import EngineSettings, engine_settings, price_settings, split_settings, text
 
 if TYPE_CHECKING:
+    from pagewise.client import WireProtocol
     from pagewise.give_up import GiveUp
     from pagewise.recognize import Recognize
     from pagewise.split import Split
@@ -42,6 +45,8 @@ def client(service: str) -> Any:
         connect_timeout=5,
         read_timeout=30,
         retries={"mode": "standard", "total_max_attempts": 4},
+        # Presigned URLs default to a signature that newer regions and encrypted buckets refuse.
+        signature_version="s3v4" if service == "s3" else None,
     )
     return boto3.client(service, config=config)  # type: ignore[call-overload]
 
@@ -63,7 +68,7 @@ def publisher() -> EventBridgePublisher:
 
 @cache
 def accounting() -> Accounting:
-    return Accounting(ledger(), pages(), publisher(), UtcClock())
+    return Accounting(ledger(), pages(), publisher(), UtcClock(), price_settings(os.environ))
 
 
 @cache
@@ -87,14 +92,13 @@ def recognize() -> Recognize:
     import httpx
 
     from pagewise.aws.secrets import ApiKey
-    from pagewise.client import CONNECT_SECONDS, READ_SECONDS, DashScopeClient, queue_backoff
+    from pagewise.client import EngineClient, queue_backoff, timeouts
     from pagewise.recognize import Recognize
 
-    settings = engine_settings(os.environ)
-    http = httpx.AsyncClient(timeout=httpx.Timeout(READ_SECONDS, connect=CONNECT_SECONDS))
+    settings = reachable(engine_settings(os.environ), client("s3").meta.endpoint_url)
     key = ApiKey(client("secretsmanager"), text(os.environ, "QWEN_API_KEY_SECRET"))
     return Recognize(
-        engine=DashScopeClient(http, settings.base_url, key, settings.workspace),
+        engine=EngineClient(httpx.AsyncClient(timeout=timeouts()), protocol(settings), settings.base_url, key),
         ledger=ledger(),
         pages=pages(),
         queues=SqsQueues(client("sqs"), text(os.environ, "PAGE_JOB_QUEUE_PREFIX")),
@@ -103,6 +107,29 @@ def recognize() -> Recognize:
         settings=settings,
         wait=queue_backoff,
     )
+
+
+def protocol(settings: EngineSettings) -> WireProtocol:
+    from pagewise.dashscope import DashScope
+    from pagewise.openai_compatible import OpenAICompatible
+    from pagewise.settings import ApiStyle, PixelLimits
+
+    if settings.api_style is ApiStyle.OPENAI:
+        return OpenAICompatible(pixel_limits=settings.pixel_limits is PixelLimits.SEND)
+    return DashScope(settings.workspace)
+
+
+def reachable(settings: EngineSettings, bucket_endpoint: str) -> EngineSettings:
+    """On one machine, a URL of the pages bucket is of use only to an engine of that machine."""
+    from pagewise.transport import Choice
+
+    if is_loopback(bucket_endpoint) and not is_loopback(settings.base_url):
+        return replace(settings, image_transport=Choice.BASE64)
+    return settings
+
+
+def is_loopback(url: str) -> bool:
+    return urlsplit(url).hostname in ("127.0.0.1", "::1", "localhost")
 
 
 def back_off(receipt_handle: str, error: PagewiseError, deliveries: int) -> float:
