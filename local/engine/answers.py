@@ -70,9 +70,14 @@ def _located(read: ReadImage, image: SentImage) -> Answer:
         corners = [round(number) for corner in quad for number in corner]
         words.append({"rotate_rect": rectangle, "location": corners, "text": line.text})
         positions.append({"rotate_rect": _normalised(rectangle, image.width, image.height)})
-    listing = json.dumps([{"pos_list": positions}])
+    # Where no ocr_result holds the texts, they stand beside their rectangles.
+    texts = [position | {"text": word["text"]} for position, word in zip(positions, words, strict=True)]
+    return Answer(_listing(positions), {"words_info": words}, _listing(texts))
+
+
+def _listing(positions: list[dict[str, Any]]) -> str:
     # The documented sample closes its fence without a line break.
-    return Answer(f"```json\n{listing}```", {"words_info": words})
+    return f"```json\n{json.dumps([{'pos_list': positions}], ensure_ascii=False)}```"
 
 
 def _scaled(quad: Quad, scale: float) -> Quad:
@@ -94,16 +99,20 @@ def rotate_rect(quad: Quad) -> list[int]:
 
 
 def _normalised(rectangle: list[int], width: int, height: int) -> list[int]:
-    """In thousandths of the image's sides. Near a right angle the rectangle's width runs along the image's height."""
+    """In thousandths of the image's sides, each side of the rectangle measured along its own direction."""
     cx, cy, across, along, angle = rectangle
-    first, second = (height, width) if abs(angle) > 45 else (width, height)
     return [
         round(cx * 1000 / width),
         round(cy * 1000 / height),
-        round(across * 1000 / first),
-        round(along * 1000 / second),
+        round(across * _thousandths(angle, width, height)),
+        round(along * _thousandths(angle + 90, width, height)),
         angle,
     ]
+
+
+def _thousandths(angle: float, width: int, height: int) -> float:
+    """Thousandths to a pixel in this direction: of the width when level, of the height when upright."""
+    return math.hypot(math.cos(math.radians(angle)) * 1000 / width, math.sin(math.radians(angle)) * 1000 / height)
 
 
 def _fields(read: ReadImage, schema: Schema | None) -> Answer:

@@ -42,9 +42,19 @@ ERRORS: dict[str, tuple[int, str, str]] = {name: (429, *error) for name, error i
     "workspace_not_found": (404, "WorkSpaceNotFound", "WorkSpace can not be found."),
     "error_in_200": (200, "InternalError", "An internal error has occured."),
 }
-HTML = {"bad_gateway": 502, "gateway_timeout": 504}
+HTML = {"bad_gateway": 502, "gateway_timeout": 504, "html_in_200": 200}
 ON_THE_WAY = ("slow", "cut")
-IN_THE_ANSWER = ("truncated", "unterminated_fence", "broken_json", "text_only")
+IN_THE_ANSWER = (
+    "truncated",
+    "unterminated_fence",
+    "broken_json",
+    "text_only",
+    "fenced",
+    "looping",
+    "processed_text",
+    "bare_usage",
+    "no_output",
+)
 NAMES = (*ERRORS, *HTML, *ON_THE_WAY, *IN_THE_ANSWER, "error")
 
 
@@ -95,19 +105,32 @@ def _behaviour(step: Any) -> Behaviour:
 
 
 def spoiled(name: str, reply: dict[str, Any]) -> dict[str, Any]:
-    """A good reply, made bad in one of the ways of IN_THE_ANSWER."""
+    """A good reply, made bad, or unusual, in one of the ways of IN_THE_ANSWER."""
     bad = copy.deepcopy(reply)
     choice = bad["output"]["choices"][0]
     content = choice["message"]["content"][0]
-    if name == "truncated":
-        content["text"] = content["text"][: len(content["text"]) // 2]
-        content.pop("ocr_result", None)
-        choice["finish_reason"] = "length"
-    elif name == "unterminated_fence":
-        content["text"] = content["text"].removesuffix("```")
-    elif name == "broken_json":
-        content["text"] = content["text"].replace("]", "", 1).replace('",', '"', 1)
-        content.pop("ocr_result", None)
-    elif name == "text_only":
-        content.pop("ocr_result", None)
+    match name:
+        case "truncated":
+            content["text"] = content["text"][: len(content["text"]) // 2]
+            content.pop("ocr_result", None)
+            choice["finish_reason"] = "length"
+        case "looping":
+            content["text"] += "\n" + "the same line again\n" * 400
+            content.pop("ocr_result", None)
+            choice["finish_reason"] = "length"
+        case "unterminated_fence":
+            content["text"] = content["text"].removesuffix("```")
+        case "fenced":
+            content["text"] = f"```markdown\n{content['text']}\n```"
+        case "broken_json":
+            content["text"] = content["text"].replace("]", "", 1).replace('",', '"', 1)
+            content.pop("ocr_result", None)
+        case "text_only":
+            content.pop("ocr_result", None)
+        case "processed_text":
+            content["processed_text"] = f"{content['text']} (processed)"
+        case "bare_usage":
+            bad["usage"] = {counted: bad["usage"][counted] for counted in ("input_tokens", "output_tokens")}
+        case "no_output":
+            bad["output"] = {"choices": []}
     return bad

@@ -31,6 +31,9 @@ class Call:
     wish: Wish
     max_tokens: int
     incremental: bool
+    streaming: bool = False
+    """Of the compatible protocol, which says so in the body."""
+    usage_at_end: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +42,8 @@ class Answer:
 
     text: str
     ocr_result: dict[str, Any] | None = None
+    compatible_text: str | None = None
+    """The text where there is no `ocr_result` beside it; None: the same."""
 
 
 def read_call(body: bytes) -> Call:
@@ -53,20 +58,19 @@ def read_call(body: bytes) -> Call:
             raise refusal.missing(name)
     if request["model"] not in MODELS:
         raise refusal.model_not_found()
-    elements = _last_question(request["input"])
+    elements = last_question(request["input"].get("messages"))
     parameters = request["parameters"]
     return Call(
         model=request["model"],
         images=_images(elements),
         wish=_wish(parameters.get("ocr_options"), elements),
-        max_tokens=_whole(parameters, "max_tokens", tokens.MOST_OUTPUT_TOKENS, tokens.MOST_OUTPUT_TOKENS),
+        max_tokens=whole(parameters, "max_tokens", tokens.MOST_OUTPUT_TOKENS, tokens.MOST_OUTPUT_TOKENS),
         incremental=parameters.get("incremental_output") is True,
     )
 
 
-def _last_question(given: dict[str, Any]) -> list[dict[str, Any]]:
+def last_question(messages: Any) -> list[dict[str, Any]]:
     """The last user message: the service knows no system message and no turns."""
-    messages = given.get("messages")
     if not isinstance(messages, list) or not messages:
         raise refusal.missing("input")
     questions = [one for one in messages if isinstance(one, dict) and one.get("role") == "user"]
@@ -77,25 +81,25 @@ def _last_question(given: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 def _images(elements: list[dict[str, Any]]) -> tuple[ImageElement, ...]:
-    found = tuple(_image(element) for element in elements if "image" in element)
+    found = tuple(image_element(element) for element in elements if "image" in element)
     if not found:
         raise refusal.invalid("The request has no image: the last user message must have an image element.")
     return found
 
 
-def _image(element: dict[str, Any]) -> ImageElement:
+def image_element(element: dict[str, Any]) -> ImageElement:
     if not isinstance(element["image"], str):
         raise refusal.invalid_url()
     if not isinstance(element.get("enable_rotate", False), bool):
         raise refusal.invalid("enable_rotate must be true or false.")
-    least = _whole(element, "min_pixels", tokens.DEFAULT_MIN_PIXELS, tokens.MOST_PIXELS)
-    most = _whole(element, "max_pixels", tokens.DEFAULT_MAX_PIXELS, tokens.MOST_PIXELS)
+    least = whole(element, "min_pixels", tokens.DEFAULT_MIN_PIXELS, tokens.MOST_PIXELS)
+    most = whole(element, "max_pixels", tokens.DEFAULT_MAX_PIXELS, tokens.MOST_PIXELS)
     if least > most:
         raise refusal.invalid(f"min_pixels ({least}) must not exceed max_pixels ({most}).")
     return ImageElement(element["image"], least, most)
 
 
-def _whole(given: dict[str, Any], name: str, default: int, most: int) -> int:
+def whole(given: dict[str, Any], name: str, default: int, most: int) -> int:
     number = given.get(name)
     if number is None:
         return default

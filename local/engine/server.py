@@ -8,15 +8,17 @@ import logging
 import time
 import uuid
 from collections import Counter
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 from typing import Any
 
 from aiohttp import web
 
-from local.engine import answers, behaviour, images, protocol_native, refusal
+from local.engine import answers, behaviour, images, protocol_compatible, protocol_native, refusal
 from local.engine.page_reader import PageReader
 from local.engine.protocol_native import Answer, Call
 from local.engine.tasks import Task
+from local.engine.uploads import Uploads
 
 log = logging.getLogger("engine")
 
@@ -42,10 +44,14 @@ class Server:
         self._script = behaviour.Script()
         self._asked: Counter[str] = Counter()
         self._places = asyncio.Semaphore(MOST_AT_ONCE)
+        self._uploads = Uploads()
 
     def application(self) -> web.Application:
         application = web.Application(client_max_size=MOST_BODY_BYTES)
         application.router.add_post(protocol_native.PATH, self._generate)
+        for path in protocol_compatible.PATHS:
+            application.router.add_post(path, self._complete)
+        self._uploads.add_routes(application, self._check_key)
         application.router.add_get("/health", self._health)
         application.router.add_get("/requests", self._requests)
         if self._settings.test_controls:
@@ -76,34 +82,42 @@ class Server:
         self._reader.close()
 
     async def _generate(self, request: web.Request) -> web.StreamResponse:
+        return await self._served(request, NATIVE)
+
+    async def _complete(self, request: web.Request) -> web.StreamResponse:
+        return await self._served(request, COMPATIBLE)
+
+    async def _served(self, request: web.Request, protocol: Protocol) -> web.StreamResponse:
         request_id, began = str(uuid.uuid4()), time.monotonic()
         async with self._places:
-            task, reply = await self._answered(request, request_id)
+            task, reply = await self._answered(request, protocol, request_id)
         log.info("%s task=%s status=%s seconds=%.2f", request_id, task, reply.status, time.monotonic() - began)
         return reply
 
-    async def _answered(self, request: web.Request, request_id: str) -> tuple[str, web.StreamResponse]:
+    async def _answered(
+        self, request: web.Request, protocol: Protocol, request_id: str
+    ) -> tuple[str, web.StreamResponse]:
         streaming = request.headers.get("X-DashScope-SSE", "").lower() == "enable"
         task = "none"
         try:
             self._check_key(request)
-            call = protocol_native.read_call(await request.read())
+            call = protocol.read_call(await request.read())
             task = str(call.wish.task)
             self._asked[task] += 1
             step = self._script.next_for(task)
-            if step is not None and (disturbed := await _disturbed(step, request, request_id)) is not None:
+            if step is not None and (disturbed := await _disturbed(step, request, protocol, request_id)) is not None:
                 return task, disturbed
-            reply = await self._reply(call, request_id)
+            reply = await self._reply(call, request, protocol, request_id)
             if step is not None:
                 reply = behaviour.spoiled(step.name, reply)
         except refusal.Refusal as error:
-            return task, _refused(error, request_id, streaming)
+            return task, _refused(error, protocol, request_id, streaming)
         except Exception:
             log.exception("%s failed", request_id)
-            return task, _refused(refusal.internal(), request_id, streaming)
-        if streaming:
-            return task, await _streamed(request, call, reply, request_id)
-        return task, _json(reply, 200, request_id)
+            return task, _refused(refusal.internal(), protocol, request_id, streaming)
+        if streaming or call.streaming:
+            return task, await _streamed(request, protocol.events(call, reply), request_id)
+        return task, _json(protocol.whole_reply(call, reply), 200, request_id)
 
     def _check_key(self, request: web.Request) -> None:
         scheme, _, key = request.headers.get("Authorization", "").partition(" ")
@@ -112,9 +126,9 @@ class Server:
         if self._settings.api_key is not None and key.strip() != self._settings.api_key:
             raise refusal.wrong_key()
 
-    async def _reply(self, call: Call, request_id: str) -> dict[str, Any]:
+    async def _reply(self, call: Call, request: web.Request, protocol: Protocol, request_id: str) -> dict[str, Any]:
         answers.check_possible(call.wish, len(call.images))
-        received = [await images.receive(element.source) for element in call.images]
+        received = [await self._received(element.source, request) for element in call.images]
         if self._settings.delay:
             await asyncio.sleep(self._settings.delay)
         if self._settings.canned:
@@ -122,7 +136,15 @@ class Server:
         else:
             sized = [(image, element.max_pixels) for image, element in zip(received, call.images, strict=True)]
             found = await answers.answer(call.wish, sized, self._reader)
+        if protocol is COMPATIBLE:
+            text = found.text if found.compatible_text is None else found.compatible_text
+            found = replace(found, text=text, ocr_result=None)
         return protocol_native.reply(call, found, [(image.height, image.width) for image in received], request_id)
+
+    async def _received(self, source: str, request: web.Request) -> images.SentImage:
+        if self._uploads.is_meant(source, request):
+            return await asyncio.to_thread(images.inspect, self._uploads.content(source), None)
+        return await images.receive(source)
 
     async def _health(self, _: web.Request) -> web.Response:
         body: dict[str, Any] = {"status": "ok", "models": "ready" if self._is_ready() else "loading"}
@@ -155,13 +177,42 @@ class Server:
         return web.Response(status=204)
 
 
+@dataclass(frozen=True, slots=True)
+class Protocol:
+    """How a protocol's requests are read, and how its replies look. In between, everything is the native protocol."""
+
+    read_call: Callable[[bytes], Call]
+    whole_reply: Callable[[Call, dict[str, Any]], dict[str, Any]]
+    events: Callable[[Call, dict[str, Any]], Iterator[bytes]]
+    error_body: Callable[[refusal.Refusal, str], dict[str, Any]]
+    error_event: Callable[[int, dict[str, Any]], bytes]
+
+
+NATIVE = Protocol(
+    protocol_native.read_call,
+    lambda _, reply: reply,
+    protocol_native.events,
+    protocol_native.error_body,
+    protocol_native.error_event,
+)
+COMPATIBLE = Protocol(
+    protocol_compatible.read_call,
+    protocol_compatible.reply,
+    protocol_compatible.events,
+    protocol_compatible.error_body,
+    protocol_compatible.error_event,
+)
+
+
 def _canned(call: Call) -> Answer:
     """An answer without recognition, of the task's form, for benchmarks."""
     text = "Canned answer of the embedded engine: no recognition took place."
     match call.wish.task:
         case Task.ADVANCED_RECOGNITION:
             word = {"rotate_rect": [60, 20, 20, 100, -90], "location": [10, 10, 110, 10, 110, 30, 10, 30], "text": text}
-            return Answer('```json\n[{"pos_list": []}]```', {"words_info": [word]})
+            position = {"rotate_rect": [500, 500, 100, 500, -90], "text": text}
+            listing = f"```json\n{json.dumps([{'pos_list': [position]}])}```"
+            return Answer('```json\n[{"pos_list": []}]```', {"words_info": [word]}, listing)
         case Task.KEY_INFORMATION_EXTRACTION:
             return Answer(f"```json\n{json.dumps({'canned': text})}\n```", {"kv_result": {"canned": text}})
         case Task.TABLE_PARSING:
@@ -172,7 +223,9 @@ def _canned(call: Call) -> Answer:
             return Answer(text)
 
 
-async def _disturbed(step: behaviour.Behaviour, request: web.Request, request_id: str) -> web.StreamResponse | None:
+async def _disturbed(
+    step: behaviour.Behaviour, request: web.Request, protocol: Protocol, request_id: str
+) -> web.StreamResponse | None:
     """The reply that a behaviour puts in the answer's place, if it does."""
     await asyncio.sleep(step.seconds)
     if step.name == "cut":
@@ -186,17 +239,17 @@ async def _disturbed(step: behaviour.Behaviour, request: web.Request, request_id
     if error is None:
         return None
     status, code, message = error
-    reply = _json({"code": code, "message": message, "request_id": request_id}, status, request_id)
+    reply = _json(protocol.error_body(refusal.Refusal(status, code, message), request_id), status, request_id)
     if step.retry_after is not None:
         reply.headers["Retry-After"] = step.retry_after
     return reply
 
 
-def _refused(error: refusal.Refusal, request_id: str, streaming: bool) -> web.Response:
-    body = protocol_native.error_body(error, request_id)
+def _refused(error: refusal.Refusal, protocol: Protocol, request_id: str, streaming: bool) -> web.Response:
+    body = protocol.error_body(error, request_id)
     if streaming:
         return web.Response(
-            body=protocol_native.error_event(error.status, body),
+            body=protocol.error_event(error.status, body),
             status=error.status,
             content_type="text/event-stream",
             headers={"x-request-id": request_id},
@@ -213,10 +266,10 @@ def _json(body: dict[str, Any], status: int, request_id: str) -> web.Response:
     )
 
 
-async def _streamed(request: web.Request, call: Call, whole: dict[str, Any], request_id: str) -> web.StreamResponse:
+async def _streamed(request: web.Request, events: Iterator[bytes], request_id: str) -> web.StreamResponse:
     stream = web.StreamResponse(headers={"Content-Type": "text/event-stream", "x-request-id": request_id})
     await stream.prepare(request)
-    for event in protocol_native.events(call, whole):
+    for event in events:
         await stream.write(event)
     await stream.write_eof()
     return stream

@@ -57,6 +57,8 @@ PROMPTS: dict[Task, str] = {
     Task.TEXT_RECOGNITION: PLAIN_TEXT,
     Task.MULTI_LAN: PLAIN_TEXT,
 }
+SAMPLE_PROMPT = "Extract the key information from this image."
+"""Of the documentation's sample of Base64."""
 SAME_PROMPT = 90.0
 """Of 100: a documented prompt with a word changed is still that prompt."""
 
@@ -79,7 +81,7 @@ def wish_for_prompt(prompt: str) -> Wish:
         return Wish(Task.TEXT_RECOGNITION, prompt=PLAIN_TEXT)
     if _same(plain[: len(FIELDS_BY_SCHEMA)], FIELDS_BY_SCHEMA):
         return Wish(Task.KEY_INFORMATION_EXTRACTION, _schema_in(prompt), prompt)
-    if _same(plain, ALL_FIELDS):
+    if _same(plain, ALL_FIELDS) or _same(plain, SAMPLE_PROMPT):
         return Wish(Task.KEY_INFORMATION_EXTRACTION, None, prompt)
     for task in (Task.TEXT_RECOGNITION, *PROMPTS):
         if task is not Task.KEY_INFORMATION_EXTRACTION and _same(plain, PROMPTS[task]):

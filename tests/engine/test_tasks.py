@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 import re
+from pathlib import Path
 
 import pytest
-from PIL import Image, ImageDraw
+from PIL import Image, ImageDraw, ImageFont
 
 from tests.engine.asking import Engine, content, data_url, drawn, request, write
 
@@ -29,6 +30,26 @@ def test_columns_are_read_one_after_the_other(engine: Engine) -> None:
 @pytest.mark.parametrize("turn", [Image.Transpose.ROTATE_90, Image.Transpose.ROTATE_180, Image.Transpose.ROTATE_270])
 def test_a_turned_page_is_read_upright(engine: Engine, turn: Image.Transpose) -> None:
     assert engine.text(drawn(*LINES).transpose(turn)).splitlines() == LINES
+
+
+@pytest.mark.parametrize(
+    ("pack", "lines"),
+    [
+        ("rus", ["Здравствуйте, это русский текст", "Вторая строка объявления"]),
+        ("ukr", ["Привіт, це українська їжа", "Другий рядок тексту"]),
+    ],
+)
+def test_a_script_that_rapidocr_lacks_is_read(engine: Engine, pack: str, lines: list[str]) -> None:
+    if pack not in engine.http.get("/health").json()["tesseract_languages"]:
+        pytest.skip(f"Tesseract's pack {pack} is not installed")
+    font = Path("/usr/share/fonts/truetype/dejavu/DejaVuSans.ttf")
+    if not font.exists():
+        pytest.skip("no font with this script: DejaVu Sans is absent")
+    page = Image.new("RGB", (1000, 240), "white")
+    drawing = ImageDraw.Draw(page)
+    for number, line in enumerate(lines):
+        drawing.text((40, 40 + 80 * number), line, fill="black", font=ImageFont.truetype(font, 40))
+    assert engine.text(page, "multi_lan").splitlines() == lines
 
 
 def test_a_blank_page_has_no_text(engine: Engine) -> None:

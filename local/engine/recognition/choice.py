@@ -22,7 +22,8 @@ FOREIGN_TO_RAPID = frozenset(
 """Packs of languages whose letters RapidOCR's alphabet lacks."""
 VIETNAMESE_SIGNS = frozenset("đĐơƠưƯăĂ")
 DOUBTFUL = 0.9
-CONVINCING = 0.7
+CONVINCING, PROBABLE, LEAD = 0.65, 0.5, 0.15
+"""Confidence from which a pack's reading counts, and from which it does if it leads so far over the other packs'."""
 SAMPLE = 5
 LEAST_DENSITY = 0.5
 """Letters to a line height: Latin print has about three, Chinese more than one."""
@@ -65,9 +66,11 @@ def _foreign_languages(crops: Sequence[Picture], choices: Sequence[Choice]) -> l
         by_pack = dict(zip(packs, pool.map(lambda pack: tesseract.read_lines(lines, pack), packs), strict=True))
     wins: Counter[str] = Counter()
     for place, number in enumerate(sample):
-        pack = max(packs, key=lambda name: by_pack[name][place].confidence)
+        pack, *others = sorted(packs, key=lambda name: by_pack[name][place].confidence, reverse=True)
         reading = by_pack[pack][place]
-        if reading.confidence >= CONVINCING and _is_better(reading, choices[number]):
+        next_best = max((by_pack[other][place].confidence for other in others), default=0.0)
+        clear = reading.confidence >= PROBABLE and reading.confidence >= next_best + LEAD
+        if (clear or reading.confidence >= CONVINCING) and _is_better(reading, choices[number]):
             wins[pack] += len(reading.text)
     return [pack for pack, _ in wins.most_common(2)]
 
@@ -135,7 +138,7 @@ def _is_fraktur(crops: Sequence[Picture], choices: Sequence[Choice]) -> bool:
     lines = [crops[number] for number in sample]
     with ThreadPoolExecutor(tesseract.SIDE_BY_SIDE) as pool:
         means = list(pool.map(lambda pack: _mean(tesseract.read_lines(lines, pack)), [FRAKTUR, *roman]))
-    return means[0] > max(means[1:]) + FRAKTUR_LEAD
+    return means[0] > max(CONVINCING, *(mean + FRAKTUR_LEAD for mean in means[1:]))
 
 
 def _may_be_fraktur(choices: Sequence[Choice]) -> bool:
