@@ -31,6 +31,8 @@ class Call:
     wish: Wish
     max_tokens: int
     incremental: bool
+    built_in: bool = False
+    """By ocr_options; a prompt gets text alone, whatever it asks for."""
     streaming: bool = False
     """Of the compatible protocol, which says so in the body."""
     usage_at_end: bool = False
@@ -66,6 +68,7 @@ def read_call(body: bytes) -> Call:
         wish=_wish(parameters.get("ocr_options"), elements),
         max_tokens=whole(parameters, "max_tokens", tokens.MOST_OUTPUT_TOKENS, tokens.MOST_OUTPUT_TOKENS),
         incremental=parameters.get("incremental_output") is True,
+        built_in=parameters.get("ocr_options") is not None,
     )
 
 

@@ -107,7 +107,7 @@ class Server:
             step = self._script.next_for(task)
             if step is not None and (disturbed := await _disturbed(step, request, protocol, request_id)) is not None:
                 return task, disturbed
-            reply = await self._reply(call, request, protocol, request_id)
+            reply = await self._reply(call, request, request_id)
             if step is not None:
                 reply = behaviour.spoiled(step.name, reply)
         except refusal.Refusal as error:
@@ -126,7 +126,7 @@ class Server:
         if self._settings.api_key is not None and key.strip() != self._settings.api_key:
             raise refusal.wrong_key()
 
-    async def _reply(self, call: Call, request: web.Request, protocol: Protocol, request_id: str) -> dict[str, Any]:
+    async def _reply(self, call: Call, request: web.Request, request_id: str) -> dict[str, Any]:
         answers.check_possible(call.wish, len(call.images))
         received = [await self._received(element.source, request) for element in call.images]
         if self._settings.delay:
@@ -136,7 +136,7 @@ class Server:
         else:
             sized = [(image, element.max_pixels) for image, element in zip(received, call.images, strict=True)]
             found = await answers.answer(call.wish, sized, self._reader)
-        if protocol is COMPATIBLE:
+        if not call.built_in:
             text = found.text if found.compatible_text is None else found.compatible_text
             found = replace(found, text=text, ocr_result=None)
         return protocol_native.reply(call, found, [(image.height, image.width) for image in received], request_id)
