@@ -8,10 +8,12 @@ PYTHONPATH := layers/pagewise:.
 export PYTHONPATH
 LOCAL := .venvs/local/bin/python -m local
 DEVELOPMENT := .venvs/development/bin
+SEEDS ?= 1000
+FROM ?= 0
 SAM := SAM_CLI_TELEMETRY=0 AWS_DEFAULT_REGION=$${AWS_DEFAULT_REGION:-us-east-1} .venvs/sam/bin/sam
 PYTHON_SOURCES := layers functions local tests
 
-.PHONY: help run local engine test check lint format bench build deploy lock clean
+.PHONY: help run local engine test check lint format bench simulate build deploy lock clean
 
 help: ## what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -58,6 +60,10 @@ build: ## the deployable stack under .aws-sam/build
 
 deploy: build ## guided the first time, then by samconfig.toml
 	@$(SAM) deploy $(if $(wildcard samconfig.toml),--guided)
+
+simulate: ## SEEDS=n: worlds in which anything may fail, and whether every promise is kept
+	@local/setup.sh development
+	@$(DEVELOPMENT)/python -m tests.faults $(SEEDS) $(FROM)
 
 lock: ## all lock files anew, from the pinned requirements
 	@local/setup.sh development

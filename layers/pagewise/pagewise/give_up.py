@@ -32,10 +32,9 @@ class GiveUp:
     def page_range(self, document_id: DocumentId, pages: PageRange) -> None:
         """A page range that no invocation could fan out; page jobs that have ended stay as they are."""
         document = self.ledger.document(document_id)
-        if document is None or document.status is not DocumentStatus.IN_PROGRESS:
+        if document is None or self.ledger.is_split(document_id, pages):
             return
-        if self.ledger.is_split(document_id, pages):
-            return
+        # Also where the document has ended: whether what was recorded has been published is not known.
         failure: PagewiseError = PageUnreadable("The page could not be split in the time and memory there is.")
         for page in pages.numbers():
             for task in document.tasks:
@@ -46,7 +45,7 @@ class GiveUp:
         document = self.ledger.document(upload.document_id)
         if document is None:
             self.accounting.reject(upload, split_failed())
-        elif document.status is DocumentStatus.IN_PROGRESS:
+        elif document.status is not DocumentStatus.REJECTED:
             self.page_range(document.id, PageRange(1, document.pages))
         elif not document.announced:
             self.accounting.announce(document)

@@ -2,22 +2,23 @@
 
 An upload is the range of all its pages. A range is rendered if it is small, or cut into smaller ones that other
 invocations render. The document is written before anything is fanned out, and every page of it ends as a page image
-with a page job for each task, or as failed page jobs.
+with a page job for each task, or as failed page jobs. Pages are stored, and their jobs queued, while later ones are
+rendered; what an invocation has no time for becomes a range of its own.
 """
 
 from __future__ import annotations
 
+import math
 import tempfile
-from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
-from itertools import islice
 from pathlib import Path
 
 from pagewise import uploads as wishing
 from pagewise.accounting import Accounting
-from pagewise.errors import DocumentRejected, ObjectGone, PageUnreadable, Rejection
+from pagewise.errors import DocumentRejected, ObjectGone, PageUnreadable, Rejection, Transient
 from pagewise.events import document_accepted
 from pagewise.images import PageImage
 from pagewise.ledger import Ledger
@@ -32,7 +33,7 @@ from pagewise.model import (
     Upload,
 )
 from pagewise.ports import Clock, Download, Pages, Publisher, Queues, Uploads
-from pagewise.rendering import Contents, LostPage, inspect
+from pagewise.rendering import Contents, LostPage, Rendered, Unreached, inspect
 from pagewise.settings import SplitSettings
 from pagewise.splitting import subranges
 from pagewise.tasks import Task
@@ -40,6 +41,8 @@ from pagewise.uploads import Wishes
 
 # Page images are uploaded side by side, and their jobs sent, in batches of what one SQS request takes.
 PAGES_PER_BATCH = 10
+# Page images in memory at one time: those whose jobs are sent next, and as many that are uploaded meanwhile.
+PAGES_HELD = 2 * PAGES_PER_BATCH
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,8 +56,11 @@ class Split:
     clock: Clock
     settings: SplitSettings
 
-    def upload(self, upload: Upload) -> Document:
-        """Accept or reject an upload and fan its pages out. The same upload again continues or does nothing."""
+    def upload(self, upload: Upload, deadline: float = math.inf) -> Document:
+        """Accept or reject an upload and fan its pages out. The same upload again continues or does nothing.
+
+        No page is begun that could take until after the `deadline` (of time.monotonic).
+        """
         document = self.ledger.document(upload.document_id)
         if document and self.is_settled(document):
             return document
@@ -65,7 +71,7 @@ class Split:
                 download = self.uploads.download(upload, path)
                 wishes = wishing.wishes(download.metadata, self.settings.default_tasks, self.settings.deployed_tasks)
                 contents = self.acceptable(path, wishes)
-                single = self.single_page(path, contents, wishes)
+                single = self.single_page(path, contents, wishes, deadline)
             except ObjectGone as gone:
                 return self.accounting.reject(upload, DocumentRejected(Rejection.GONE, gone.message), download)
             except DocumentRejected as rejection:
@@ -73,16 +79,14 @@ class Split:
             document = self.ledger.open(self.accepted(upload, download.source, contents, wishes))
             self.publisher.publish([document_accepted(document)])
             everything = PageRange(1, document.pages)
-            rendered = [single] if single else self.rendered(path, contents, everything, wishes.password)
+            rendered = only(single) if single else self.rendered(path, contents, everything, wishes.password, deadline)
             self.fan_out(document, everything, rendered)
         return document
 
-    def page_range(self, document_id: DocumentId, pages: PageRange) -> Document | None:
+    def page_range(self, document_id: DocumentId, pages: PageRange, deadline: float = math.inf) -> Document | None:
         """Fan out one range of a document; None if the document is not known (it was deleted)."""
         document = self.ledger.document(document_id)
-        if document is None or document.status is not DocumentStatus.IN_PROGRESS:
-            return document
-        if self.ledger.is_split(document_id, pages):
+        if document is None or self.ledger.is_split(document_id, pages):
             return document
         with workspace() as folder:
             path = folder / "document"
@@ -94,12 +98,12 @@ class Split:
                 self.lose(document, [LostPage(page, PageUnreadable(error.message)) for page in pages.numbers()])
                 self.ledger.mark_split(document_id, pages)
                 return document
-            self.fan_out(document, pages, self.rendered(path, contents, pages, password))
+            self.fan_out(document, pages, self.rendered(path, contents, pages, password, deadline))
         return document
 
     def is_settled(self, document: Document) -> bool:
         """Whether nothing is left to do for this upload; a rejection that was not announced is announced."""
-        if document.status is DocumentStatus.IN_PROGRESS:
+        if document.status is not DocumentStatus.REJECTED:
             return self.ledger.is_split(document.id, PageRange(1, document.pages))
         if not document.announced:
             self.accounting.announce(document)
@@ -114,12 +118,14 @@ class Split:
             )
         return contents
 
-    def single_page(self, path: Path, contents: Contents, wishes: Wishes) -> PageImage | None:
+    def single_page(self, path: Path, contents: Contents, wishes: Wishes, deadline: float) -> PageImage | None:
         """The only page of a one-page document, rendered before the document is accepted: if it cannot be, the
         upload is rejected with the page's reason."""
         if contents.pages != 1:
             return None
-        (page,) = self.settings.renderer.render(path, contents, PageRange(1, 1), wishes.password)
+        (page,) = self.rendered(path, contents, PageRange(1, 1), wishes.password, deadline)
+        if isinstance(page, Unreached):
+            raise out_of_time()
         if isinstance(page, LostPage):
             known = page.error.reason in set(Rejection)
             raise DocumentRejected(Rejection(page.error.reason) if known else Rejection.UNREADABLE, page.error.message)
@@ -139,43 +145,55 @@ class Split:
         )
 
     def rendered(
-        self, path: Path, contents: Contents, pages: PageRange, password: str | None
-    ) -> Iterator[PageImage | LostPage]:
-        return self.settings.renderer.render(path, contents, pages, password)
+        self, path: Path, contents: Contents, pages: PageRange, password: str | None, deadline: float
+    ) -> Iterator[Rendered]:
+        return self.settings.renderer.render(path, contents, pages, password, deadline)
 
-    def fan_out(self, document: Document, pages: PageRange, rendered: Iterable[PageImage | LostPage]) -> None:
+    def fan_out(self, document: Document, pages: PageRange, rendered: Iterator[Rendered]) -> None:
         """Queue smaller ranges, or store the pages and queue their jobs; then note that the range is done."""
         if len(pages) > self.settings.pages_per_range:
             self.queues.send_ranges(document.id, subranges(pages, self.settings.pages_per_range))
-        else:
-            self.store_and_queue(document, pages, rendered)
+        elif rest := self.store_and_queue(document, pages, rendered):
+            if rest == pages:
+                # Sent again as it is, it could go round for ever; an error is counted, and ends in the dead letters.
+                raise out_of_time()
+            self.queues.send_ranges(document.id, [rest])
         self.ledger.mark_split(document.id, pages)
 
-    def store_and_queue(self, document: Document, pages: PageRange, rendered: Iterable[PageImage | LostPage]) -> None:
+    def store_and_queue(self, document: Document, pages: PageRange, rendered: Iterator[Rendered]) -> PageRange | None:
+        """Store the pages and queue their jobs, in order and while later ones are rendered; the range that was not
+        reached, if any."""
         seen: list[int] = []
-        with ThreadPoolExecutor(PAGES_PER_BATCH) as pool:
-            for batch in batches(rendered, PAGES_PER_BATCH):
-                seen += [page.page for page in batch]
-                self.lose(document, [page for page in batch if isinstance(page, LostPage)])
-                images = [page for page in batch if isinstance(page, PageImage)]
-                stored = list(pool.map(self.store(document), images))
-                jobs = [
-                    job
-                    for page, image in zip(images, stored, strict=True)
-                    for job in jobs_of(document, page.page, image)
-                ]
-                self.queues.send_jobs(jobs)
-        if seen != list(pages.numbers()):
+        rest: PageRange | None = None
+        under_way: list[Future[list[PageJob]]] = []
+        with closing(rendered), ThreadPoolExecutor(PAGES_PER_BATCH) as pool:  # type: ignore[type-var]
+            for page in rendered:
+                if isinstance(page, Unreached):
+                    rest = PageRange(page.page, pages.last)
+                    break
+                seen.append(page.page)
+                if isinstance(page, LostPage):
+                    self.lose(document, [page])
+                else:
+                    under_way.append(pool.submit(self.stored, document, page))
+                if len(under_way) == PAGES_HELD:
+                    self.queue(under_way[:PAGES_PER_BATCH])
+                    del under_way[:PAGES_PER_BATCH]
+            self.queue(under_way)
+        if seen + list(rest.numbers() if rest else ()) != list(pages.numbers()):
             raise AssertionError(f"rendered pages {seen} of the range {pages.first} to {pages.last}")
+        return rest
 
-    def store(self, document: Document) -> Callable[[PageImage], StoredImage]:
-        def put(page: PageImage) -> StoredImage:
-            key = self.pages.put_image(document.id, page.page, page.content, page.media_type)
-            return StoredImage(key, page.media_type, page.width, page.height, len(page.content))
+    def queue(self, stored: list[Future[list[PageJob]]]) -> None:
+        self.queues.send_jobs([job for page in stored for job in page.result()])
 
-        return put
+    def stored(self, document: Document, page: PageImage) -> list[PageJob]:
+        """Store a page image; the jobs of its page."""
+        key = self.pages.put_image(document.id, page.page, page.content, page.media_type)
+        image = StoredImage(key, page.media_type, page.width, page.height, len(page.content))
+        return jobs_of(document, page.page, image)
 
-    def lose(self, document: Document, lost: Iterable[LostPage]) -> None:
+    def lose(self, document: Document, lost: list[LostPage]) -> None:
         """A page that cannot be rendered fails every one of its page jobs."""
         for page in lost:
             for task in document.tasks:
@@ -187,10 +205,12 @@ def jobs_of(document: Document, page: int, image: StoredImage) -> list[PageJob]:
     return [replace(job, task=task) for task in document.tasks]
 
 
-def batches(pages: Iterable[PageImage | LostPage], size: int) -> Iterator[list[PageImage | LostPage]]:
-    remaining = iter(pages)
-    while batch := list(islice(remaining, size)):
-        yield batch
+def only(page: PageImage) -> Iterator[Rendered]:
+    yield page
+
+
+def out_of_time() -> Transient:
+    return Transient("out_of_time", "The invocation's time was used up before the first page. It is tried again.")
 
 
 @contextmanager

@@ -14,6 +14,9 @@ from pagewise.ports import Clock
 from pagewise.tasks import Task
 
 
+OVERDUE = "overdue"
+
+
 @dataclass(frozen=True, slots=True)
 class Sweep:
     ledger: Ledger
@@ -45,14 +48,15 @@ class Sweep:
             for page, task in self.missing(document):
                 if time.monotonic() > deadline:
                     return False
-                overdue = Transient("overdue", "The page was not recognized in the time that a document has.")
+                overdue = Transient(OVERDUE, "The page was not recognized in the time that a document has.")
                 self.accounting.fail(document, page, task, overdue, attempts=0)
         self.accounting.close(document.id)
         return True
 
     def missing(self, document: Document) -> Iterator[tuple[int, Task]]:
-        """The page jobs without a result."""
-        present = {(page.page, job.task) for page in self.ledger.pages(document.id) for job in page.jobs}
+        """The page jobs without a result, and those that an earlier visit has ended but perhaps not published."""
+        pages = self.ledger.pages(document.id)
+        present = {(page.page, job.task) for page in pages for job in page.jobs if job.reason != OVERDUE}
         for page in range(1, document.pages + 1):
             for task in document.tasks:
                 if (page, task) not in present:

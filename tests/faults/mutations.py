@@ -1,0 +1,116 @@
+"""The code of each promise, broken once, to show that the simulator notices."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from pagewise.accounting import Accounting
+from pagewise.ledger import Ledger, result_key
+from pagewise.model import Document, DocumentId, PageRange, Result
+from pagewise.ports import Recorded
+from pagewise.recognize import Recognize
+from pagewise.split import Split
+from pagewise.table import ANY, Change, Put
+from tests.faults.promises import simulate
+from tests.faults.simulator import FaultyTable, World
+
+SEEDS_TO_FIND_A_MUTATION = 300
+
+
+def without_condition(prefix: str) -> type[World]:
+    """A table that writes records of this kind whatever their conditions say."""
+
+    class Unconditional(FaultyTable):
+        def holds(self, change: Change) -> bool:
+            record = change.key.record
+            return super().holds(replace(change, condition=ANY) if record.startswith(prefix) else change)
+
+    class Mutated(World):
+        def make_table(self) -> FaultyTable:
+            return Unconditional(self)
+
+    return Mutated
+
+
+class ResultAndCountersApart(World):
+    class Apart(Ledger):
+        def record(self, result: Result, page_tasks: int) -> Recorded:
+            """The result is seen as stored before the counters have moved."""
+            if self.result(result.document_id, result.page, result.task) is None:
+                stored = self.stored_form(result)
+                self.table.change(Put(result_key(result.document_id, result.page, result.task), stored))
+            return super().record(result, page_tasks)
+
+    ledger_class = Apart
+
+
+class NoLookBeforeTheCall(World):
+    class Blind(Ledger):
+        def result(self, document_id: DocumentId, page: int, task: str) -> Result | None:  # noqa: ARG002
+            return None
+
+    ledger_class = Blind
+
+
+class NothingPublishedAgain(World):
+    class Silent(Accounting):
+        def publish_again(self, document: Document, result: Result) -> None:
+            pass
+
+    accounting_class = Silent
+
+
+class AnnouncedBeforeItIsPublished(World):
+    class Hasty(Accounting):
+        def announce(self, document: Document) -> None:
+            self.ledger.announced(document.id)
+            super().announce(document)
+
+    accounting_class = Hasty
+
+
+class EventsFromTheClock(World):
+    class Restamping(Accounting):
+        def publish_end(self, document: Document, result: Result, page_closed: bool) -> None:
+            super().publish_end(document, replace(result, ended=self.clock.now()), page_closed)
+
+    accounting_class = Restamping
+
+
+class SplitIsNotedFirst(World):
+    class Hasty(Split):
+        def fan_out(self, document: Document, pages: PageRange, rendered: object) -> None:
+            self.ledger.mark_split(document.id, pages)
+            super().fan_out(document, pages, rendered)  # type: ignore[arg-type]
+
+    split_class = Hasty
+
+
+class PutOffIsLost(World):
+    class Impatient(Recognize):
+        def put_off(self, job: object, attempts: int, seconds: float) -> None:
+            pass  # the message is deleted, and no fresh one takes its place
+
+    recognize_class = Impatient
+
+
+MUTATIONS = {
+    "a result is written over another": without_condition("result#"),
+    "a page's account is written whatever it was": without_condition("page#"),
+    "a document's end is written whatever it was": without_condition("document"),
+    "result and counters are not one transaction": ResultAndCountersApart,
+    "no look for a stored result before the call": NoLookBeforeTheCall,
+    "a redelivered job publishes nothing": NothingPublishedAgain,
+    "an end is noted as announced before it is published": AnnouncedBeforeItIsPublished,
+    "events are stamped when they are published": EventsFromTheClock,
+    "a range is noted as split before it is": SplitIsNotedFirst,
+    "a job that is put off is lost": PutOffIsLost,
+}
+
+
+def first_broken(kind: type[World]) -> tuple[int, str] | None:
+    """The first seed that finds a mutation, and what it finds."""
+    for seed in range(SEEDS_TO_FIND_A_MUTATION):
+        if found := simulate(seed, kind)[1]:
+            return seed, found[0]
+    return None

@@ -1,0 +1,81 @@
+"""What must hold in every world that has come to rest."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from pagewise.ledger import Ledger
+from pagewise.model import Document, DocumentStatus, JobStatus
+from tests.fakes import MemoryTable
+from tests.faults.simulator import BATCH, Restless, World
+
+
+def simulate(seed: int, kind: type[World] = World) -> tuple[World, list[str]]:
+    """Run a world; it and the promises that it has not kept."""
+    world = kind(seed)
+    try:
+        world.run()
+    except Restless as restless:
+        return world, [str(restless)]
+    return world, list(violations(world))
+
+
+def violations(world: World) -> Iterator[str]:
+    ledger = Ledger(MemoryTable(world.table.stored), world.pages)
+    yield from world.table.changed_ends
+    yield from double_payments(world)
+    for document_id, upload in world.sent.items():
+        document = ledger.document(document_id)
+        if document is None:
+            yield f"{upload.key} has no document"
+        elif document.status is DocumentStatus.IN_PROGRESS:
+            yield f"{upload.key} has not ended"
+        else:
+            yield from broken_accounts(ledger, document)
+            yield from broken_events(world, document)
+
+
+def double_payments(world: World) -> Iterator[str]:
+    """What was stored when a delivery began is never paid for by it. What was not is bounded by the faults: each can
+    bring one batch of page jobs again."""
+    yield from (f"{job} was paid for although it was stored" for job in world.engine.paid_although_stored)
+    excess = sum(count - 1 for count in world.engine.paid.values())
+    if excess > BATCH * world.faults_that_repeat():
+        yield f"{excess} calls were paid for again, with {world.faults_that_repeat()} faults that can cause it"
+
+
+def broken_accounts(ledger: Ledger, document: Document) -> Iterator[str]:
+    expected = {(page, task) for page in range(1, document.pages + 1) for task in document.tasks}
+    lines = {(page.page, job.task): job for page in ledger.pages(document.id) for job in page.jobs}
+    results = {(page, task): ledger.result(document.id, page, task) for page, task in expected}
+    if not document.announced:
+        yield "an end is not announced"
+    if set(lines) != expected or None in results.values():
+        yield f"page jobs in the account: {sorted(lines)}, expected {sorted(expected)}"
+        return
+    if overdue := [job for job, line in lines.items() if line.reason == "overdue"]:
+        yield f"lost on the way, ended by the sweeper: {overdue}"
+    recognized = sum(line.status is JobStatus.RECOGNIZED for line in lines.values())
+    if (document.recognized, document.failed) != (recognized, len(lines) - recognized):
+        yield f"counters say {document.recognized} and {document.failed}, results {recognized} of {len(lines)}"
+    if any(result and result.status is not lines[job].status for job, result in results.items()):
+        yield "a result differs from its line in the account"
+    tokens = sum(result.usage.input_tokens for result in results.values() if result)
+    if document.usage.input_tokens != tokens:
+        yield f"{document.usage.input_tokens} tokens in the account, {tokens} in the results"
+
+
+def broken_events(world: World, document: Document) -> Iterator[str]:
+    contents: dict[str, Any] = {}
+    for event in world.publisher.events:
+        if event.id.startswith(f"{document.id}/") and contents.setdefault(event.id, event.detail) != event.detail:
+            yield f"{event.id} was published with two contents"
+    end = "DocumentRejected" if document.status is DocumentStatus.REJECTED else "DocumentCompleted"
+    if f"{document.id}/{end}" not in contents:
+        yield f"{end} was never published"
+    ends = sum(event_id.split("/")[1] in ("PageRecognized", "PageFailed") for event_id in contents)
+    if ends != document.page_jobs:
+        yield f"{ends} page jobs' ends were published, of {document.page_jobs}"
+    if (pages := sum("/PageCompleted/" in event_id for event_id in contents)) != document.pages:
+        yield f"{pages} pages' completions were published, of {document.pages}"

@@ -1,0 +1,446 @@
+"""A small world in which anything may fail: Lambda, SQS, S3 events, DynamoDB, EventBridge and the engine, in memory.
+
+The use cases are the real ones, on ports that take a step of the scheduler at each side effect and then may fail as the
+seed says: crash before it, crash after it, refuse, lose the reply, conflict with another transaction. Messages are
+delivered twice and out of order, and become visible again while they are worked on. Faults are limited in number, so
+that the world comes to rest; then `promises.violations` says what was not kept.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextvars import ContextVar
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from random import Random
+from typing import Any
+
+from pagewise import messages
+from pagewise.accounting import Accounting
+from pagewise.engine import Answer, Question
+from pagewise.errors import Configuration, PagewiseError, Permanent, StorageBusy, Throttled, Transient
+from pagewise.events import Event
+from pagewise.give_up import GiveUp
+from pagewise.ledger import Ledger, result_key
+from pagewise.model import DocumentId, PageJob, PageRange, Source, StoredImage, Upload
+from pagewise.ports import Download
+from pagewise.recognize import Recognize
+from pagewise.settings import EngineSettings, SplitSettings
+from pagewise.split import Split
+from pagewise.sweep import Sweep
+from pagewise.table import Attributes, Change, Key, Refused
+from pagewise.tasks import Task
+from tests.fakes import MemoryClock, MemoryPages, MemoryPublisher, MemoryTable, MemoryUploads, text_answer
+from tests.faults.scheduler import Crash, Scheduler, run_alone
+from tests.pictures import tiff
+
+MAX_RECEIVES = 5
+VISIBILITY_SECONDS = 1080.0
+BACKOFF_SECONDS = 60.0
+BATCH = 4
+TASKS = (Task.TEXT_RECOGNITION, Task.MULTI_LAN)
+OVERDUE_MILLISECONDS = 7 * 3600 * 1000
+MOST_STEPS = 20_000
+# The page job that is being worked on, and the step at which its delivery began.
+DELIVERY: ContextVar[tuple[PageJob, int]] = ContextVar("delivery")
+
+
+class Restless(Exception):
+    """The world does not come to rest."""
+
+
+Batch = list[tuple["Message", int]]
+
+
+@dataclass(eq=False)
+class Message:
+    """`handle` is of its latest delivery."""
+
+    queue: str
+    body: str
+    visible: float = 0.0
+    receives: int = 0
+    handle: int = 0
+
+
+@dataclass(frozen=True)
+class Odds:
+    """How likely each fault is at a chance for it, and how many there may be in all."""
+
+    fault: float = 0.06
+    duplicate: float = 0.15
+    expiry: float = 0.01
+    engine: float = 0.2
+    most_faults: int = 12
+
+
+class World:
+    """What it is made of can be replaced by something broken, to show that it is noticed."""
+
+    ledger_class: type[Ledger] = Ledger
+    accounting_class: type[Accounting] = Accounting
+    split_class: type[Split] = Split
+    recognize_class: type[Recognize] = Recognize
+
+    def __init__(self, seed: int, odds: Odds | None = None) -> None:
+        self.seed = seed
+        self.odds = odds or Odds()
+        self.chance = Random(seed)
+        self.scheduler = Scheduler(self.chance)
+        self.now = 0.0
+        self.faults: Counter[str] = Counter()
+        self.messages: list[Message] = []
+        self.in_flight: dict[int, Message] = {}
+        self.deliveries = 0
+        self.sent: dict[DocumentId, Upload] = {}
+        self.clock = MemoryClock()
+        self.uploads = FaultyUploads(self)
+        self.pages = FaultyPages(self)
+        self.table = self.make_table()
+        self.publisher = FaultyPublisher(self)
+        self.queues = FaultyQueues(self)
+        self.engine = FaultyEngine(self)
+        self.ledger = self.ledger_class(self.table, self.pages, pause=lambda _seconds: self.scheduler.step())
+        self.accounting = self.accounting_class(self.ledger, self.pages, self.publisher, self.clock)
+
+    def make_table(self) -> FaultyTable:
+        return FaultyTable(self)
+
+    # ── chances ──────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def happens(self, kind: str, likelihood: float) -> bool:
+        """Whether a fault of this kind happens now; each is counted, and their number is limited."""
+        if self.faults.total() >= self.odds.most_faults or self.chance.random() >= likelihood:
+            return False
+        self.faults[kind] += 1
+        return True
+
+    def effect(self, name: str, act: Callable[[], Any]) -> Any:
+        """A side effect with all that can happen around it."""
+        self.scheduler.step()
+        if self.happens(f"crash before {name}", self.odds.fault / 2):
+            raise Crash
+        if self.happens(f"{name} refused", self.odds.fault):
+            raise StorageBusy(f"{name} refused")
+        outcome = act()
+        if self.happens(f"crash after {name}", self.odds.fault / 2):
+            raise Crash
+        if self.happens(f"reply of {name} lost", self.odds.fault / 2):
+            raise StorageBusy(f"reply of {name} lost")
+        return outcome
+
+    def faults_that_repeat(self) -> int:
+        """Faults after which a page job that was paid for may be asked for once more: whatever ends an invocation
+        between the two, refuses to store, or brings a message twice."""
+        return sum(number for kind, number in self.faults.items() if kind != "engine")
+
+    # ── the way of a run ─────────────────────────────────────────────────────────────────────────────────────────────
+
+    def run(self) -> None:
+        """Upload documents, let everything happen until nothing is left to do, then let the sweeper come by."""
+        for number in range(self.chance.randint(1, 3)):
+            self.upload(f"uploads/{number}", tiff(self.chance.randint(1, 5), (20, 20)))
+        if self.chance.random() < 0.3:
+            self.upload("uploads/bad", b"no document")
+        self.until_quiet()
+        for _ in range(3):  # the sweeper comes every five minutes; a crash ends one visit, not all
+            self.clock.milliseconds += OVERDUE_MILLISECONDS
+            self.scheduler.start("sweeper", self.sweep, lambda _succeeded: None)
+            self.until_quiet()
+
+    def upload(self, key: str, content: bytes) -> None:
+        tasks = ",".join(TASKS[: self.chance.randint(1, 2)])
+        upload = self.uploads.put(content, key=key, ocr_tasks=tasks)
+        self.sent[upload.document_id] = upload
+        for _ in range(2 if self.happens("S3 event twice", self.odds.duplicate) else 1):
+            self.deliver_upload(upload, tries=0)
+
+    def deliver_upload(self, upload: Upload, tries: int) -> None:
+        """Asynchronous invocation: two retries, then the on-failure destination, which is the dead-letter queue."""
+
+        def ended(succeeded: bool) -> None:
+            if succeeded:
+                return
+            if tries < 2:
+                self.deliver_upload(upload, tries + 1)
+            else:
+                self.messages.append(Message("dead_letter", f"upload:{upload.document_id}", self.now))
+
+        self.scheduler.start("splitter", lambda: self.split_upload(upload), ended)
+
+    def until_quiet(self) -> None:
+        for _ in range(MOST_STEPS):
+            if self.in_flight and self.happens("visibility expired", self.odds.expiry):
+                self.expire()
+            started = self.poll()
+            if self.scheduler.advance() or started:
+                continue
+            if not self.messages:
+                return
+            self.now = max(self.now, min(message.visible for message in self.messages))
+        raise Restless(f"no rest after {MOST_STEPS:,} steps")
+
+    def expire(self) -> None:
+        """A message that is being worked on becomes visible again."""
+        message = self.in_flight.pop(self.chance.choice(sorted(self.in_flight)))
+        message.visible = self.now
+        self.messages.append(message)
+
+    def poll(self) -> bool:
+        """Perhaps start an invocation for messages that are visible."""
+        visible = [message for message in self.messages if message.visible <= self.now]
+        if not visible or (self.scheduler.running and self.chance.random() < 0.7):
+            return False
+        queue = self.chance.choice(sorted({message.queue for message in visible}))
+        of_queue = [message for message in visible if message.queue == queue]
+        self.chance.shuffle(of_queue)
+        taken = [message for message in of_queue[: 1 if queue == "split" else BATCH] if self.take(message)]
+        if taken:
+            self.invoke(queue, taken)
+        return True
+
+    def take(self, message: Message) -> bool:
+        """Receive a message, or move it to the dead letters if it was received too often."""
+        self.messages.remove(message)
+        if message.receives >= MAX_RECEIVES and message.queue != "dead_letter":
+            self.messages.append(Message("dead_letter", message.body, self.now))
+            return False
+        message.receives += 1
+        self.deliveries += 1
+        message.handle = self.deliveries
+        self.in_flight[message.handle] = message
+        if self.happens("delivered twice", self.odds.duplicate / 10):
+            self.messages.append(replace(message, visible=self.now))
+        return True
+
+    def invoke(self, queue: str, taken: list[Message]) -> None:
+        done: set[int] = set()
+        batch = [(message, message.handle) for message in taken]
+        work = {"split": self.split_ranges, "dead_letter": self.give_up}.get(queue, self.recognize)
+
+        def ended(succeeded: bool) -> None:
+            for message, handle in batch:
+                if self.in_flight.get(handle) is not message:
+                    continue  # it became visible in the meantime: that receipt handle is worth nothing
+                del self.in_flight[handle]
+                if not (succeeded and handle in done):
+                    message.visible = self.now + (BACKOFF_SECONDS if succeeded else VISIBILITY_SECONDS)
+                    self.messages.append(message)
+
+        self.scheduler.start(queue, lambda: work(batch, done), ended)
+
+    # ── functions ────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def splitter(self) -> Split:
+        return self.split_class(
+            self.uploads,
+            self.pages,
+            self.ledger,
+            self.queues,
+            self.publisher,
+            self.accounting,
+            self.clock,
+            SplitSettings(pages_per_range=2),
+        )
+
+    def split_upload(self, upload: Upload) -> None:
+        self.splitter().upload(upload)
+
+    def split_ranges(self, batch: Batch, done: set[int]) -> None:
+        for message, handle in batch:
+            try:
+                self.splitter().page_range(*messages.load_range(message.body))
+                done.add(handle)
+            except PagewiseError:
+                continue
+
+    def give_up(self, batch: Batch, done: set[int]) -> None:
+        give_up = GiveUp(self.ledger, self.accounting, self.clock)
+        for message, handle in batch:
+            try:
+                if message.body.startswith("upload:"):
+                    give_up.upload(self.sent[DocumentId(message.body.removeprefix("upload:"))])
+                elif '"page"' in message.body:
+                    give_up.page_job(messages.load_job(message.body), MAX_RECEIVES)
+                else:
+                    give_up.page_range(*messages.load_range(message.body))
+                done.add(handle)
+            except PagewiseError:
+                continue
+
+    def recognize(self, batch: Batch, done: set[int]) -> None:
+        recognize = self.recognize_class(
+            self.engine,
+            self.ledger,
+            self.pages,
+            self.queues,
+            self.accounting,
+            self.clock,
+            EngineSettings("http://engine", "qwen-vl-ocr-2025-11-20", max_attempts=MAX_RECEIVES),
+            wait=lambda _error, attempts: 10.0 * attempts,
+        )
+
+        async def one(message: Message, handle: int) -> None:
+            job = messages.load_job(message.body)
+            DELIVERY.set((job, self.scheduler.steps))
+            try:
+                await recognize.page_job(job, message.receives, deadline=float("inf"))
+                done.add(handle)
+            except PagewiseError:
+                pass
+
+        async def side_by_side() -> None:
+            await asyncio.gather(*(one(message, handle) for message, handle in batch))
+
+        run_alone(side_by_side)
+
+    def sweep(self) -> None:
+        Sweep(self.ledger, self.accounting, self.clock).overdue(deadline=float("inf"))
+
+
+# ── ports that may fail ──────────────────────────────────────────────────────────────────────────────────────────────
+
+
+class FaultyUploads(MemoryUploads):
+    def __init__(self, world: World) -> None:
+        super().__init__()
+        self.world = world
+
+    def fetch(self, source: Source, to: Path) -> Download:
+        fetch = super().fetch
+        download: Download = self.world.effect("download", lambda: fetch(source, to))
+        return download
+
+
+class FaultyPages(MemoryPages):
+    """Page images are stored by a pool of threads, which take no steps: their faults are those of the steps around."""
+
+    def __init__(self, world: World) -> None:
+        super().__init__()
+        self.world = world
+
+    def image(self, image: StoredImage) -> bytes:
+        read = super().image
+        content: bytes = self.world.effect("read page", lambda: read(image))
+        return content
+
+    def put_receipt(self, document_id: DocumentId, receipt: Mapping[str, Any]) -> Mapping[str, str]:
+        put = super().put_receipt
+        pointer: Mapping[str, str] = self.world.effect("store receipt", lambda: put(document_id, receipt))
+        return pointer
+
+
+class FaultyPublisher(MemoryPublisher):
+    def __init__(self, world: World) -> None:
+        super().__init__()
+        self.world = world
+
+    def publish(self, events: Sequence[Event]) -> None:
+        put = super().publish
+        if self.world.happens("events taken in part", self.world.odds.fault):
+            put(events[: len(events) // 2])
+            raise StorageBusy("some events were not taken")
+        self.world.effect("publish", lambda: put(events))
+
+
+class FaultyTable(MemoryTable):
+    """Also the witness: of every terminal state that was changed, and of the step at which a result was stored."""
+
+    def __init__(self, world: World) -> None:
+        super().__init__()
+        self.world = world
+        self.changed_ends: list[str] = []
+        self.stored_at: dict[Key, int] = {}
+
+    def get(self, key: Key) -> Attributes | None:
+        get = super().get
+        found: Attributes | None = self.world.effect("read record", lambda: get(key))
+        return found
+
+    def records(self, partition: str, prefix: str) -> Iterator[Attributes]:
+        read = super().records
+        yield from self.world.effect("read records", lambda: list(read(partition, prefix)))
+
+    def change(self, *changes: Change) -> None:
+        change = super().change
+        if self.world.happens("transaction conflict", self.world.odds.fault):
+            raise Refused(frozenset())
+        self.world.effect("write", lambda: change(*changes))
+
+    def make(self, change: Change) -> None:
+        before = dict(self.stored.get(change.key) or {})
+        super().make(change)
+        after = self.stored.get(change.key) or {}
+        if change.key.record.startswith("result#"):
+            self.stored_at.setdefault(change.key, self.world.scheduler.steps)
+        if change.key.record.startswith("result#") and before and before != after:
+            self.changed_ends.append(f"{change.key.record} was replaced")
+        if change.key.record == "document" and before.get("status", "in_progress") != "in_progress":
+            if before["status"] != after.get("status") or before.get("ended") != after.get("ended"):
+                self.changed_ends.append(f"{change.key} went from {before['status']} to {after.get('status')}")
+        if before.get("closed") and not after.get("closed"):
+            self.changed_ends.append(f"{change.key} was opened again")
+
+
+class FaultyQueues:
+    def __init__(self, world: World) -> None:
+        self.world = world
+
+    def send_ranges(self, document_id: DocumentId, ranges: Sequence[PageRange]) -> None:
+        self.send("split", [messages.dump_range(document_id, pages) for pages in ranges])
+
+    def send_jobs(self, jobs: Sequence[PageJob]) -> None:
+        for job in jobs:
+            self.send(job.task, [messages.dump_job(job)])
+
+    def defer(self, job: PageJob, seconds: float) -> None:
+        self.send(job.task, [messages.dump_job(job)], seconds)
+
+    def send(self, queue: str, bodies: Sequence[str], delay: float = 0.0) -> None:
+        if self.world.happens("entries not taken", self.world.odds.fault):
+            self.put(queue, bodies[: len(bodies) // 2], delay)
+            raise StorageBusy("some messages were not taken")
+        self.world.effect("send", lambda: self.put(queue, bodies, delay))
+
+    def put(self, queue: str, bodies: Sequence[str], delay: float) -> None:
+        self.world.messages += [Message(queue, body, self.world.now + delay) for body in bodies]
+
+
+@dataclass
+class FaultyEngine:
+    """Counts what is paid for, and what of it was stored already."""
+
+    world: World
+    paid: Counter[tuple[DocumentId, int, str]] = field(default_factory=Counter)
+    paid_although_stored: list[str] = field(default_factory=list)
+
+    async def recognize(self, _question: Question, _seconds: float) -> Answer:
+        job, began = DELIVERY.get()
+        for _ in range(self.world.chance.randint(0, 2)):
+            await asyncio.sleep(0)
+        self.world.scheduler.step()
+        if self.world.happens("engine", self.world.odds.engine):
+            return self.misbehave(job, began)
+        self.pay(job, began)
+        return text_answer(f"page {job.page}")
+
+    def misbehave(self, job: PageJob, began: int) -> Answer:
+        failures: list[PagewiseError | None] = [
+            Throttled("Throttling", "t"),
+            Transient("InternalError", "t"),
+            Transient("timeout", "t"),
+            Permanent("DataInspectionFailed", "p"),
+            Configuration("InvalidApiKey", "c"),
+            None,
+        ]
+        if failure := self.world.chance.choice(failures):
+            raise failure
+        self.pay(job, began)
+        return text_answer(finish_reason="length")
+
+    def pay(self, job: PageJob, began: int) -> None:
+        self.paid[job.document_id, job.page, job.task] += 1
+        if self.world.table.stored_at.get(result_key(job.document_id, job.page, job.task), began) < began:
+            self.paid_although_stored.append(f"{job.task} of page {job.page}")

@@ -1,0 +1,28 @@
+"""No schedule of faults breaks a promise; and each promise's code, broken once, is found out."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.faults.mutations import MUTATIONS, first_broken
+from tests.faults.promises import simulate
+
+SEEDS = 300
+
+
+@pytest.mark.parametrize("start", range(0, SEEDS, 50))
+def test_every_promise_is_kept_under_every_schedule(start: int) -> None:
+    broken = {seed: found for seed in range(start, start + 50) if (found := simulate(seed)[1])}
+    assert broken == {}
+
+
+def test_a_seed_replays_exactly() -> None:
+    first, second = (simulate(7)[0] for _ in range(2))
+    assert first.scheduler.steps == second.scheduler.steps
+    assert first.faults == second.faults
+    assert [event.id for event in first.publisher.events] == [event.id for event in second.publisher.events]
+
+
+@pytest.mark.parametrize("mutation", MUTATIONS)
+def test_the_simulator_bites(mutation: str) -> None:
+    assert first_broken(MUTATIONS[mutation]) is not None
