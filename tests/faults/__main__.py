@@ -29,10 +29,8 @@ def main() -> int:
     say(f"{seeds:,} seeds, {broken} broken, {steps:,} steps, {faults.total():,} faults of {len(faults)} kinds")
     for name, kind in MUTATIONS.items():
         seed_and_promise = first_broken(kind)
-        say(
-            f"mutation: {name}: "
-            + ("NOT FOUND" if seed_and_promise is None else "seed {}: {}".format(*seed_and_promise))
-        )
+        broken += seed_and_promise is None
+        say(f"mutation: {name}: " + (": ".join(map(str, seed_and_promise)) if seed_and_promise else "not found"))
     return int(bool(broken))
 
 

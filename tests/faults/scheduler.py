@@ -70,7 +70,7 @@ class Scheduler:
             invocation.work()
             succeeded = True
         except (Crash, Exception):  # noqa: BLE001  whatever ends it, its messages come back
-            pass
+            succeeded = False
         finally:
             invocation.over = True
             invocation.ended(succeeded)

@@ -377,9 +377,9 @@ class FaultyTable(MemoryTable):
             self.stored_at.setdefault(change.key, self.world.scheduler.steps)
         if change.key.record.startswith("result#") and before and before != after:
             self.changed_ends.append(f"{change.key.record} was replaced")
-        if change.key.record == "document" and before.get("status", "in_progress") != "in_progress":
-            if before["status"] != after.get("status") or before.get("ended") != after.get("ended"):
-                self.changed_ends.append(f"{change.key} went from {before['status']} to {after.get('status')}")
+        end = before.get("status"), before.get("ended")
+        if change.key.record == "document" and before.get("ended") and end != (after.get("status"), after.get("ended")):
+            self.changed_ends.append(f"the end {end} of a document was changed")
         if before.get("closed") and not after.get("closed"):
             self.changed_ends.append(f"{change.key} was opened again")
 
