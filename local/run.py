@@ -92,6 +92,7 @@ class Run:
         self._receipts: dict[int, dict[str, Any]] = {}
         self._written: list[Future[None]] = []
         self._all_uploaded = False
+        self._told: set[str] = set()
         self._last_event = self._last_reminder = time.monotonic()
 
     def to_the_end(self) -> int:
@@ -145,6 +146,10 @@ class Run:
         for event in events:
             if event.name == "RecognitionSuspended":
                 shown.say(f"recognition is suspended, {event.detail['reason']}: {event.detail['message']}")
+        failure = self._mode.stack.service.last_failure
+        if failure and failure not in self._told:
+            self._told.add(failure)
+            shown.say(f"a function failed and is tried again: {failure} (logs: {self._mode.stack.logs / 'functions'})")
 
     def _check_life(self, moved: bool, shown: Progress) -> None:
         now = time.monotonic()
