@@ -5,7 +5,6 @@ Pillow is imported where it is used: an OCR function that only forwards a stored
 
 from __future__ import annotations
 
-import io
 import math
 import warnings
 from collections.abc import Iterator
@@ -15,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pagewise import limits
+from pagewise.encoding import Raster, png, raster_of
 from pagewise.errors import DocumentRejected, ImageRejected, PageUnreadable, Rejection
 
 if TYPE_CHECKING:
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 # 34.8 MP, an A4 scan at 600 dpi, is ordinary; 179 MP is what Pillow itself warns from. RGB takes 3 bytes a pixel,
 # and conversion a second copy: 150 MP stay within 900 MB.
 MAX_UPLOAD_PIXELS = 150_000_000
+BOMB_PIXELS = MAX_UPLOAD_PIXELS // 2  # Pillow warns from its limit and refuses from twice that
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +94,8 @@ def guarded(what: str) -> Iterator[None]:
         raise
     # Decoders of hostile bytes raise nearly anything: SyntaxError, struct.error, OverflowError, zlib.error …
     except Exception as error:
+        if type(error).__name__ == "DecompressionBombError":
+            raise too_large(what) from error
         raise PageUnreadable(f"{what} cannot be decoded ({type(error).__name__}). Export or scan it again.") from error
 
 
@@ -105,7 +108,7 @@ def count_frames(path: Path, image_format: str) -> int:
         return 1
     from PIL import Image
 
-    Image.MAX_IMAGE_PIXELS = None  # the size is checked frame by frame, before a frame is decoded
+    Image.MAX_IMAGE_PIXELS = BOMB_PIXELS
     try:
         with guarded("The file"), Image.open(path, formats=["TIFF"]) as image:
             return int(getattr(image, "n_frames", 1))
@@ -113,16 +116,16 @@ def count_frames(path: Path, image_format: str) -> int:
         raise DocumentRejected(Rejection.UNREADABLE, error.message) from error
 
 
-def page_image(path: Path, image_format: str, page: int, max_pixels: int) -> PageImage:
-    """One page of an image file as the page image to be stored.
+def page(path: Path, image_format: str, page: int, max_pixels: int) -> PageImage | Raster:
+    """One page of an image file: as the page image to be stored, or as the pixels of one.
 
-    A JPEG or PNG that the engine can take as it is stays as it is, to the byte. Everything else becomes a PNG:
-    turned as its EXIF orientation says, 8 bits a channel, opaque on white, grey where it has no colour,
-    and at most `max_pixels` large. Raises PageUnreadable, ImageRejected.
+    A JPEG or PNG that the engine can take as it is stays as it is, to the byte. Of everything else the pixels are
+    taken: turned as its EXIF orientation says, 8 bits a channel, opaque on white, grey where it has no colour,
+    and at most `max_pixels`. Raises PageUnreadable, ImageRejected.
     """
     from PIL import Image
 
-    Image.MAX_IMAGE_PIXELS = None
+    Image.MAX_IMAGE_PIXELS = BOMB_PIXELS
     if image_format == "HEIF":
         import pillow_heif
 
@@ -133,17 +136,21 @@ def page_image(path: Path, image_format: str, page: int, max_pixels: int) -> Pag
             image.seek(page - 1)
         check_size(image.width, image.height)
         image.load()
-        if as_it_is := unchanged(image, path, page, max_pixels):
-            return as_it_is
-        return encode(normalised(image, max_pixels), page)
+        return unchanged(image, path, page, max_pixels) or raster_of(normalised(image, max_pixels))
+
+
+def page_image(raster: Raster, page: int) -> PageImage:
+    return PageImage(page, png(raster), "image/png", raster.width, raster.height)
 
 
 def check_size(width: int, height: int) -> None:
     limits.check_dimensions(width, height)
     if width * height > MAX_UPLOAD_PIXELS:
-        raise PageUnreadable(
-            f"The image claims {width} × {height} pixels, over {MAX_UPLOAD_PIXELS:,}. Upload it at a lower resolution."
-        )
+        raise too_large("The image")
+
+
+def too_large(what: str) -> PageUnreadable:
+    return PageUnreadable(f"{what} claims more than {MAX_UPLOAD_PIXELS:,} pixels. Upload it at a lower resolution.")
 
 
 def unchanged(image: Image, path: Path, page: int, max_pixels: int) -> PageImage | None:
@@ -238,25 +245,9 @@ def fitted(image: Image, max_pixels: int) -> Image:
     return image.resize(smaller, Pillow.Resampling.LANCZOS, reducing_gap=3.0)
 
 
-def encode(image: Image, page: int) -> PageImage:
-    """A lossless PNG, in grey or 1 bit where the picture has no more than that."""
-    plain = without_needless_channels(image)
-    buffer = io.BytesIO()
-    # Level 1 writes a third more than level 6 in a quarter of its time.
-    plain.save(buffer, format="PNG", compress_level=1)
-    return PageImage(page, buffer.getvalue(), "image/png", plain.width, plain.height)
-
-
-def without_needless_channels(image: Image) -> Image:
-    """Grey where all channels are equal, 1 bit where only black and white occur: exact, and several times smaller."""
-    from PIL import Image as Pillow
-    from PIL import ImageChops
-
-    if image.mode == "RGB":
-        red, green, blue = image.split()
-        if ImageChops.difference(red, green).getbbox() or ImageChops.difference(green, blue).getbbox():
-            return image
-        image = red
-    if image.mode == "L" and sum(image.histogram()[1:255]) == 0:
-        return image.convert("1", dither=Pillow.Dither.NONE)
-    return image
+def fitted_raster(raster: Raster, max_pixels: int) -> Raster:
+    """The same for a page whose size was not known before it was rendered."""
+    allowed = min(max_pixels, limits.MAX_PIXELS)
+    if raster.width * raster.height <= allowed and not limits.exceeds(limits.EIGHT_K, raster.width, raster.height):
+        return raster
+    return raster_of(fitted(raster.image(), max_pixels))

@@ -1,30 +1,30 @@
 """From a document on disk to its page images. PDF pages are rendered by poppler through pdf2image, the way that the
-Qwen-OCR documentation recommends ("Going live"); images are read by Pillow."""
+Qwen-OCR documentation recommends ("Going live"); images are read by Pillow. Encoding runs beside the rendering, and
+only a few pages are held at a time, however many there are."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+import os
+import time
+from collections import deque
+from collections.abc import Callable, Generator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 from pagewise import images, limits
-from pagewise.errors import Configuration, DocumentRejected, ImageRejected, PageUnreadable, Permanent, Rejection
+from pagewise.encoding import Raster
+from pagewise.errors import DocumentRejected, ImageRejected, PageUnreadable, Permanent, Rejection
 from pagewise.images import PageImage
 from pagewise.model import PageRange
-
-if TYPE_CHECKING:
-    from PIL.Image import Image
+from pagewise.poppler import PageSize, PageTimedOut, Poppler, Scale
 
 POINTS_PER_INCH = 72
 # A page that takes longer than this is hostile: an ordinary one takes a tenth of a second.
-PAGE_SECONDS = 20
-# pdfinfo reads the whole cross-reference table; a large linearised file takes a second or two.
-INSPECT_SECONDS = 30
-# As many pages as are held as raw raster at one time: 8.4 MP in RGB are 25 MB.
-PAGES_AT_ONCE = 4
+PAGE_SECONDS = 20.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +43,16 @@ class LostPage:
     error: Permanent
 
 
+@dataclass(frozen=True, slots=True)
+class Unreached:
+    """This page and those after it: the time is not enough to render them now."""
+
+    page: int
+
+
+Rendered = PageImage | LostPage | Unreached
+
+
 def inspect(path: Path, password: str | None = None) -> Contents:
     """What the file is and how many pages it has.
 
@@ -56,165 +66,147 @@ def inspect(path: Path, password: str | None = None) -> Contents:
 
 
 def count_pdf_pages(path: Path, password: str | None) -> int:
-    pages = int(pdf_properties(path, password).get("Pages", 0))
+    with Poppler() as poppler:
+        pages = int(poppler.properties(path, password).get("Pages", 0))
     if pages < 1:
         raise DocumentRejected(Rejection.EMPTY, "The PDF has no pages. Export it again.")
     return pages
 
 
-def pdf_properties(path: Path, password: str | None, pages: PageRange | None = None) -> dict[str, Any]:
-    """What pdfinfo says of a PDF, with each page's size if a range is given. Raises DocumentRejected."""
-    from pdf2image import pdfinfo_from_path
-    from pdf2image.exceptions import (
-        PDFInfoNotInstalledError,
-        PDFPageCountError,
-        PDFPopplerTimeoutError,
-        PDFSyntaxError,
-    )
-
-    try:
-        return dict(
-            pdfinfo_from_path(
-                str(path),
-                userpw=password,  # type: ignore[arg-type]
-                timeout=INSPECT_SECONDS,
-                first_page=pages.first if pages else 0,
-                last_page=pages.last if pages else 0,
-            )
-        )
-    except PDFInfoNotInstalledError as error:
-        raise poppler_missing() from error
-    except PDFPageCountError as error:
-        raise rejection_of(str(error)) from error
-    except PDFPopplerTimeoutError as error:
-        raise DocumentRejected(
-            Rejection.UNREADABLE, f"The PDF could not be read within {INSPECT_SECONDS} seconds. Export it again."
-        ) from error
-    except (PDFSyntaxError, ValueError, OSError) as error:
-        raise DocumentRejected(Rejection.UNREADABLE, "The PDF cannot be read. Export or scan it again.") from error
-
-
-def rejection_of(poppler_says: str) -> DocumentRejected:
-    if "Incorrect password" in poppler_says:
-        return DocumentRejected(
-            Rejection.ENCRYPTED, "The PDF opens only with a password. Upload a copy without one, or name the password."
-        )
-    if "Invalid page count 0" in poppler_says:
-        return DocumentRejected(Rejection.EMPTY, "The PDF has no pages. Export it again.")
-    return DocumentRejected(Rejection.UNREADABLE, "The PDF is damaged beyond reading. Export or scan it again.")
-
-
-@dataclass(frozen=True, slots=True)
-class Scale:
-    """How a page is rendered: dots per inch, and whether its crop box bounds it, as in a reader, or its whole sheet."""
-
-    dpi: float
-    cropped: bool = True
-
-
 @dataclass(frozen=True, slots=True)
 class Renderer:
-    """Renders pages at `dpi`, none larger than `max_pixels`."""
+    """Renders pages at `dpi`, none larger than `max_pixels`, none for longer than `page_seconds`."""
 
     dpi: float = 200
     max_pixels: int = 8_388_608
+    page_seconds: float = PAGE_SECONDS
 
     def render(
-        self, path: Path, contents: Contents, pages: PageRange, password: str | None = None
-    ) -> Iterator[PageImage | LostPage]:
-        """Every page of the range exactly once, in order: as an image, or as lost with the reason."""
+        self,
+        path: Path,
+        contents: Contents,
+        pages: PageRange,
+        password: str | None = None,
+        deadline: float = math.inf,
+    ) -> Generator[Rendered, None, None]:
+        """Every page of the range exactly once, in order: as an image, or as lost with the reason.
+
+        A page that could take until after the `deadline` (of time.monotonic) is not begun: it ends the range as
+        unreached.
+        """
         if contents.format == "PDF":
-            yield from self.render_pdf(path, pages, password)
-            return
+            sources = self.pdf_pages(path, pages, password, deadline)
+        else:
+            sources = self.image_pages(path, contents, pages, deadline)
+        # One core renders; the others encode what it has rendered. Pillow and igzip let other threads run.
+        workers = max(2, os.cpu_count() or 1)
+        with closing(sources), ThreadPoolExecutor(workers) as pool:
+            under_way: deque[Future[Rendered]] = deque()
+            for source in sources:
+                under_way.append(pool.submit(source))
+                if len(under_way) > workers:
+                    yield under_way.popleft().result()
+            while under_way:
+                yield under_way.popleft().result()
+
+    def image_pages(
+        self, path: Path, contents: Contents, pages: PageRange, deadline: float
+    ) -> Generator[Callable[[], Rendered], None, None]:
         for page in pages.numbers():
+            if time.monotonic() + self.page_seconds > deadline:
+                yield constant(Unreached(page))
+                return
             try:
-                yield images.page_image(path, contents.format, page, self.max_pixels)
+                decoded = images.page(path, contents.format, page, self.max_pixels)
             except Permanent as error:
-                yield LostPage(page, error)
+                yield constant(LostPage(page, error))
+            else:
+                yield constant(decoded) if isinstance(decoded, PageImage) else self.finishing(page, decoded)
 
-    def render_pdf(self, path: Path, pages: PageRange, password: str | None) -> Iterator[PageImage | LostPage]:
-        try:
-            properties = pdf_properties(path, password, pages)
-        except DocumentRejected:  # page boxes that pdfinfo cannot list
-            properties = {}
-        scales = {page: self.scale(*page_points(properties, page)) for page in pages.numbers()}
-        for scale, numbers in groupby(pages.numbers(), key=lambda page: scales[page]):
-            run = list(numbers)
-            for start in range(0, len(run), PAGES_AT_ONCE):
-                yield from self.render_run(path, run[start : start + PAGES_AT_ONCE], scale, password)
+    def pdf_pages(
+        self, path: Path, pages: PageRange, password: str | None, deadline: float
+    ) -> Generator[Callable[[], Rendered], None, None]:
+        with Poppler() as poppler:
+            sizes = poppler.page_sizes(path, password, pages)
+            scales = {page: self.scale(sizes.get(page, PageSize())) for page in pages.numbers()}
+            for scale, numbers in groupby(pages.numbers(), key=scales.__getitem__):
+                run = list(numbers)
+                if scale is None:
+                    yield from (constant(missing(page)) for page in run)
+                    continue
+                todo = PageRange(run[0], run[-1])
+                for page, raster in self.rasters(poppler, path, todo, scale, password, deadline):
+                    if isinstance(raster, Raster):
+                        yield self.finishing(page, raster)
+                    elif raster is None:
+                        yield constant(Unreached(page))
+                        return
+                    else:
+                        yield constant(LostPage(page, raster))
 
-    def scale(self, width: float, height: float) -> Scale:
-        """The scale for a page of this size in points: at `dpi`, but within `max_pixels` and 8K, and so that a small
-        page still passes the smallest size. A crop box of no size is passed over."""
-        if width <= 0 or height <= 0:
+    def rasters(
+        self,
+        poppler: Poppler,
+        path: Path,
+        pages: PageRange,
+        scale: Scale,
+        password: str | None,
+        deadline: float,
+    ) -> Generator[tuple[int, Raster | PageUnreadable | None], None, None]:
+        """Each page's raster, or why there is none; None where the time is not enough, and no page after it.
+
+        A page that fails fails alone: the pages after it are rendered by a new process. One that a process ended at
+        which had rendered others before gets a process of its own: memory may have run out over all of them.
+        """
+        page, alone = pages.first, False
+        while page <= pages.last:
+            first, last = page, page if alone else pages.last
+            alone = False
+            with closing(poppler.rasters(path, PageRange(first, last), scale, password, self.page_seconds)) as rasters:
+                try:
+                    while page <= last:
+                        if time.monotonic() + self.page_seconds > deadline:
+                            yield page, None
+                            return
+                        raster = next(rasters)
+                        yield page, raster
+                        page += 1
+                except PageUnreadable as error:
+                    alone = page > first and not isinstance(error, PageTimedOut)
+                    if not alone:
+                        yield page, error
+                        page += 1
+
+    def scale(self, size: PageSize) -> Scale | None:
+        """The scale for a page of this size: at `dpi`, but within `max_pixels` and 8K, and so that a small page still
+        passes the smallest size. None if the page is not there."""
+        if size.missing:
+            return None
+        if size.width <= 0 or size.height <= 0:
             return Scale(self.dpi, cropped=False)
-        inches = width / POINTS_PER_INCH, height / POINTS_PER_INCH
+        inches = size.width / POINTS_PER_INCH, size.height / POINTS_PER_INCH
         dpi = min(self.dpi, math.sqrt(self.max_pixels / (inches[0] * inches[1])))
         dpi = min(dpi, max(limits.EIGHT_K) / max(inches), min(limits.EIGHT_K) / min(inches))
-        return Scale(round(max(dpi, limits.MIN_SIDE / min(inches)), 2))
+        dpi = math.floor(100 * max(dpi, limits.MIN_SIDE / min(inches))) / 100
+        # pdftoppm counts a pixel that the page only begins.
+        while dpi > 1 and math.ceil(inches[0] * dpi) * math.ceil(inches[1] * dpi) > self.max_pixels:
+            dpi = round(dpi - 0.01 - dpi / 10_000, 2)
+        return Scale(dpi, size.cropped)
 
-    def render_run(
-        self, path: Path, numbers: list[int], scale: Scale, password: str | None
-    ) -> Iterator[PageImage | LostPage]:
-        """Consecutive pages of one resolution by one call of pdftoppm; page by page if that call loses any."""
-        try:
-            rendered, lost = rasterize(path, numbers[0], numbers[-1], scale, password), None
-        except PageUnreadable as error:
-            rendered, lost = [], error
-        if len(rendered) == len(numbers):
-            for page, raster in zip(numbers, rendered, strict=True):
-                yield self.finished(page, raster)
-        elif len(numbers) > 1:
-            for page in numbers:
-                yield from self.render_run(path, [page], scale, password)
-        else:
-            yield LostPage(numbers[0], lost or PageUnreadable(f"Page {numbers[0]} cannot be rendered. Scan it again."))
+    def finishing(self, page: int, raster: Raster) -> Callable[[], Rendered]:
+        def finish() -> Rendered:
+            try:
+                limits.check_dimensions(raster.width, raster.height)
+                return images.page_image(images.fitted_raster(raster, self.max_pixels), page)
+            except ImageRejected as error:
+                return LostPage(page, error)
 
-    def finished(self, page: int, raster: Image) -> PageImage | LostPage:
-        try:
-            limits.check_dimensions(raster.width, raster.height)
-            return images.encode(images.fitted(raster, self.max_pixels), page)
-        except ImageRejected as error:
-            return LostPage(page, error)
+        return finish
 
 
-def page_points(properties: dict[str, Any], page: int) -> tuple[float, float]:
-    """A page's width and height in points as pdfinfo prints them: `Page    3 size: 595.276 x 841.89 pts (A4)`."""
-    for name, value in properties.items():
-        words = name.split()
-        if len(words) == 3 and words[0] == "Page" and words[1] == str(page) and words[2] == "size":
-            numbers = str(value).replace("x", " ").split()
-            return float(numbers[0]), float(numbers[1])
-    return 0.0, 0.0
+def constant(rendered: Rendered) -> Callable[[], Rendered]:
+    return lambda: rendered
 
 
-def rasterize(path: Path, first: int, last: int, scale: Scale, password: str | None) -> list[Image]:
-    """Raw rasters of the pages, as many as poppler could make. Raises PageUnreadable when time runs out."""
-    from pdf2image import convert_from_path
-    from pdf2image.exceptions import PDFInfoNotInstalledError, PDFPopplerTimeoutError
-    from PIL import Image
-
-    Image.MAX_IMAGE_PIXELS = None  # `resolution` has bounded every page
-    try:
-        return convert_from_path(
-            str(path),
-            dpi=scale.dpi,  # type: ignore[arg-type]  # pdftoppm takes fractions
-            first_page=first,
-            last_page=last,
-            userpw=password,  # type: ignore[arg-type]
-            use_cropbox=scale.cropped,
-            timeout=PAGE_SECONDS * (last - first + 1),
-        )
-    except PDFInfoNotInstalledError as error:
-        raise poppler_missing() from error
-    except PDFPopplerTimeoutError as error:
-        raise PageUnreadable(f"Page {first} takes longer than {PAGE_SECONDS} seconds to render.") from error
-    # A raster cut off in the middle makes the parser raise nearly anything.
-    except Exception as error:
-        raise PageUnreadable(f"Page {first} cannot be rendered ({type(error).__name__}).") from error
-
-
-def poppler_missing() -> Configuration:
-    return Configuration(
-        "poppler_missing", "pdftoppm and pdfinfo are not on the PATH: add the poppler layer, or install poppler-utils."
-    )
+def missing(page: int) -> LostPage:
+    return LostPage(page, PageUnreadable(f"Page {page} is not in the file, which counts it. Export it again."))

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
@@ -146,10 +146,10 @@ class Split:
 
     def rendered(
         self, path: Path, contents: Contents, pages: PageRange, password: str | None, deadline: float
-    ) -> Iterator[Rendered]:
+    ) -> Generator[Rendered, None, None]:
         return self.settings.renderer.render(path, contents, pages, password, deadline)
 
-    def fan_out(self, document: Document, pages: PageRange, rendered: Iterator[Rendered]) -> None:
+    def fan_out(self, document: Document, pages: PageRange, rendered: Generator[Rendered, None, None]) -> None:
         """Queue smaller ranges, or store the pages and queue their jobs; then note that the range is done."""
         if len(pages) > self.settings.pages_per_range:
             self.queues.send_ranges(document.id, subranges(pages, self.settings.pages_per_range))
@@ -160,13 +160,15 @@ class Split:
             self.queues.send_ranges(document.id, [rest])
         self.ledger.mark_split(document.id, pages)
 
-    def store_and_queue(self, document: Document, pages: PageRange, rendered: Iterator[Rendered]) -> PageRange | None:
+    def store_and_queue(
+        self, document: Document, pages: PageRange, rendered: Generator[Rendered, None, None]
+    ) -> PageRange | None:
         """Store the pages and queue their jobs, in order and while later ones are rendered; the range that was not
         reached, if any."""
         seen: list[int] = []
         rest: PageRange | None = None
         under_way: list[Future[list[PageJob]]] = []
-        with closing(rendered), ThreadPoolExecutor(PAGES_PER_BATCH) as pool:  # type: ignore[type-var]
+        with closing(rendered), ThreadPoolExecutor(PAGES_PER_BATCH) as pool:
             for page in rendered:
                 if isinstance(page, Unreached):
                     rest = PageRange(page.page, pages.last)
@@ -205,7 +207,7 @@ def jobs_of(document: Document, page: int, image: StoredImage) -> list[PageJob]:
     return [replace(job, task=task) for task in document.tasks]
 
 
-def only(page: PageImage) -> Iterator[Rendered]:
+def only(page: PageImage) -> Generator[Rendered, None, None]:
     yield page
 
 

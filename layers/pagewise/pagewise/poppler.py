@@ -1,0 +1,309 @@
+"""poppler's programs on files that cannot be trusted: few resources, no environment, one page's raster at a time.
+
+pdf2image starts pdfinfo and pdftoppm, as the Qwen-OCR documentation recommends ("Going live"). It takes neither limits
+nor an environment for them and keeps all pages until the last is done, but it can be told where they are. So it is
+shown a folder of guards: shell scripts of the programs' names, which set the limits, clear the environment, and become
+the real program. pdftoppm's guard writes into a named pipe, from which the pages are read while they are made.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import select
+import shlex
+import shutil
+import signal
+import subprocess
+import tempfile
+import time
+from collections.abc import Callable, Generator
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from threading import Thread
+from types import TracebackType
+from typing import Any
+
+from pagewise.encoding import Raster
+from pagewise.errors import Configuration, DocumentRejected, PageUnreadable, Rejection
+from pagewise.model import PageRange
+
+# pdfinfo reads the whole cross-reference table; a large linearised file takes a second or two.
+INSPECT_SECONDS = 30
+# Listing the images of twenty pages takes 10 ms; what takes longer is not worth knowing.
+LIST_SECONDS = 3
+# CPU time of pdftoppm: an invocation has no more (template.yaml, the splitter's Timeout).
+CPU_SECONDS = 300
+# The raster of the largest page is 47 MB; an embedded scan of 81 MP needs 250 MB.
+MEMORY_KILOBYTES = 2_000_000
+# Font caches are the only files they may write: 64 MB in ulimit's blocks of 512 bytes.
+FILE_BLOCKS = 131_072
+PIPE_BYTES = 1024 * 1024  # Linux's largest for an ordinary user: 3 pipefuls a page, not 40
+POLL_SECONDS = 0.05
+# A page of 15.68 MP, the service's limit, in three channels, and then some: what claims more is not read.
+MAX_RASTER_PIXELS = 40_000_000
+PROGRAMS = ("pdftoppm", "pdfinfo", "pdfimages", "pdftotext")
+
+GUARD = """#!/bin/sh
+ulimit -c 0
+ulimit -t {cpu_seconds}
+ulimit -f {file_blocks}
+ulimit -v {memory_kilobytes} 2>/dev/null || : # macOS has none
+{before}
+exec /usr/bin/env -i PATH={path} LC_ALL=C {program} {options} "$@"
+"""
+# pdf2image asks for the version before it renders. The process number leads the pages: what takes too long is ended.
+INTO_THE_PIPE = """case $1 in -v) ;; *) exec >{pipe} && echo $$ ;; esac"""
+
+
+class PageTimedOut(PageUnreadable):
+    def __init__(self, page: int, seconds: float) -> None:
+        super().__init__(f"Page {page} takes longer than {seconds:.0f} seconds to render. Export it more simply.")
+
+
+@dataclass(frozen=True, slots=True)
+class Scale:
+    """How a page is rendered: dots per inch, and whether its crop box bounds it, as in a reader, or its whole sheet."""
+
+    dpi: float
+    cropped: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class PageSize:
+    """Of a page in points: its crop box, and its media box for want of one; `missing` if the file has no such page."""
+
+    width: float = 0.0
+    height: float = 0.0
+    missing: bool = False
+    cropped: bool = True
+
+
+class Poppler:
+    """The programs behind guards, in a folder that goes when this is closed."""
+
+    def __init__(self) -> None:
+        if not (shutil.which("pdftoppm") and shutil.which("pdfinfo")):
+            raise Configuration(
+                "poppler_missing",
+                "pdftoppm and pdfinfo are not on the PATH: add the poppler layer, or install poppler-utils.",
+            )
+        self.folder = tempfile.TemporaryDirectory(prefix="pagewise-poppler-")
+        self.guards = Path(self.folder.name)
+        self.pipe = self.guards / "pages"
+        os.mkfifo(self.pipe, 0o600)
+        for program in PROGRAMS:
+            if found := shutil.which(program):
+                guard = self.guards / program
+                guard.write_text(self.guard(program, found))
+                guard.chmod(0o700)
+
+    def guard(self, program: str, found: str) -> str:
+        return GUARD.format(
+            cpu_seconds=CPU_SECONDS if program == "pdftoppm" else INSPECT_SECONDS,
+            file_blocks=FILE_BLOCKS,
+            memory_kilobytes=MEMORY_KILOBYTES,
+            before=INTO_THE_PIPE.format(pipe=shlex.quote(str(self.pipe))) if program == "pdftoppm" else "",
+            path=shlex.quote(os.defpath),
+            program=shlex.quote(found),
+            options="-box" if program == "pdfinfo" else "",
+        )
+
+    def __enter__(self) -> Poppler:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.folder.cleanup()
+
+    def properties(self, path: Path, password: str | None, pages: PageRange | None = None) -> dict[str, Any]:
+        """What pdfinfo says of a PDF, with each page's boxes if a range is given. Raises DocumentRejected."""
+        from pdf2image import pdfinfo_from_path
+        from pdf2image.exceptions import PDFPageCountError, PDFPopplerTimeoutError, PDFSyntaxError
+
+        try:
+            return dict(
+                pdfinfo_from_path(
+                    str(path),
+                    userpw=password,  # type: ignore[arg-type]
+                    timeout=INSPECT_SECONDS,
+                    first_page=pages.first if pages else 0,
+                    last_page=pages.last if pages else 0,
+                    poppler_path=str(self.guards),
+                )
+            )
+        except PDFPageCountError as error:
+            raise rejection_of(str(error)) from error
+        except PDFPopplerTimeoutError as error:
+            raise DocumentRejected(
+                Rejection.UNREADABLE, f"The PDF could not be read within {INSPECT_SECONDS} seconds. Export it again."
+            ) from error
+        except (PDFSyntaxError, ValueError, OSError) as error:
+            raise DocumentRejected(Rejection.UNREADABLE, "The PDF cannot be read. Export or scan it again.") from error
+
+    def page_sizes(self, path: Path, password: str | None, pages: PageRange) -> dict[int, PageSize]:
+        """The sizes of these pages; of none where pdfinfo cannot list them."""
+        try:
+            return sizes_of(self.properties(path, password, pages))
+        except DocumentRejected:
+            return {}
+
+    def listed(self, program: str, *arguments: str, password: str | None) -> str:
+        """What a listing program prints; nothing if it is not there, or fails, or is slow."""
+        if not (self.guards / program).exists():
+            return ""
+        command = [str(self.guards / program), *(["-upw", password] if password else []), *arguments]
+        with suppress(subprocess.SubprocessError, OSError):
+            done = subprocess.run(
+                command, timeout=LIST_SECONDS, check=True, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+            )
+            return done.stdout.decode("utf-8", "replace")
+        return ""
+
+    def rasters(
+        self, path: Path, pages: PageRange, scale: Scale, password: str | None, page_seconds: float
+    ) -> Generator[Raster, None, None]:
+        """The pages one after the other, as poppler makes them, by one process.
+
+        Raises PageUnreadable in the place of the first page that takes longer than `page_seconds` or that poppler ends
+        at; no process is left behind then, or when the iterator is closed.
+        """
+        stream = Stream(self.pipe, lambda: self.convert(path, pages, scale, password))
+        try:
+            stream.process = int(stream.line(time.monotonic() + INSPECT_SECONDS))
+            for page in pages.numbers():
+                try:
+                    yield stream.raster(time.monotonic() + page_seconds)
+                except TimeoutError:
+                    raise PageTimedOut(page, page_seconds) from None
+                except (EOFError, ValueError, MemoryError) as error:
+                    raise PageUnreadable(f"Page {page} cannot be rendered. Export or scan it again.") from error
+        except (EOFError, ValueError, TimeoutError) as error:
+            raise PageUnreadable(f"Page {pages.first} cannot be rendered. Export or scan it again.") from error
+        finally:
+            stream.close()
+
+    def convert(self, path: Path, pages: PageRange, scale: Scale, password: str | None) -> None:
+        from pdf2image import convert_from_path
+
+        # Nothing is returned: the guard sends what pdf2image would collect into the pipe. Why it failed, if it did, is
+        # of no use: the pipe ends early.
+        with suppress(Exception):
+            convert_from_path(
+                str(path),
+                dpi=scale.dpi,  # type: ignore[arg-type]  # pdftoppm takes fractions
+                first_page=pages.first,
+                last_page=pages.last,
+                userpw=password,  # type: ignore[arg-type]
+                use_cropbox=scale.cropped,
+                poppler_path=str(self.guards),
+            )
+
+
+class Stream:
+    """PPM pictures out of a named pipe, as long as their writer lives."""
+
+    def __init__(self, pipe: Path, write: Callable[[], None]) -> None:
+        # Open for writing, too: else the pipe would end between two writers.
+        self.descriptor = os.open(pipe, os.O_RDWR | os.O_NONBLOCK)
+        with suppress(OSError, AttributeError):
+            fcntl.fcntl(self.descriptor, fcntl.F_SETPIPE_SZ, PIPE_BYTES)
+        self.process: int | None = None
+        self.writer = Thread(target=write, daemon=True)
+        self.writer.start()
+
+    def raster(self, deadline: float) -> Raster:
+        """The next picture. Raises EOFError, TimeoutError, ValueError."""
+        if self.line(deadline) != "P6":
+            raise ValueError("no PPM")
+        width, height = map(int, self.line(deadline).split())
+        self.line(deadline)
+        if not 0 < width * height <= MAX_RASTER_PIXELS:
+            raise ValueError("a picture of no possible size")
+        pixels = bytearray(3 * width * height)
+        self.fill(pixels, deadline)
+        return Raster(width, height, 3, pixels)
+
+    def line(self, deadline: float) -> str:
+        found = bytearray()
+        character = bytearray(1)
+        while character != b"\n" and len(found) < 64:
+            self.fill(character, deadline)
+            found += character
+        return found.decode("ascii", "replace").strip()
+
+    def fill(self, buffer: bytearray, deadline: float) -> None:
+        remaining = memoryview(buffer)
+        while remaining:
+            try:
+                count = os.readv(self.descriptor, [remaining])
+            except BlockingIOError:
+                self.wait(deadline)
+            else:
+                remaining = remaining[count:]
+
+    def wait(self, deadline: float) -> None:
+        """Until there is something to read. Raises EOFError when nothing more can come, TimeoutError."""
+        while True:
+            ended = not self.writer.is_alive()
+            if select.select([self.descriptor], [], [], 0 if ended else POLL_SECONDS)[0]:
+                return
+            if ended:
+                raise EOFError
+            if time.monotonic() > deadline:
+                raise TimeoutError
+
+    def close(self) -> None:
+        """End the writer, wait for it, and leave an empty pipe."""
+        while self.writer.is_alive():
+            self.writer.join(POLL_SECONDS)
+            with suppress(BlockingIOError):
+                said = os.read(self.descriptor, PIPE_BYTES)
+                self.process = self.process or leading_number(said)
+            if self.process and self.writer.is_alive():
+                with suppress(ProcessLookupError):
+                    os.kill(self.process, signal.SIGKILL)
+                self.writer.join(POLL_SECONDS)
+        os.close(self.descriptor)
+
+
+def leading_number(said: bytes) -> int | None:
+    line = said.partition(b"\n")[0]
+    return int(line) if line.isdigit() else None
+
+
+def rejection_of(poppler_says: str) -> DocumentRejected:
+    if "Incorrect password" in poppler_says:
+        return DocumentRejected(
+            Rejection.ENCRYPTED, "The PDF opens only with a password. Upload a copy without one, or name the password."
+        )
+    if "Invalid page count 0" in poppler_says:
+        return DocumentRejected(Rejection.EMPTY, "The PDF has no pages. Export it again.")
+    return DocumentRejected(Rejection.UNREADABLE, "The PDF is damaged beyond reading. Export or scan it again.")
+
+
+def sizes_of(properties: dict[str, Any]) -> dict[int, PageSize]:
+    """Page sizes as `pdfinfo -box` prints them: `Page    3 size: 595.276 x 841.89 pts (A4)`.
+
+    A page that is counted but not to be found has a size of nothing and no boxes. pdftoppm would draw the page before
+    it once more.
+    """
+    sizes: dict[int, PageSize] = {}
+    boxes: dict[int, tuple[float, float]] = {}
+    for name, value in properties.items():
+        words = name.split()
+        if len(words) != 3 or words[0] != "Page" or not words[1].isdecimal():
+            continue
+        numbers = str(value).replace(" x ", " ").split()
+        with suppress(ValueError, IndexError):
+            if words[2] == "size":
+                sizes[int(words[1])] = PageSize(float(numbers[0]), float(numbers[1]))
+            elif words[2] == "MediaBox":
+                left, bottom, right, top = map(float, numbers[:4])
+                boxes[int(words[1])] = abs(right - left), abs(top - bottom)
+    for page, size in sizes.items():
+        if size.width <= 0 or size.height <= 0:
+            sizes[page] = PageSize(*boxes[page], cropped=False) if page in boxes else PageSize(missing=True)
+    return sizes
