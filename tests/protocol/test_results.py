@@ -1,0 +1,365 @@
+"""Replies read as results: the documentation's own examples, what live services leave out or break, and properties."""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pagewise import geometry
+from pagewise.dashscope import answer
+from pagewise.engine import Answer
+from pagewise.errors import ResultUnusable
+from pagewise.geometry import Rect, Scaling, Size
+from pagewise.model import Usage
+from pagewise.openai_compatible import OpenAICompatible
+from pagewise.parsing import output_of, unfenced, unfenced_blocks
+from pagewise.tasks import Task
+from tests.engine.asking import Engine
+from tests.fakes import text_answer
+from tests.protocol.conftest import address, asked, behave, question
+
+PAGE = Size(1470, 1000)
+FIELDS = Task.KEY_INFORMATION_EXTRACTION
+LINES = Task.ADVANCED_RECOGNITION
+
+
+def native(content: dict[str, Any], finish_reason: str = "stop", **usage: int) -> Answer:
+    choice = {"finish_reason": finish_reason, "message": {"role": "assistant", "content": [content]}}
+    return answer({"output": {"choices": [choice]}, "usage": usage, "request_id": "r"})
+
+
+def compatible(text: str) -> Answer:
+    choice = {"index": 0, "finish_reason": "stop", "message": {"role": "assistant", "content": text}}
+    return OpenAICompatible().answer({"id": "chatcmpl-1", "choices": [choice]})
+
+
+def reason(task: Task, said: Answer) -> str:
+    with pytest.raises(ResultUnusable) as raised:
+        output_of(task, said, PAGE)
+    return raised.value.reason
+
+
+DOCUMENTED_WORDS = {
+    "text": '```json\n[{"pos_list": [{"rotate_rect": [740, 374, 599, 1459, 90]}]}```',
+    "ocr_result": {
+        "words_info": [
+            {
+                "rotate_rect": [150, 80, 49, 197, -89],
+                "location": [52, 54, 250, 57, 249, 106, 52, 103],
+                "text": "Audience",
+            },
+            {
+                "rotate_rect": [724, 171, 34, 1346, -89],
+                "location": [51, 146, 1397, 159, 1397, 194, 51, 181],
+                "text": "If you are a system administrator",
+            },
+        ]
+    },
+}
+
+
+def test_the_documented_lines_come_in_the_one_convention_and_as_they_were() -> None:
+    output = output_of(LINES, native(DOCUMENTED_WORDS), PAGE)
+    assert output["text"] == "Audience\nIf you are a system administrator"
+    assert output["lines"][0] == {
+        "text": "Audience",
+        "location": [52, 54, 250, 57, 249, 106, 52, 103],
+        "rotate_rect": [150, 80, 197, 49, 1],
+        "raw": {"location": [52, 54, 250, 57, 249, 106, 52, 103], "rotate_rect": [150, 80, 49, 197, -89]},
+    }
+    assert output["lines"][1]["rotate_rect"] == [724, 171, 1346, 34, 1]
+    assert "repaired" not in output  # the text that lacks a bracket is not asked where words_info is
+
+
+def test_lines_of_a_page_that_was_sent_smaller_are_in_the_pages_own_pixels() -> None:
+    output = output_of(LINES, native(DOCUMENTED_WORDS), Size(735, 500), PAGE)
+    assert output["lines"][0]["location"] == [104, 108, 500, 114, 498, 212, 104, 206]
+    assert output["lines"][0]["rotate_rect"] == [300, 160, 394, 98, 1]
+    assert output["lines"][0]["raw"]["rotate_rect"] == [150, 80, 49, 197, -89]
+
+
+@pytest.mark.parametrize(
+    ("word", "location", "rect"),
+    [
+        ({"rotate_rect": [100, 50, 20, 60, -90]}, [70, 40, 130, 40, 130, 60, 70, 60], [100, 50, 60, 20, 0]),
+        ({"location": [70, 40, 130, 40, 130, 60, 70, 60]}, [70, 40, 130, 40, 130, 60, 70, 60], [100, 50, 60, 20, 0]),
+        # clockwise from the leftmost corner, partly beyond the page's edge
+        ({"location": [-4, 20, 50, -2, 54, 8, 0, 30]}, [-4, 20, 50, -2, 54, 8, 0, 30], [25, 14, 58.3, 10.8, -22.2]),
+        ({"location": None, "rotate_rect": [1, 2, 3]}, None, None),
+        ({"location": "52,54", "rotate_rect": [1, 2, float("nan"), 4, 5]}, None, None),
+        ({}, None, None),
+    ],
+)
+def test_what_the_service_left_out_is_derived_or_stays_out(
+    word: dict[str, Any], location: list[float] | None, rect: list[float] | None
+) -> None:
+    said = native({"text": "", "ocr_result": {"words_info": [{"text": "a", **word}]}})
+    (line,) = output_of(LINES, said, PAGE)["lines"]
+    assert (line["location"], line["rotate_rect"]) == (location, rect)
+
+
+def test_the_compatible_protocols_thousandths_become_pixels() -> None:
+    text = '```json\n[{"pos_list": [{"rotate_rect": [500, 250, 40, 600, -90], "text": "Audience"}]}]\n```'
+    output = output_of(LINES, compatible(text), Size(2000, 1000))
+    (line,) = output["lines"]
+    assert line["text"] == output["text"] == "Audience"
+    assert line["rotate_rect"] == [1000, 250, 1200, 40, 0]
+    assert line["location"] == [400, 230, 1600, 230, 1600, 270, 400, 270]
+    assert line["raw"] == {"rotate_rect": [500, 250, 40, 600, -90]}
+
+
+def test_the_documented_text_lacks_a_bracket_and_is_in_pixels() -> None:
+    output = output_of(LINES, compatible(DOCUMENTED_WORDS["text"]), PAGE)  # type: ignore[arg-type]
+    assert output["repaired"] is True
+    assert output["lines"][0]["rotate_rect"] == [740, 374, 1459, 599, 0]
+
+
+def test_an_empty_page_has_no_lines_and_prose_is_no_list_of_them() -> None:
+    assert output_of(LINES, compatible("```json\n[]\n```"), PAGE) == {"text": "", "lines": []}
+    assert reason(LINES, compatible("I see an invoice.")) == "malformed"
+    assert reason(LINES, compatible('{"title": "Invoice"}')) == "malformed"
+
+
+DOCUMENTED_FIELDS = {
+    "ocr_result": {"kv_result": {"Ride Date": "2013-06-29", "Invoice Code": "null", "Items": [{"Name": "null"}]}},
+    "text": '```json\n{\n    "Ride Date": "2013-06-29"\n}\n```',
+}
+
+
+def test_fields_come_from_kv_result_and_the_string_null_is_null() -> None:
+    output = output_of(FIELDS, native(DOCUMENTED_FIELDS), PAGE)
+    assert output["fields"] == {"Ride Date": "2013-06-29", "Invoice Code": None, "Items": [{"Name": None}]}
+    assert output["text"] == '{\n    "Ride Date": "2013-06-29"\n}'
+
+
+@pytest.mark.parametrize(
+    ("text", "fields", "repaired"),
+    [
+        ('```json\n{"a": "null"}\n```', {"a": None}, False),
+        ('```json\n{"a": 1}', {"a": 1}, False),
+        ('{"a": "b", "c": [1, 2}', {"a": "b", "c": [1, 2]}, True),
+        ('{"a": "b" "c": null}', {"a": "b", "c": None}, True),
+        ("{'Invoice Number': 'xxx',}", {"Invoice Number": "xxx"}, True),
+        ('Here it is:\n```json\n{"a": 1}\n```\nAnything else?', {"a": 1}, False),
+        ('[{"a": 1}]', [{"a": 1}], False),
+    ],
+)
+def test_fields_come_from_the_text_where_kv_result_is_absent(text: str, fields: Any, repaired: bool) -> None:
+    for said in (native({"text": text}), compatible(text)):
+        output = output_of(FIELDS, said, PAGE)
+        assert output["fields"] == fields
+        assert output.get("repaired", False) is repaired
+
+
+@pytest.mark.parametrize("text", ["", "null", "There are no fields.", "42", '"a"', "{"])
+def test_what_is_no_json_is_reported_and_never_guessed(text: str) -> None:
+    assert reason(FIELDS, compatible(text)) == "malformed"
+
+
+def test_the_services_own_cleaned_text_is_preferred() -> None:
+    said = native({"text": "twice twice", "processed_text": "twice"})
+    assert output_of(Task.TEXT_RECOGNITION, said, PAGE) == {"text": "twice"}
+
+
+@pytest.mark.parametrize(
+    ("task", "text", "expected"),
+    [
+        (Task.TABLE_PARSING, "```html\n<table>\n</table>\n```", {"html": "<table>\n</table>"}),
+        (Task.TABLE_PARSING, "```html\n<table></table>", {"html": "<table></table>"}),
+        (
+            Task.TABLE_PARSING,
+            "```html\n<table>1</table>\n```\n\n```html\n<table>2</table>\n```",
+            {"html": "<table>1</table>\n<table>2</table>"},
+        ),
+        (Task.DOCUMENT_PARSING, "```latex\n\\title{A}\n```", {"latex": "\\title{A}"}),
+        (Task.FORMULA_RECOGNITION, "$$\\tilde { Q } ( x )$$", {"latex": "$$\\tilde { Q } ( x )$$"}),
+    ],
+)
+def test_html_and_latex_come_without_their_fences(task: Task, text: str, expected: dict[str, str]) -> None:
+    (inside,) = expected.values()
+    assert output_of(task, compatible(text), PAGE) == {"text": inside, **expected}
+
+
+def test_an_answer_at_the_output_limit_is_truncated_and_a_loop_degenerate() -> None:
+    assert reason(Task.TEXT_RECOGNITION, text_answer("A page that goes on", finish_reason="length")) == "truncated"
+    loop = "Introduction\n" + "and the same again\n" * 300
+    for finish_reason in ("length", "stop"):
+        assert reason(Task.TEXT_RECOGNITION, text_answer(loop, finish_reason=finish_reason)) == "degenerate"
+    cut = loop + "and the sa"
+    assert reason(Task.TEXT_RECOGNITION, text_answer(cut, finish_reason="length")) == "degenerate"
+    table = "<table>\n" + "<tr><td>Total</td><td>0.00</td></tr>\n" * 500
+    assert reason(Task.TABLE_PARSING, text_answer(table, finish_reason="length")) == "degenerate"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Contents\n" + "." * 3_000,
+        "Signature\n" + "_ " * 2_000,
+        "<table>" + "<tr><td></td><td></td></tr>\n" * 200 + "</table>",
+        "Total\n" + "0.00\n" * 60,
+        "x" * 20_000,
+        "\n".join(f"Line {number}" for number in range(2_000)),
+    ],
+)
+def test_rules_empty_cells_and_lists_are_no_loops(text: str) -> None:
+    assert output_of(Task.TEXT_RECOGNITION, text_answer(text), PAGE)["text"] == text
+
+
+@pytest.mark.parametrize(
+    ("usage", "expected"),
+    [
+        ({"input_tokens": 10, "output_tokens": 2, "total_tokens": 12}, Usage(10, 2)),
+        ({"input_tokens": 10, "output_tokens": 2}, Usage(10, 2)),
+        ({"output_tokens": 2, "total_tokens": 12}, Usage(10, 2)),
+        ({"input_tokens": 10, "total_tokens": 12}, Usage(10, 2)),
+        ({"input_tokens": None, "output_tokens": 2}, Usage(0, 2)),
+        ({}, Usage()),
+    ],
+)
+def test_usage_may_lack_parts(usage: dict[str, int], expected: Usage) -> None:
+    assert native({"text": ""}, **usage).usage == expected
+    names = {"input_tokens": "prompt_tokens", "output_tokens": "completion_tokens"}
+    choice = {"finish_reason": "stop", "message": {"content": "a"}}
+    told = {names.get(name, name): count for name, count in usage.items()}
+    assert OpenAICompatible().answer({"choices": [choice], "usage": told}).usage == expected
+
+
+@pytest.mark.parametrize("protocol", ["native", "compatible"])
+@pytest.mark.parametrize(
+    ("behaviour", "task", "expected"),
+    [
+        ("truncated", Task.TEXT_RECOGNITION, "truncated"),
+        ("looping", Task.TEXT_RECOGNITION, "degenerate"),
+        ("fenced", Task.TEXT_RECOGNITION, None),
+        ("unterminated_fence", Task.TABLE_PARSING, None),
+        ("broken_json", FIELDS, None),
+        ("text_only", FIELDS, None),
+        ("text_only", LINES, None),
+        ("bare_usage", Task.TEXT_RECOGNITION, None),
+    ],
+)
+def test_a_misbehaving_engines_answers(
+    canned: Engine, protocol: str, behaviour: str, task: Task, expected: str | None
+) -> None:
+    good = output_of(task, asked(address(canned), question(task), protocol), PAGE)
+    behave(canned, {"name": behaviour})
+    said = asked(address(canned), question(task), protocol)
+    if expected:
+        assert reason(task, said) == expected
+    elif (behaviour, task, protocol) != ("text_only", LINES, "native"):
+        output = output_of(task, said, PAGE)
+        output.pop("repaired", None)
+        assert without_layout(output) == without_layout(good)
+
+
+def without_layout(output: dict[str, Any]) -> dict[str, Any]:
+    """The broken JSON's text stays as it came; what was read from it is compared."""
+    return {name: value for name, value in output.items() if name != "text" or "fields" not in output}
+
+
+# ── Properties ───────────────────────────────────────────────────────────────────────────────────────────────────────
+
+plain = st.text().filter(lambda text: "```" not in text and text.strip("\r\n\x0b\x0c\x1c\x1d\x1e\x85\u2028\u2029 \t"))
+languages = st.sampled_from(["", "json", "html", "latex", "markdown"])
+
+
+@given(plain)
+def test_a_text_without_a_fence_stays_as_it_is(text: str) -> None:
+    assert unfenced(text) == unfenced_blocks(text) == text
+
+
+@given(plain, languages, st.booleans(), st.sampled_from(["\n", ""]))
+def test_an_outer_fence_goes_closed_or_not(text: str, language: str, closed: bool, before: str) -> None:
+    inside = text.strip("\r\n").rstrip()
+    fenced = f"```{language}\n{inside}" + (f"{before}```" if closed else "")
+    assert unfenced(fenced) == inside.strip("\r\n")
+
+
+@given(plain)
+def test_an_inner_fence_is_the_pages_own(text: str) -> None:
+    page = f"Read me\n```sh\n{text}\n```\nThe end"
+    assert unfenced(page) == page
+    first = f"```sh\nls\n```\n{text}"
+    assert unfenced(first) == first
+    assert unfenced(f"```markdown\n{page}\n```") == page
+
+
+sides = st.integers(11, 5_000)
+rects = st.tuples(
+    st.floats(-100, 5_000), st.floats(-100, 5_000), st.floats(1, 3_000), st.floats(1, 3_000), st.floats(-90, 90)
+)
+
+
+def same_corners(one: Rect, other: Rect) -> bool:
+    def sort(rect: Rect) -> list[tuple[float, float]]:
+        return geometry.clockwise(geometry.corners_of(rect))
+
+    return all(min(math.dist(corner, candidate) for candidate in sort(other)) < 0.01 for corner in sort(one))
+
+
+@given(rects)
+def test_the_one_convention_is_the_same_rectangle_whatever_the_services_own(rect: Rect) -> None:
+    cx, cy, width, height, angle = rect
+    told = geometry.longer_side_first(rect)
+    assert told[2] >= told[3]
+    assert -90 < told[4] <= 90
+    assert same_corners(rect, told)
+    swapped = (cx, cy, height, width, angle - 90 if angle > 0 else angle + 90)
+    assert same_corners(geometry.longer_side_first(swapped), told)
+    assert geometry.longer_side_first(told) == told
+
+
+@given(rects)
+def test_corners_and_rectangle_say_the_same(rect: Rect) -> None:
+    corners = geometry.clockwise(geometry.corners_of(rect))
+    assert same_corners(geometry.rect_around(corners), rect)
+    nearest = min(x + y for x, y in corners)
+    assert corners[0][0] + corners[0][1] == nearest
+    around = geometry.clockwise([corners[2], corners[1], corners[0], corners[3]])  # the other way round
+    assert [pytest.approx(corner) for corner in corners] == around or len(set(corners)) < 4 or ties(corners)
+
+
+def ties(corners: list[tuple[float, float]]) -> bool:
+    sums = sorted(x + y for x, y in corners)
+    return sums[1] - sums[0] < 1e-6
+
+
+@given(rects, sides, sides)
+def test_thousandths_and_pixels_are_inverse(rect: Rect, width: int, height: int) -> None:
+    size = Size(width, height)
+    assert geometry.in_pixels(geometry.in_thousandths(rect, size), size) == pytest.approx(rect)
+
+
+@given(rects, sides, sides, sides, sides)
+def test_scaling_keeps_the_centre_and_whole_scaling_keeps_all(rect: Rect, a: int, b: int, c: int, d: int) -> None:
+    scaling = Scaling.between(Size(a, b), Size(c, d))
+    scaled = scaling.rect(rect)
+    assert scaled[:2] == pytest.approx((rect[0] * c / a, rect[1] * d / b), abs=1e-3)
+    assert Scaling.between(Size(a, b), Size(a, b)).rect(rect) == rect
+    twice = Scaling.between(Size(a, b), Size(2 * a, 2 * b)).rect(geometry.longer_side_first(rect))
+    assert twice[2:4] == pytest.approx(tuple(2 * side for side in geometry.longer_side_first(rect)[2:4]))
+
+
+@given(
+    st.recursive(
+        st.none() | st.booleans() | st.integers() | st.text(),
+        lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+    )
+)
+def test_hostile_replies_are_results_or_typed_errors(value: Any) -> None:
+    for task in (LINES, FIELDS, Task.TEXT_RECOGNITION):
+        for said in (
+            replace(text_answer(json.dumps(value)), words=value),
+            replace(text_answer(json.dumps(value)), fields=value),
+        ):
+            try:
+                output_of(task, said, PAGE)
+            except ResultUnusable:
+                continue
