@@ -1,7 +1,7 @@
 """How far each document is, told by the published events alone."""
 
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
@@ -26,6 +26,7 @@ class Account:
     reason: str = ""
     accepted: float | None = None
     ended: float | None = None
+    failures: Counter[str] = field(default_factory=Counter)  # of page jobs, by task and reason
     receipt: dict[str, str] = field(default_factory=dict)
     moments: deque[float] = field(default_factory=lambda: deque(maxlen=RECENT_JOBS))  # of the last page jobs
 
@@ -48,6 +49,7 @@ class Account:
                 self.moments.append(time.monotonic())
             case "PageFailed":
                 self.failed += 1
+                self.failures[f"{detail['task']}: {detail['reason']}: {detail['message']}"] += 1
                 self.moments.append(time.monotonic())
             case "PageCompleted":
                 self.pages_done += 1
