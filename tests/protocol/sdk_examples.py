@@ -14,6 +14,7 @@ import json
 import os
 import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -81,9 +82,7 @@ def dashscope_examples(address: str, file: Path, url: str) -> dict[str, Callable
         reply = await dashscope.AioMultiModalConversation.call(api_key=KEY, model=MODEL, messages=messages, **options)
         return shown(reply)
 
-    examples: dict[str, Callable[[], Any]] = {
-        task: (lambda task=task: ask(image, ocr_options={"task": task})) for task in TASKS
-    }
+    examples: dict[str, Callable[[], Any]] = {task: partial(ask, image, ocr_options={"task": task}) for task in TASKS}
     schema = {"task": "key_information_extraction", "task_config": {"result_schema": SCHEMA}}
     return examples | {
         "key_information_extraction, custom": lambda: ask(image, ocr_options=schema),
@@ -146,9 +145,7 @@ def openai_examples(address: str, file: Path, url: str) -> dict[str, Callable[[]
         text = "".join(chunk.choices[0].delta.content or "" for chunk in chunks if chunk.choices)
         return {"status": 200, "text": text, "usage": chunks[-1].usage.model_dump()}
 
-    tasks: dict[str, Callable[[], Any]] = {
-        task: (lambda task=task: ask(image, prompt_of(Task(task)))) for task in TASKS
-    }
+    tasks: dict[str, Callable[[], Any]] = {task: partial(ask, image, prompt_of(Task(task))) for task in TASKS}
     return tasks | {
         "key_information_extraction, custom": lambda: ask(image, prompt_of(Task("key_information_extraction"), SCHEMA)),
         "key_information_extraction, full": lambda: ask(image, prompt_of(Task("key_information_extraction"))),

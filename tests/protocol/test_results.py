@@ -29,8 +29,8 @@ FIELDS = Task.KEY_INFORMATION_EXTRACTION
 LINES = Task.ADVANCED_RECOGNITION
 
 
-def native(content: dict[str, Any], finish_reason: str = "stop", **usage: int) -> Answer:
-    choice = {"finish_reason": finish_reason, "message": {"role": "assistant", "content": [content]}}
+def native(content: dict[str, Any], usage: dict[str, Any] | None = None) -> Answer:
+    choice = {"finish_reason": "stop", "message": {"role": "assistant", "content": [content]}}
     return answer({"output": {"choices": [choice]}, "usage": usage, "request_id": "r"})
 
 
@@ -224,7 +224,7 @@ def test_rules_empty_cells_and_lists_are_no_loops(text: str) -> None:
     ],
 )
 def test_usage_may_lack_parts(usage: dict[str, int], expected: Usage) -> None:
-    assert native({"text": ""}, **usage).usage == expected
+    assert native({"text": ""}, usage).usage == expected
     names = {"input_tokens": "prompt_tokens", "output_tokens": "completion_tokens"}
     choice = {"finish_reason": "stop", "message": {"content": "a"}}
     told = {names.get(name, name): count for name, count in usage.items()}

@@ -72,7 +72,7 @@ class Recognize:
         try:
             result = await self.recognized(job, attempts, deadline)
         except (Throttled, Configuration) as error:
-            await asyncio.to_thread(self.put_off, job, attempts, error)
+            await asyncio.to_thread(self.postpone, job, attempts - 1, error)
             return None
         except (Permanent, Transient) as error:
             if isinstance(error, Transient) and attempts < self.settings.max_attempts:
@@ -80,17 +80,17 @@ class Recognize:
             return await asyncio.to_thread(self.accounting.fail, document, job.page, job.task, error, attempts)
         return await asyncio.to_thread(self.accounting.save, document, result)
 
-    def put_off(self, job: PageJob, attempts: int, error: Throttled | Configuration) -> None:
-        """A fresh message takes the job's place, with its attempts before this one: waiting costs none.
-
-        Under a wrong configuration nothing will work until an operator acts: tell, and keep the job.
-        """
+    def postpone(self, job: PageJob, attempts: int, error: Throttled | Configuration) -> None:
+        """Keep a page job that is not to blame; under a wrong configuration, tell: nothing works until someone acts."""
         stopped = isinstance(error, Configuration)
-        seconds = CONFIGURATION_WAIT if stopped else self.wait(error, attempts)
-        self.queues.defer(replace(job, earlier_attempts=attempts - 1), seconds)
+        self.put_off(job, attempts, CONFIGURATION_WAIT if stopped else self.wait(error, attempts + 1))
         if stopped:
             suspended = recognition_suspended(job.document_id, job.task, error.reason, error.message, self.clock.now())
             self.accounting.publisher.publish([suspended])
+
+    def put_off(self, job: PageJob, attempts: int, seconds: float) -> None:
+        """A fresh message takes the job's place, with its attempts so far: waiting costs none."""
+        self.queues.defer(replace(job, earlier_attempts=attempts), seconds)
 
     async def recognized(self, job: PageJob, attempts: int, deadline: float) -> Result:
         began = time.monotonic()
