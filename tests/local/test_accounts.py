@@ -40,6 +40,10 @@ def completed(name: str, status: str, recognized: int, failed: int) -> Published
     return event("DocumentCompleted", name, status=status, pages=2, page_jobs=jobs, receipt=RECEIPT)
 
 
+def page_failed(name: str) -> PublishedEvent:
+    return event("PageFailed", name, task="multi_lan", reason="truncated", message="The text is too long.")
+
+
 @pytest.fixture
 def accounts() -> Accounts:
     accounts = Accounts([document("a.pdf"), document("b.pdf")])
@@ -48,7 +52,7 @@ def accounts() -> Accounts:
 
 
 def test_page_jobs_and_pages_are_counted(accounts: Accounts) -> None:
-    accounts.record([accepted("a.pdf"), event("PageRecognized", "a.pdf"), event("PageFailed", "a.pdf")])
+    accounts.record([accepted("a.pdf"), event("PageRecognized", "a.pdf"), page_failed("a.pdf")])
     [moved] = accounts.record([event("PageCompleted", "a.pdf")])
     assert (moved.expected, moved.done, moved.failed, moved.pages_done) == (4, 2, 1, 1)
     assert len(accounts.open()) == 2
@@ -105,3 +109,8 @@ def test_without_a_terminal_there_are_plain_lines_and_a_table(accounts: Accounts
     [row] = [line.split() for line in shown.splitlines() if line.strip().startswith("a.pdf") and "0.0100" in line]
     assert row[:7] == ["a.pdf", "complete", "2", "4", "0", "7", "0.0100"]
     assert reasons(accounts.all) == ["b.pdf: empty: The file is empty."]
+
+
+def test_each_reason_of_a_failure_is_told_once(accounts: Accounts) -> None:
+    accounts.record([accepted("a.pdf"), page_failed("a.pdf"), page_failed("a.pdf")])
+    assert reasons(accounts.all) == ["a.pdf: 2 pages, multi_lan: truncated: The text is too long."]
