@@ -1,0 +1,84 @@
+"""`make run` as its user meets it: the project's samples through the embedded engine, exit codes, what it leaves."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from local.stack import ROOT
+from tests.pictures import picture
+
+PYTHON = ROOT / ".venvs/local/bin/python"
+EXPECTED = ROOT / "tests/samples"
+SAMPLES = sorted((ROOT / "events/samples").iterdir())
+
+
+def run(*arguments: object) -> subprocess.CompletedProcess[str]:
+    variables = {name: value for name, value in os.environ.items() if not name.startswith("QWEN_")}
+    return subprocess.run(
+        [PYTHON, "-m", "local", "run", *map(str, arguments)],
+        cwd=ROOT,
+        env={**variables, "PYTHONPATH": "layers/pagewise:."},
+        capture_output=True,
+        text=True,
+        timeout=180,
+        check=False,
+    )
+
+
+@pytest.fixture(scope="module")
+def samples(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[subprocess.CompletedProcess[str], Path]]:
+    output = tmp_path_factory.mktemp("out")
+    yield run("--out", output), output
+
+
+def test_the_samples_are_recognized_completely(samples: tuple[subprocess.CompletedProcess[str], Path]) -> None:
+    done, output = samples
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert {folder.name for folder in output.iterdir()} == {sample.name for sample in SAMPLES} | {"logs"}
+
+
+@pytest.mark.parametrize("sample", SAMPLES, ids=lambda sample: sample.name)
+def test_a_sample_s_text_has_what_a_reader_sees(
+    samples: tuple[subprocess.CompletedProcess[str], Path], sample: Path
+) -> None:
+    folder = samples[1] / sample.name
+    receipt = json.loads((folder / "receipt.json").read_text())
+    truth = json.loads((EXPECTED / f"{sample.stem}.expected.json").read_text())
+    assert receipt["pages"] == len(list((folder / "pages").glob("*.png")))
+    missing = [
+        string
+        for page in truth["pages"]
+        for string in page["contains"]
+        if squeezed(string) not in squeezed((folder / f"results/{page['page']:04}.text_recognition.txt").read_text())
+    ]
+    assert missing == []
+
+
+def squeezed(text: str) -> str:
+    return "".join(text.split())
+
+
+def test_failed_and_rejected_documents_are_told_by_the_exit_code(tmp_path: Path) -> None:
+    documents = tmp_path / "documents"
+    documents.mkdir()
+    (documents / "formula.png").write_bytes(picture())
+    formula = run("--doc", documents, "--tasks", "formula_recognition", "--out", tmp_path / "formula")
+    assert formula.returncode == 1, formula.stdout + formula.stderr
+    assert "can't recognize formulas" in formula.stdout
+    (documents / "bad.pdf").write_text("no document")
+    both = run("--doc", documents, "--out", tmp_path / "both")
+    assert both.returncode == 2, both.stdout + both.stderr
+    assert json.loads((tmp_path / "both/bad.pdf/receipt.json").read_text())["reason"] == "unsupported_type"
+
+
+def test_what_cannot_be_run_is_said_in_one_sentence(tmp_path: Path) -> None:
+    missing = run("--doc", tmp_path / "missing.pdf", "--out", tmp_path / "out")
+    assert missing.returncode == 3
+    assert "missing.pdf does not exist" in missing.stdout + missing.stderr
+    assert not (tmp_path / "out").exists()
