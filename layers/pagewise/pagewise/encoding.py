@@ -99,7 +99,7 @@ def best_filter(raster: Raster) -> int:
     if raster.height <= SAMPLE_BANDS * SAMPLE_LINES:
         sample = raster
     else:
-        starts = [(2 * band + 1) * raster.height // (2 * SAMPLE_BANDS) for band in range(SAMPLE_BANDS)]
+        starts = [band * (raster.height - SAMPLE_LINES) // (SAMPLE_BANDS - 1) for band in range(SAMPLE_BANDS)]
         pixels = b"".join(raster.pixels[line * length : (line + SAMPLE_LINES) * length] for line in starts)
         sample = Raster(raster.width, SAMPLE_BANDS * SAMPLE_LINES, raster.channels, pixels)
     picture = sample.image()

@@ -3,7 +3,8 @@
 pdf2image starts pdfinfo and pdftoppm, as the Qwen-OCR documentation recommends ("Going live"). It takes neither limits
 nor an environment for them and keeps all pages until the last is done, but it can be told where they are. So it is
 shown a folder of guards: shell scripts of the programs' names, which set the limits, clear the environment, and become
-the real program. pdftoppm's guard writes into a named pipe, from which the pages are read while they are made.
+the real program. And where pdftoppm is to write its pages, it finds named pipes, one for each page: a page is read,
+raw, as soon as it is done. (Its standard output would keep the end of a page back until the next one is done.)
 """
 
 from __future__ import annotations
@@ -53,8 +54,8 @@ ulimit -v {memory_kilobytes} 2>/dev/null || : # macOS has none
 {before}
 exec /usr/bin/env -i PATH={path} LC_ALL=C {program} {options} "$@"
 """
-# pdf2image asks for the version before it renders. The process number leads the pages: what takes too long is ended.
-INTO_THE_PIPE = """case $1 in -v) ;; *) exec >{pipe} && echo $$ ;; esac"""
+# Which process renders, to end it. Before it renders, pdf2image asks for the version.
+TELL_THE_PROCESS = """case $1 in -v) ;; *) echo $$ >{pipe} ;; esac"""
 
 
 class PageTimedOut(PageUnreadable):
@@ -91,8 +92,8 @@ class Poppler:
             )
         self.folder = tempfile.TemporaryDirectory(prefix="pagewise-poppler-")
         self.guards = Path(self.folder.name)
-        self.pipe = self.guards / "pages"
-        os.mkfifo(self.pipe, 0o600)
+        self.process_pipe = self.guards / "process"
+        os.mkfifo(self.process_pipe, 0o600)
         for program in PROGRAMS:
             if found := shutil.which(program):
                 guard = self.guards / program
@@ -104,7 +105,7 @@ class Poppler:
             cpu_seconds=CPU_SECONDS if program == "pdftoppm" else INSPECT_SECONDS,
             file_blocks=FILE_BLOCKS,
             memory_kilobytes=MEMORY_KILOBYTES,
-            before=INTO_THE_PIPE.format(pipe=shlex.quote(str(self.pipe))) if program == "pdftoppm" else "",
+            before=TELL_THE_PROCESS.format(pipe=shlex.quote(str(self.process_pipe))) if program == "pdftoppm" else "",
             path=shlex.quote(os.defpath),
             program=shlex.quote(found),
             options="-box" if program == "pdfinfo" else "",
@@ -163,33 +164,47 @@ class Poppler:
         return ""
 
     def rasters(
-        self, path: Path, pages: PageRange, scale: Scale, password: str | None, page_seconds: float
+        self,
+        path: Path,
+        document_pages: int,
+        scale: Scale,
+        pages: PageRange,
+        *,
+        password: str | None,
+        page_seconds: float,
     ) -> Generator[Raster, None, None]:
         """The pages one after the other, as poppler makes them, by one process.
 
         Raises PageUnreadable in the place of the first page that takes longer than `page_seconds` or that poppler ends
         at; no process is left behind then, or when the iterator is closed.
         """
-        stream = Stream(self.pipe, lambda: self.convert(path, pages, scale, password))
-        try:
-            stream.process = int(stream.line(time.monotonic() + INSPECT_SECONDS))
-            for page in pages.numbers():
-                try:
-                    yield stream.raster(time.monotonic() + page_seconds)
-                except TimeoutError:
-                    raise PageTimedOut(page, page_seconds) from None
-                except (EOFError, ValueError, MemoryError) as error:
-                    raise PageUnreadable(f"Page {page} cannot be rendered. Export or scan it again.") from error
-        except (EOFError, ValueError, TimeoutError) as error:
-            raise PageUnreadable(f"Page {pages.first} cannot be rendered. Export or scan it again.") from error
-        finally:
-            stream.close()
+        with tempfile.TemporaryDirectory(dir=self.guards) as folder:
+            # pdftoppm numbers with as many digits as the document's last page has.
+            digits = len(str(document_pages))
+            pipes = {page: Path(folder) / f"page-{page:0{digits}}.ppm" for page in pages.numbers()}
+            for pipe in pipes.values():
+                os.mkfifo(pipe, 0o600)
+            writer = Writer(self.process_pipe, lambda: self.convert(path, pages, scale, password, folder))
+            try:
+                writer.await_start(time.monotonic() + INSPECT_SECONDS)
+                for page, pipe in pipes.items():
+                    yield self.raster(writer, page, pipe, page_seconds)
+            finally:
+                writer.close()
 
-    def convert(self, path: Path, pages: PageRange, scale: Scale, password: str | None) -> None:
+    def raster(self, writer: Writer, page: int, pipe: Path, seconds: float) -> Raster:
+        try:
+            with Pipe(pipe, writer) as reader:
+                return reader.raster(time.monotonic() + seconds)
+        except TimeoutError:
+            raise PageTimedOut(page, seconds) from None
+        except (EOFError, ValueError, MemoryError) as error:
+            raise PageUnreadable(f"Page {page} cannot be rendered. Export or scan it again.") from error
+
+    def convert(self, path: Path, pages: PageRange, scale: Scale, password: str | None, folder: str) -> None:
         from pdf2image import convert_from_path
 
-        # Nothing is returned: the guard sends what pdf2image would collect into the pipe. Why it failed, if it did, is
-        # of no use: the pipe ends early.
+        # Why it failed, if it did, is of no use: a page's pipe stays empty.
         with suppress(Exception):
             convert_from_path(
                 str(path),
@@ -199,23 +214,68 @@ class Poppler:
                 userpw=password,  # type: ignore[arg-type]
                 use_cropbox=scale.cropped,
                 poppler_path=str(self.guards),
+                output_folder=folder,
+                output_file=(name for name in ["page"]),
+                paths_only=True,
             )
 
 
-class Stream:
-    """PPM pictures out of a named pipe, as long as their writer lives."""
+class Writer:
+    """A thread in which pdf2image waits for pdftoppm, and the number of pdftoppm's process."""
 
-    def __init__(self, pipe: Path, write: Callable[[], None]) -> None:
-        # Open for writing, too: else the pipe would end between two writers.
+    def __init__(self, process_pipe: Path, write: Callable[[], None]) -> None:
+        self.process: int | None = None
+        self.thread = Thread(target=write, daemon=True)
+        self.process_pipe = Pipe(process_pipe, self)
+        self.thread.start()
+
+    def await_start(self, deadline: float) -> None:
+        """Raises PageUnreadable if it ends before, or is not there in time."""
+        try:
+            self.process = int(self.process_pipe.line(deadline))
+        except (EOFError, TimeoutError, ValueError) as error:
+            raise PageUnreadable("The page cannot be rendered. Export or scan it again.") from error
+
+    def is_alive(self) -> bool:
+        return self.thread.is_alive()
+
+    def close(self) -> None:
+        """Let it end, which takes no time after the last page; else end it."""
+        self.thread.join(POLL_SECONDS)
+        while self.thread.is_alive():
+            if self.process is None:
+                with suppress(PageUnreadable):
+                    self.await_start(time.monotonic())
+            else:
+                with suppress(ProcessLookupError):
+                    os.kill(self.process, signal.SIGKILL)
+            self.thread.join(POLL_SECONDS)
+        self.process_pipe.close()
+
+
+class Pipe:
+    """What comes out of a named pipe while there is a writer."""
+
+    def __init__(self, pipe: Path, writer: Writer) -> None:
+        # Open for writing, too: it has no end then before the writer has come.
         self.descriptor = os.open(pipe, os.O_RDWR | os.O_NONBLOCK)
+        self.writer = writer
+
+    def __enter__(self) -> Pipe:
         with suppress(OSError, AttributeError):
             fcntl.fcntl(self.descriptor, fcntl.F_SETPIPE_SZ, PIPE_BYTES)
-        self.process: int | None = None
-        self.writer = Thread(target=write, daemon=True)
-        self.writer.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        os.close(self.descriptor)
 
     def raster(self, deadline: float) -> Raster:
-        """The next picture. Raises EOFError, TimeoutError, ValueError."""
+        """A picture in PPM. Raises EOFError, TimeoutError, ValueError."""
         if self.line(deadline) != "P6":
             raise ValueError("no PPM")
         width, height = map(int, self.line(deadline).split())
@@ -254,24 +314,6 @@ class Stream:
                 raise EOFError
             if time.monotonic() > deadline:
                 raise TimeoutError
-
-    def close(self) -> None:
-        """End the writer, wait for it, and leave an empty pipe."""
-        while self.writer.is_alive():
-            self.writer.join(POLL_SECONDS)
-            with suppress(BlockingIOError):
-                said = os.read(self.descriptor, PIPE_BYTES)
-                self.process = self.process or leading_number(said)
-            if self.process and self.writer.is_alive():
-                with suppress(ProcessLookupError):
-                    os.kill(self.process, signal.SIGKILL)
-                self.writer.join(POLL_SECONDS)
-        os.close(self.descriptor)
-
-
-def leading_number(said: bytes) -> int | None:
-    line = said.partition(b"\n")[0]
-    return int(line) if line.isdigit() else None
 
 
 def rejection_of(poppler_says: str) -> DocumentRejected:

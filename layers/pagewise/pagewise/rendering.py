@@ -12,6 +12,7 @@ from collections.abc import Callable, Generator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass
+from functools import partial
 from itertools import groupby
 from pathlib import Path
 
@@ -95,7 +96,7 @@ class Renderer:
         unreached.
         """
         if contents.format == "PDF":
-            sources = self.pdf_pages(path, pages, password, deadline)
+            sources = self.pdf_pages(path, contents, pages, password, deadline)
         else:
             sources = self.image_pages(path, contents, pages, deadline)
         # One core renders; the others encode what it has rendered. Pillow and igzip let other threads run.
@@ -124,7 +125,7 @@ class Renderer:
                 yield constant(decoded) if isinstance(decoded, PageImage) else self.finishing(page, decoded)
 
     def pdf_pages(
-        self, path: Path, pages: PageRange, password: str | None, deadline: float
+        self, path: Path, contents: Contents, pages: PageRange, password: str | None, deadline: float
     ) -> Generator[Callable[[], Rendered], None, None]:
         with Poppler() as poppler:
             sizes = poppler.page_sizes(path, password, pages)
@@ -134,8 +135,10 @@ class Renderer:
                 if scale is None:
                     yield from (constant(missing(page)) for page in run)
                     continue
-                todo = PageRange(run[0], run[-1])
-                for page, raster in self.rasters(poppler, path, todo, scale, password, deadline):
+                draw = partial(
+                    poppler.rasters, path, contents.pages, scale, password=password, page_seconds=self.page_seconds
+                )
+                for page, raster in self.rasters(draw, PageRange(run[0], run[-1]), deadline):
                     if isinstance(raster, Raster):
                         yield self.finishing(page, raster)
                     elif raster is None:
@@ -145,13 +148,7 @@ class Renderer:
                         yield constant(LostPage(page, raster))
 
     def rasters(
-        self,
-        poppler: Poppler,
-        path: Path,
-        pages: PageRange,
-        scale: Scale,
-        password: str | None,
-        deadline: float,
+        self, draw: Callable[[PageRange], Generator[Raster, None, None]], pages: PageRange, deadline: float
     ) -> Generator[tuple[int, Raster | PageUnreadable | None], None, None]:
         """Each page's raster, or why there is none; None where the time is not enough, and no page after it.
 
@@ -162,7 +159,7 @@ class Renderer:
         while page <= pages.last:
             first, last = page, page if alone else pages.last
             alone = False
-            with closing(poppler.rasters(path, PageRange(first, last), scale, password, self.page_seconds)) as rasters:
+            with closing(draw(PageRange(first, last))) as rasters:
                 try:
                     while page <= last:
                         if time.monotonic() + self.page_seconds > deadline:
@@ -187,11 +184,14 @@ class Renderer:
         inches = size.width / POINTS_PER_INCH, size.height / POINTS_PER_INCH
         dpi = min(self.dpi, math.sqrt(self.max_pixels / (inches[0] * inches[1])))
         dpi = min(dpi, max(limits.EIGHT_K) / max(inches), min(limits.EIGHT_K) / min(inches))
-        dpi = math.floor(100 * max(dpi, limits.MIN_SIDE / min(inches))) / 100
+        dpi = max(dpi, limits.MIN_SIDE / min(inches))
         # pdftoppm counts a pixel that the page only begins.
-        while dpi > 1 and math.ceil(inches[0] * dpi) * math.ceil(inches[1] * dpi) > self.max_pixels:
-            dpi = round(dpi - 0.01 - dpi / 10_000, 2)
+        while not self.fits(pixels := [math.ceil(side * dpi) for side in inches]) and min(pixels) > limits.MIN_SIDE:
+            dpi = float(f"{0.9998 * dpi:.6g}")
         return Scale(dpi, size.cropped)
+
+    def fits(self, pixels: list[int]) -> bool:
+        return math.prod(pixels) <= self.max_pixels and not limits.exceeds(limits.EIGHT_K, *pixels)
 
     def finishing(self, page: int, raster: Raster) -> Callable[[], Rendered]:
         def finish() -> Rendered:

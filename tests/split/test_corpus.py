@@ -1,0 +1,48 @@
+"""Every file of the corpus ends as its manifest says."""
+
+from __future__ import annotations
+
+import io
+import re
+
+import pytest
+from PIL import Image
+
+from pagewise import limits
+from pagewise.model import Document, DocumentStatus
+from pagewise.rendering import Renderer
+from pagewise.settings import SplitSettings
+from tests.split.corpus import Expected, manifest
+from tests.unit.conftest import Pagewise
+
+MANIFEST = manifest()
+# Pages that would take long at 200 dpi, and what no reader but pdfium ends: enough of it is seen in this time.
+LONG = {"B09", "B10"}
+SECONDS = 4.0
+
+
+def split(pagewise: Pagewise, content: bytes, dpi: float = 100, **metadata: str) -> Document:
+    pagewise.settings = SplitSettings(pages_per_range=400, renderer=Renderer(dpi=dpi, page_seconds=SECONDS))
+    return pagewise.split.upload(pagewise.upload(content, **metadata))
+
+
+@pytest.mark.skipif(not MANIFEST, reason="the corpus is not there")
+@pytest.mark.parametrize("expected", MANIFEST, ids=lambda expected: expected.name)
+def test_a_file_ends_as_the_manifest_says(expected: Expected, pagewise: Pagewise) -> None:
+    document = split(pagewise, expected.path.read_bytes(), 50 if expected.name in LONG else 100)
+    got = document.reason if document.status is DocumentStatus.REJECTED else f"{document.pages} pages"
+    assert got in expected.outcomes
+    if document.status is DocumentStatus.REJECTED:
+        assert "." in str(document.message)
+        assert re.search(r"(Upload|Export|Scan|scan|Cut|name the password)", str(document.message)), document.message
+        return
+    pages = [job.page for job in pagewise.queues.jobs]
+    assert pages == list(range(1, document.pages + 1))
+    for job in pagewise.queues.jobs:
+        content = pagewise.pages.objects[job.image.key]
+        kind = "JPEG" if job.image.media_type == "image/jpeg" else "PNG"
+        limits.check(job.image.width, job.image.height, kind, len(content), by_url=True)
+        with Image.open(io.BytesIO(content)) as image:
+            image.load()
+            assert (image.format, image.size) == (kind, (job.image.width, job.image.height))
+            assert image.mode in {"1", "L", "RGB"}
