@@ -266,7 +266,7 @@ def without_layout(output: dict[str, Any]) -> dict[str, Any]:
 
 # ── Properties ───────────────────────────────────────────────────────────────────────────────────────────────────────
 
-plain = st.text().filter(lambda text: "```" not in text and text.strip("\r\n\x0b\x0c\x1c\x1d\x1e\x85\u2028\u2029 \t"))
+plain = st.text().filter(lambda text: "```" not in text and text.strip())
 languages = st.sampled_from(["", "json", "html", "latex", "markdown"])
 
 
