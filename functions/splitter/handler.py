@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 from aws_lambda_powertools.metrics import MetricUnit
@@ -22,17 +23,26 @@ processor = BatchProcessor(event_type=EventType.SQS, raise_on_entire_batch_failu
 @tracer.capture_lambda_handler(capture_response=False)
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any] | None:
     if any("s3" in record for record in event.get("Records", [])):
-        split_uploads(event)
+        split_uploads(event, deadline_of(context))
         return None
-    return dict(process_partial_response(event, split_range, processor, context))
+
+    def split_record(record: SQSRecord) -> None:
+        split_range(record, deadline_of(context))
+
+    return dict(process_partial_response(event, split_record, processor, context))
 
 
-def split_uploads(event: dict[str, Any]) -> None:
+def deadline_of(context: LambdaContext) -> float:
+    """Until then pages are rendered; what is left after it serves to store them and to queue the rest."""
+    return time.monotonic() + context.get_remaining_time_in_millis() / 1000 - wiring.RESERVED_SECONDS
+
+
+def split_uploads(event: dict[str, Any], deadline: float) -> None:
     """Every upload is tried; one failure makes Lambda deliver the event again, which repeats only what is not done."""
     failures: list[Exception] = []
     for upload in uploads_of(event):
         try:
-            document = wiring.split().upload(upload)
+            document = wiring.split().upload(upload, deadline)
             facts = {
                 "document": document.id,
                 "status": document.status,
@@ -49,8 +59,8 @@ def split_uploads(event: dict[str, Any]) -> None:
         raise failures[0]
 
 
-def split_range(record: SQSRecord) -> None:
+def split_range(record: SQSRecord, deadline: float) -> None:
     document_id, pages = load_range(record.body)
     logger.info("splitting range", extra={"document": document_id, "first": pages.first, "last": pages.last})
-    wiring.split().page_range(document_id, pages)
+    wiring.split().page_range(document_id, pages, deadline)
     metrics.add_metric("RangesSplit", MetricUnit.Count, 1)
