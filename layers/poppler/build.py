@@ -2,7 +2,7 @@
 
     python3 build.py ARTIFACTS_DIR [--architecture arm64]
 
-    bin/pdftoppm, bin/pdfinfo   wrapper.sh: /opt/bin is on Lambda's PATH
+    bin/pdftoppm, bin/pdfinfo … wrapper.sh: /opt/bin is on Lambda's PATH
     poppler/bin                 the programs
     poppler/lib                 every library they need with the loader; not /opt/lib, where the runtime would load them
     poppler/share               poppler-data, fonts.conf, fonts/
@@ -22,7 +22,7 @@ import tempfile
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
-PROGRAMS = ("pdftoppm", "pdfinfo")
+PROGRAMS = ("pdftoppm", "pdfinfo", "pdfimages", "pdftotext")
 
 # fonts-urw-base35: the metric twins of PDF's standard 14 fonts and of PostScript's 35; 3.3 MB as OpenType.
 # fonts-wqy-microhei: Chinese, Japanese and Korean in one font of 5 MB. fonts-droid-fallback has 3 of 11,172 Hangul.

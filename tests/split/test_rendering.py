@@ -18,7 +18,7 @@ from pagewise.poppler import PageSize
 from pagewise.rendering import Renderer, inspect
 from tests.split.corpus import original
 from tests.split.documents import page as page_object
-from tests.split.documents import stream, text_pdf
+from tests.split.documents import scan, stream, text_pdf
 
 
 def pages_of(path: Path, renderer: Renderer, pages: PageRange | None = None) -> list[PageImage]:
@@ -87,6 +87,24 @@ def test_no_page_breaks_a_limit_that_a_scale_can_keep(width: float, height: floa
     if max(width, height) < min(limits.MAX_ASPECT_RATIO, largest / 200) * min(width, height):
         assert pixels[0] * pixels[1] <= largest
         assert not limits.exceeds(limits.EIGHT_K, *pixels)
+
+
+@pytest.mark.parametrize(
+    ("content", "size"),
+    [
+        (scan(300, 400, "216 288"), (300, 400)),  # 100 dpi
+        (scan(1200, 1600, "216 288"), (600, 800)),  # 400 dpi, and the setting says 200
+        (scan(300, 400, "216 288", "BT /F 6 Tf 20 30 Td (Small print) Tj ET"), (600, 800)),
+    ],
+    ids=["a coarse scan", "a fine scan", "a coarse background"],
+)
+def test_a_scan_is_not_rendered_beyond_its_own_resolution(
+    content: bytes, size: tuple[int, int], tmp_path: Path
+) -> None:
+    path = tmp_path / "scan.pdf"
+    path.write_bytes(content)
+    (page,) = pages_of(path, Renderer(dpi=200))
+    assert (page.width, page.height) == size
 
 
 def test_pages_of_different_sizes_and_turns_keep_their_order(tmp_path: Path) -> None:

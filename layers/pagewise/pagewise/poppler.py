@@ -18,7 +18,7 @@ import signal
 import subprocess
 import tempfile
 import time
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -44,6 +44,7 @@ PIPE_BYTES = 1024 * 1024  # Linux's largest for an ordinary user: 3 pipefuls a p
 POLL_SECONDS = 0.05
 # A page of 15.68 MP, the service's limit, in three channels, and then some: what claims more is not read.
 MAX_RASTER_PIXELS = 40_000_000
+COVERS = 0.9  # of a page's width and height: scanners leave margins
 PROGRAMS = ("pdftoppm", "pdfinfo", "pdfimages", "pdftotext")
 
 GUARD = """#!/bin/sh
@@ -150,6 +151,21 @@ class Poppler:
             return sizes_of(self.properties(path, password, pages))
         except DocumentRejected:
             return {}
+
+    def scan_resolutions(
+        self, path: Path, password: str | None, pages: PageRange, sizes: Mapping[int, PageSize]
+    ) -> dict[int, float]:
+        """The dots per inch that a scan was made with, of the pages that are nothing but pictures: drawn any finer they
+        would show no more. Pages with text, even unseen text from an earlier OCR, are left out: it may be finer."""
+        numbers = ["-f", str(pages.first), "-l", str(pages.last)]
+        resolutions = resolutions_of(self.listed("pdfimages", "-list", *numbers, str(path), password=password), sizes)
+        if not resolutions:
+            return {}
+        texts = self.listed("pdftotext", *numbers, str(path), "-", password=password).split("\f")
+        if len(texts) <= len(pages):
+            return {}
+        blank = {page for page, text in zip(pages.numbers(), texts, strict=False) if not text.strip()}
+        return {page: dpi for page, dpi in resolutions.items() if page in blank}
 
     def listed(self, program: str, *arguments: str, password: str | None) -> str:
         """What a listing program prints; nothing if it is not there, or fails, or is slow."""
@@ -324,6 +340,29 @@ def rejection_of(poppler_says: str) -> DocumentRejected:
     if "Invalid page count 0" in poppler_says:
         return DocumentRejected(Rejection.EMPTY, "The PDF has no pages. Export it again.")
     return DocumentRejected(Rejection.UNREADABLE, "The PDF is damaged beyond reading. Export or scan it again.")
+
+
+def resolutions_of(listing: str, sizes: Mapping[int, PageSize]) -> dict[int, float]:
+    """From `pdfimages -list`, of each page that one of its pictures covers, the resolution of the finest.
+
+    Columns: page, number, type, width, height … and at the end x-ppi, y-ppi, size, ratio.
+    """
+    finest: dict[int, float] = {}
+    covered = set()
+    for row in listing.splitlines()[2:]:
+        columns = row.split()
+        if len(columns) < 14 or columns[2] == "smask":
+            continue
+        page, width, height = (int(columns[column]) for column in (0, 3, 4))
+        horizontal, vertical = float(columns[-4]), float(columns[-3])
+        if page not in sizes or min(horizontal, vertical) <= 0:
+            continue
+        finest[page] = max(finest.get(page, 0), horizontal, vertical)
+        drawn = sorted((72 * width / horizontal, 72 * height / vertical))
+        sheet = sorted((sizes[page].width, sizes[page].height))
+        if all(side > COVERS * whole for side, whole in zip(drawn, sheet, strict=True)):
+            covered.add(page)
+    return {page: dpi for page, dpi in finest.items() if page in covered}
 
 
 def sizes_of(properties: dict[str, Any]) -> dict[int, PageSize]:

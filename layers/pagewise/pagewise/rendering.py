@@ -129,7 +129,10 @@ class Renderer:
     ) -> Generator[Callable[[], Rendered], None, None]:
         with Poppler() as poppler:
             sizes = poppler.page_sizes(path, password, pages)
-            scales = {page: self.scale(sizes.get(page, PageSize())) for page in pages.numbers()}
+            scans = poppler.scan_resolutions(path, password, pages, sizes)
+            scales = {
+                page: self.scale(sizes.get(page, PageSize()), scans.get(page, math.inf)) for page in pages.numbers()
+            }
             for scale, numbers in groupby(pages.numbers(), key=scales.__getitem__):
                 run = list(numbers)
                 if scale is None:
@@ -174,15 +177,15 @@ class Renderer:
                         yield page, error
                         page += 1
 
-    def scale(self, size: PageSize) -> Scale | None:
-        """The scale for a page of this size: at `dpi`, but within `max_pixels` and 8K, and so that a small page still
-        passes the smallest size. None if the page is not there."""
+    def scale(self, size: PageSize, scan: float = math.inf) -> Scale | None:
+        """The scale for a page of this size: at `dpi`, but no finer than its scan, within `max_pixels` and 8K, and so
+        that a small page still passes the smallest size. None if the page is not there."""
         if size.missing:
             return None
         if size.width <= 0 or size.height <= 0:
             return Scale(self.dpi, cropped=False)
         inches = size.width / POINTS_PER_INCH, size.height / POINTS_PER_INCH
-        dpi = min(self.dpi, math.sqrt(self.max_pixels / (inches[0] * inches[1])))
+        dpi = min(self.dpi, scan, math.sqrt(self.max_pixels / (inches[0] * inches[1])))
         dpi = min(dpi, max(limits.EIGHT_K) / max(inches), min(limits.EIGHT_K) / min(inches))
         dpi = max(dpi, limits.MIN_SIDE / min(inches))
         # pdftoppm counts a pixel that the page only begins.
