@@ -13,7 +13,6 @@ from pagewise.model import Document, DocumentId, DocumentStatus
 from pagewise.ports import Clock
 from pagewise.tasks import Task
 
-
 OVERDUE = "overdue"
 
 
