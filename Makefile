@@ -3,6 +3,7 @@
 DOC ?= events/samples
 OUT ?= out
 PORT ?= 4567
+N ?= 5000
 
 PYTHONPATH := layers/pagewise:.
 export PYTHONPATH
@@ -31,7 +32,7 @@ engine: ## PORT=n: the embedded OCR engine alone
 	@$(LOCAL) engine --port $(PORT)
 
 test: ## all tests
-	@local/setup.sh emulator functions engine local development sam
+	@local/setup.sh emulator functions engine local development sam sdk
 	@$(DEVELOPMENT)/pytest
 
 check: lint test ## lint, types, template, tests
@@ -51,8 +52,12 @@ format: ## put the sources into the one format
 	@$(DEVELOPMENT)/ruff format $(PYTHON_SOURCES)
 
 bench: ## one JSON object of ratios and overheads
-	@local/setup.sh emulator functions engine local development
+	@local/setup.sh emulator functions engine local development sdk
 	@$(DEVELOPMENT)/python -m tests.benchmarks
+
+fuzz: ## N=5000: damaged documents against the splitter; each ends accepted or rejected and leaves nothing
+	@local/setup.sh functions development
+	@$(DEVELOPMENT)/python -m tests.fuzz --inputs "$(N)"
 
 build: ## the deployable stack under .aws-sam/build
 	@local/setup.sh sam
