@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import urllib.request
 from dataclasses import replace
 from pathlib import Path
 
@@ -128,6 +129,16 @@ def test_a_page_image_comes_back_to_the_byte(deployed: Deployed) -> None:
     assert pages.image(StoredImage(key, "image/png", 1, 1, 3)) == b"png"
     with pytest.raises(ObjectGone):
         pages.image(StoredImage("documents/d/pages/00009.png", "image/png", 1, 1, 3))
+
+
+def test_what_is_sent_in_a_pages_place_is_kept_beside_it_and_has_a_url(deployed: Deployed) -> None:
+    pages = S3Pages(deployed.client("s3"), deployed.outputs["PagesBucket"])
+    key = pages.put_image(DocumentId("d"), 1, b"png", "image/png")
+    mended = pages.put_mended(StoredImage(key, "image/png", 1, 1, 3), b"jpeg", "image/jpeg")
+    assert (key, mended) == ("documents/d/pages/00001.png", "documents/d/sent/00001.jpg")
+    with urllib.request.urlopen(pages.url(mended, 60), timeout=10) as reply:  # noqa: S310  the emulator
+        assert reply.read() == b"jpeg"
+    assert pages.image(StoredImage(key, "image/png", 1, 1, 3)) == b"png"
 
 
 def test_a_notification_s_key_is_decoded_and_folders_are_no_uploads() -> None:

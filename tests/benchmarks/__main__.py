@@ -1,4 +1,4 @@
-"""`make bench`: what the pipeline costs besides OCR, as one JSON object on standard output.
+"""`make bench`: what the pipeline, and one call, cost besides OCR, as one JSON object on standard output.
 
 Measured in one run on this machine, with the real functions, the emulator, and an engine that answers without
 recognizing. Ratios and overheads are to be compared, not single absolute times.
@@ -13,6 +13,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+from tests.benchmarks.call import call_costs
 from tests.benchmarks.pipeline import overheads
 
 
@@ -20,6 +21,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="pagewise-bench-") as folder:
         began = time.monotonic()
         figures: dict[str, Any] = overheads(Path(folder))
+        figures["call"] = call_costs(Path(folder))
         figures["benchmark_seconds"] = round(time.monotonic() - began, 1)
     sys.stdout.write(json.dumps(figures, indent=2) + "\n")
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import time
 import tracemalloc
+import zlib
 from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
@@ -17,7 +19,7 @@ from pagewise.dashscope import DashScope
 from pagewise.errors import Configuration, Permanent, Throttled, Transient
 from pagewise.transport import Inline
 from tests.engine.asking import Engine
-from tests.protocol.conftest import address, asked, behave, engine_client, key, question
+from tests.protocol.conftest import PAGE, address, asked, behave, engine_client, key, question
 
 RESULT = {
     "output": {"choices": [{"finish_reason": "stop", "message": {"content": [{"text": "read"}]}}]},
@@ -182,3 +184,29 @@ def test_a_call_holds_the_page_once_and_never_its_text() -> None:
     assert total == len(body) > 9_333_000
     assert most <= 262_144
     assert peak < 1_500_000
+
+
+def test_pages_do_not_pile_up_until_the_garbage_collector_runs(canned: Engine) -> None:
+    async def calls() -> int:
+        async with httpx.AsyncClient() as http:
+            client = engine_client(http, address(canned))
+            for _ in range(10):
+                page = PAGE[:-12] + comment(1_000_000) + PAGE[-12:]
+                await client.recognize(question(image=Inline(page, "image/png")), 10)
+                del page
+            return tracemalloc.get_traced_memory()[0]
+
+    gc.collect()
+    gc.disable()
+    tracemalloc.start()
+    try:
+        assert asyncio.run(calls()) < 3_000_000
+    finally:
+        tracemalloc.stop()
+        gc.enable()
+
+
+def comment(size: int) -> bytes:
+    """A chunk of a PNG that is no part of the picture."""
+    chunk = b"tEXtComment\0" + b" " * size
+    return (len(chunk) - 4).to_bytes(4) + chunk + zlib.crc32(chunk).to_bytes(4)

@@ -9,7 +9,6 @@ import io
 import random
 import threading
 import time
-import zlib
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -28,6 +27,7 @@ from pagewise.transport import Choice, Inline
 from tests.engine.asking import ROOT, Engine, encode
 from tests.fakes import text_answer
 from tests.protocol.conftest import address, asked, question
+from tests.protocol.test_client import comment
 from tests.unit.conftest import Pagewise
 
 CORPUS = ROOT.parent / "shared/corpus"
@@ -126,11 +126,8 @@ def test_the_way_is_chosen_as_the_faq_says(size: float, choice: Choice, by_url: 
 
 
 def padded(png: bytes, size: int) -> bytes:
-    """The same picture in a PNG of about so many bytes, with a comment of nothing."""
-    end = png.index(b"IEND") - 4
-    length = size - len(png) - 12
-    chunk = b"tEXt" + b"Comment\0" + b" " * (length - 8)
-    return png[:end] + length.to_bytes(4) + chunk + zlib.crc32(chunk).to_bytes(4) + png[end:]
+    """The same picture in a PNG of so many bytes, with a comment of nothing."""
+    return png[:-12] + comment(size - len(png) - 20) + png[-12:]
 
 
 def test_a_large_png_is_made_tighter_without_loss() -> None:

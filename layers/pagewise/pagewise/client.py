@@ -144,6 +144,8 @@ class EngineClient:
         except httpx.HTTPError as error:
             # The type says what happened; the message of a connection error can hold the URL and nothing else of use.
             raise Transient("connection", f"The engine cannot be reached ({type(error).__name__}).") from error
+        finally:
+            body.release()
         return read(self.protocol, response)
 
 
@@ -154,7 +156,7 @@ def checked_key(key: str) -> str:
     return key
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class RequestBody:
     """A JSON body with an image in its middle, which is turned into Base64 while it is sent.
 
@@ -176,6 +178,11 @@ class RequestBody:
 
     def __len__(self) -> int:
         return len(self.head) + -(-len(self.image) // 3) * 4 + len(self.tail)
+
+    def release(self) -> None:
+        """Let go of the page. The HTTP library's request and response refer to each other and to this body, so that
+        without it a dozen pages pile up until the garbage collector looks for circles."""
+        self.image = b""
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
         yield self.head

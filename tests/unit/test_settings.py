@@ -1,0 +1,96 @@
+"""Settings: what the functions' variables say, and what is refused with the variable's name."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import pytest
+
+from pagewise.aws.wiring import is_loopback, protocol, reachable
+from pagewise.dashscope import DashScope
+from pagewise.errors import Configuration
+from pagewise.openai_compatible import OpenAICompatible
+from pagewise.settings import ApiStyle, EngineSettings, PixelLimits, base_url, engine_settings, price_settings
+from pagewise.transport import Choice
+
+VARIABLES = {
+    "QWEN_BASE_URL": "https://dashscope-intl.aliyuncs.com/api/v1/",
+    "QWEN_MODEL": "qwen-vl-ocr-2025-11-20",
+    "QWEN_API_STYLE": "dashscope",
+    "QWEN_WORKSPACE": "ws-1",
+    "QWEN_PIXEL_LIMITS": "send",
+    "QWEN_PARAMETERS": '{"max_tokens": 4096}',
+    "IMAGE_TRANSPORT": "auto",
+    "MAX_PIXELS": "8388608",
+    "MAX_ATTEMPTS": "5",
+}
+PRICES = {
+    "INPUT_PRICE_PER_MILLION": "0.07",
+    "OUTPUT_PRICE_PER_MILLION": "0.16",
+    "PRICE_CURRENCY": "USD",
+    "PRICE_REGION": "international",
+    "PRICES_AS_OF": "2026-11-22",
+}
+
+
+def test_the_engine_is_what_the_variables_say() -> None:
+    settings = engine_settings(VARIABLES)
+    assert settings.base_url == "https://dashscope-intl.aliyuncs.com/api/v1"
+    assert settings.parameters == {"max_tokens": 4096}
+    assert protocol(settings) == DashScope("ws-1")
+    compatible = engine_settings({**VARIABLES, "QWEN_API_STYLE": "openai", "QWEN_PIXEL_LIMITS": "omit"})
+    assert protocol(compatible) == OpenAICompatible(pixel_limits=False)
+    assert compatible.pixel_limits is PixelLimits.OMIT
+
+
+@pytest.mark.parametrize(
+    ("url", "style", "expected"),
+    [
+        (
+            "https://dashscope-intl.aliyuncs.com/api/v1",
+            "openai",
+            "https://dashscope-intl.aliyuncs.com/compatible-mode/v1",
+        ),
+        ("https://dashscope.aliyuncs.com/compatible-mode/v1", "dashscope", "https://dashscope.aliyuncs.com/api/v1"),
+        (
+            "https://ws.cn-beijing.maas.aliyuncs.com/api/v1",
+            "dashscope",
+            "https://ws.cn-beijing.maas.aliyuncs.com/api/v1",
+        ),
+        ("https://openrouter.ai/api/v1", "openai", "https://openrouter.ai/api/v1"),
+        ("http://gpu:8000/v1/", "openai", "http://gpu:8000/v1"),
+    ],
+)
+def test_each_protocol_has_its_own_path_on_the_services_hosts_alone(url: str, style: str, expected: str) -> None:
+    assert base_url(url, ApiStyle(style)) == expected
+
+
+@pytest.mark.parametrize(
+    ("changes", "name"),
+    [
+        ({"QWEN_API_STYLE": "grpc"}, "QWEN_API_STYLE"),
+        ({"QWEN_PIXEL_LIMITS": "yes"}, "QWEN_PIXEL_LIMITS"),
+        ({"IMAGE_TRANSPORT": "pigeon"}, "IMAGE_TRANSPORT"),
+        ({"QWEN_PARAMETERS": "[1]"}, "QWEN_PARAMETERS"),
+        ({"QWEN_PARAMETERS": "{"}, "QWEN_PARAMETERS"),
+        ({"MAX_PIXELS": "0"}, "MAX_PIXELS"),
+    ],
+)
+def test_a_wrong_variable_is_named(changes: Mapping[str, str], name: str) -> None:
+    with pytest.raises(Configuration, match=name):
+        engine_settings({**VARIABLES, **changes})
+
+
+@pytest.mark.parametrize("value", ["-1", "nan", "free", "inf"])
+def test_a_price_is_a_number(value: str) -> None:
+    with pytest.raises(Configuration, match="INPUT_PRICE_PER_MILLION"):
+        price_settings({**PRICES, "INPUT_PRICE_PER_MILLION": value})
+
+
+def test_a_url_of_this_machine_is_none_for_an_engine_elsewhere() -> None:
+    elsewhere = EngineSettings("https://dashscope-intl.aliyuncs.com/api/v1", "m")
+    here = EngineSettings("http://127.0.0.1:4567/api/v1", "m")
+    assert reachable(elsewhere, "http://127.0.0.1:4566").image_transport is Choice.BASE64
+    assert reachable(here, "http://127.0.0.1:4566").image_transport is Choice.AUTO
+    assert reachable(elsewhere, "https://s3.eu-central-1.amazonaws.com").image_transport is Choice.AUTO
+    assert is_loopback("http://localhost:1")
