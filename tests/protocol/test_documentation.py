@@ -1,0 +1,65 @@
+"""docs/qwen-ocr.md names code and tests that exist, and all captures; our prompts are those of the vendor's page."""
+
+from __future__ import annotations
+
+import ast
+import importlib
+import re
+from pathlib import Path
+
+import pytest
+
+from pagewise import prompts
+from pagewise.errors import PagewiseError
+from pagewise.tasks import Task
+from tests.protocol import captures
+from tests.protocol.test_errors import TABLE
+
+ROOT = Path(__file__).parents[2]
+PAGE = (ROOT / "docs/qwen-ocr.md").read_text(encoding="utf-8")
+VENDORS_PAGE = ROOT.parent / "shared/qwen-ocr-documentation.txt"
+MODULES = {path.stem for path in (ROOT / "layers/pagewise/pagewise").glob("*.py")}
+
+
+def named_code() -> list[tuple[str, str]]:
+    found = re.findall(r"`([a-z_]+)\.([A-Za-z_]+)`", PAGE)
+    return sorted({(module, name) for module, name in found if module in MODULES})
+
+
+def named_tests() -> list[tuple[str, str]]:
+    return sorted(set(re.findall(r"`([\w/]+\.py)::(\w+)`", PAGE)))
+
+
+@pytest.mark.parametrize(("module", "name"), named_code())
+def test_code_that_is_named_exists(module: str, name: str) -> None:
+    assert hasattr(importlib.import_module(f"pagewise.{module}"), name)
+
+
+@pytest.mark.parametrize(("file", "name"), named_tests())
+def test_tests_that_are_named_exist(file: str, name: str) -> None:
+    path = ROOT / file if "/" in file else ROOT / "tests/protocol" / file
+    functions = [node.name for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.FunctionDef)]
+    assert name in functions
+
+
+def test_every_error_is_in_its_table() -> None:
+    for _, code, compatible_code, expected, requests in TABLE:
+        line = rf"\| `{re.escape(code)}`[^|]*\| `{re.escape(compatible_code)}` \| {expected.__name__} \| {requests} \|"
+        assert re.search(line, PAGE)
+        assert issubclass(expected, PagewiseError)
+
+
+@pytest.mark.skipif(not captures.FOLDER.exists(), reason="../shared/wire-captures is not here")
+def test_every_capture_is_in_its_table() -> None:
+    said = dict(re.findall(r"^\| ((?:dashscope|openai)-[\w-]+) \| (.*) \|$", PAGE, re.MULTILINE))
+    assert list(said) == captures.names()
+    for name, verdict in said.items():
+        reason = captures.NOT_OURS.get(name)
+        assert verdict == f"not sent: {reason}" if reason else verdict.startswith("equal")
+
+
+@pytest.mark.skipif(not VENDORS_PAGE.exists(), reason="../shared/qwen-ocr-documentation.txt is not here")
+@pytest.mark.parametrize("prompt", [prompts.CUSTOM_FIELDS, *prompts.PROMPTS.values()])
+def test_our_prompts_are_the_vendors_word_for_word(prompt: str) -> None:
+    assert prompt in VENDORS_PAGE.read_text(encoding="utf-8")
+    assert set(prompts.PROMPTS) == set(Task)
