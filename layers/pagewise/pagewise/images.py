@@ -116,12 +116,12 @@ def count_frames(path: Path, image_format: str) -> int:
         raise DocumentRejected(Rejection.UNREADABLE, error.message) from error
 
 
-def page(path: Path, image_format: str, page: int, max_pixels: int) -> PageImage | Raster:
+def page(path: Path, image_format: str, page: int, max_pixels: int, *, keep_file: bool) -> PageImage | Raster:
     """One page of an image file: as the page image to be stored, or as the pixels of one.
 
-    A JPEG or PNG that the engine can take as it is stays as it is, to the byte. Of everything else the pixels are
-    taken: turned as its EXIF orientation says, 8 bits a channel, opaque on white, grey where it has no colour,
-    and at most `max_pixels`. Raises PageUnreadable, ImageRejected.
+    With `keep_file` a JPEG or PNG that the engine can take as it is stays as it is, to the byte. Of everything else
+    the pixels are taken: turned as its EXIF orientation says, 8 bits a channel, opaque on white, grey where it has no
+    colour, and at most `max_pixels`. Raises PageUnreadable, ImageRejected.
     """
     from PIL import Image
 
@@ -136,7 +136,8 @@ def page(path: Path, image_format: str, page: int, max_pixels: int) -> PageImage
             image.seek(page - 1)
         check_size(image.width, image.height)
         image.load()
-        return unchanged(image, path, page, max_pixels) or raster_of(normalised(image, max_pixels))
+        as_it_is = unchanged(image, path, page, max_pixels) if keep_file else None
+        return as_it_is or raster_of(normalised(image, max_pixels))
 
 
 def page_image(raster: Raster, page: int) -> PageImage:

@@ -33,7 +33,7 @@ from pagewise.model import PageRange
 # pdfinfo reads the whole cross-reference table; a large linearised file takes a second or two.
 INSPECT_SECONDS = 30
 # Listing the images of twenty pages takes 10 ms; what takes longer is not worth knowing.
-LIST_SECONDS = 3
+LIST_SECONDS = 2
 # CPU time of pdftoppm: an invocation has no more (template.yaml, the splitter's Timeout).
 CPU_SECONDS = 300
 # The raster of the largest page is 47 MB; an embedded scan of 81 MP needs 250 MB.
@@ -52,11 +52,9 @@ ulimit -c 0
 ulimit -t {cpu_seconds}
 ulimit -f {file_blocks}
 ulimit -v {memory_kilobytes} 2>/dev/null || : # macOS has none
-{before}
+echo $$ >{processes}
 exec /usr/bin/env -i PATH={path} LC_ALL=C {program} {options} "$@"
 """
-# Which process renders, to end it. Before it renders, pdf2image asks for the version.
-TELL_THE_PROCESS = """case $1 in -v) ;; *) echo $$ >{pipe} ;; esac"""
 
 
 class PageTimedOut(PageUnreadable):
@@ -93,8 +91,10 @@ class Poppler:
             )
         self.folder = tempfile.TemporaryDirectory(prefix="pagewise-poppler-")
         self.guards = Path(self.folder.name)
-        self.process_pipe = self.guards / "process"
-        os.mkfifo(self.process_pipe, 0o600)
+        # Guards say which process they are, so that it can be ended.
+        self.processes = self.guards / "processes"
+        os.mkfifo(self.processes, 0o600)
+        self.told = os.open(self.processes, os.O_RDWR | os.O_NONBLOCK)
         for program in PROGRAMS:
             if found := shutil.which(program):
                 guard = self.guards / program
@@ -106,7 +106,7 @@ class Poppler:
             cpu_seconds=CPU_SECONDS if program == "pdftoppm" else INSPECT_SECONDS,
             file_blocks=FILE_BLOCKS,
             memory_kilobytes=MEMORY_KILOBYTES,
-            before=TELL_THE_PROCESS.format(pipe=shlex.quote(str(self.process_pipe))) if program == "pdftoppm" else "",
+            processes=shlex.quote(str(self.processes)),
             path=shlex.quote(os.defpath),
             program=shlex.quote(found),
             options="-box" if program == "pdfinfo" else "",
@@ -118,6 +118,7 @@ class Poppler:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        os.close(self.told)
         self.folder.cleanup()
 
     def properties(self, path: Path, password: str | None, pages: PageRange | None = None) -> dict[str, Any]:
@@ -200,15 +201,15 @@ class Poppler:
             pipes = {page: Path(folder) / f"page-{page:0{digits}}.ppm" for page in pages.numbers()}
             for pipe in pipes.values():
                 os.mkfifo(pipe, 0o600)
-            writer = Writer(self.process_pipe, lambda: self.convert(path, pages, scale, password, folder))
+            writer = Writer(self.told, lambda: self.convert(path, pages, scale, password, folder))
             try:
-                writer.await_start(time.monotonic() + INSPECT_SECONDS)
                 for page, pipe in pipes.items():
                     yield self.raster(writer, page, pipe, page_seconds)
             finally:
                 writer.close()
 
     def raster(self, writer: Writer, page: int, pipe: Path, seconds: float) -> Raster:
+        """For the first page, the time includes the start of the programs."""
         try:
             with Pipe(pipe, writer) as reader:
                 return reader.raster(time.monotonic() + seconds)
@@ -237,36 +238,34 @@ class Poppler:
 
 
 class Writer:
-    """A thread in which pdf2image waits for pdftoppm, and the number of pdftoppm's process."""
+    """A thread in which pdf2image waits for its programs; `told` is where these say which process they are."""
 
-    def __init__(self, process_pipe: Path, write: Callable[[], None]) -> None:
-        self.process: int | None = None
+    def __init__(self, told: int, write: Callable[[], None]) -> None:
+        self.told = told
+        self.latest_process()  # of earlier programs
         self.thread = Thread(target=write, daemon=True)
-        self.process_pipe = Pipe(process_pipe, self)
         self.thread.start()
-
-    def await_start(self, deadline: float) -> None:
-        """Raises PageUnreadable if it ends before, or is not there in time."""
-        try:
-            self.process = int(self.process_pipe.line(deadline))
-        except (EOFError, TimeoutError, ValueError) as error:
-            raise PageUnreadable("The page cannot be rendered. Export or scan it again.") from error
 
     def is_alive(self) -> bool:
         return self.thread.is_alive()
 
+    def latest_process(self) -> int | None:
+        said = b""
+        with suppress(BlockingIOError):
+            while part := os.read(self.told, 4096):
+                said += part
+        return int(said.split()[-1]) if said.strip() else None
+
     def close(self) -> None:
-        """Let it end, which takes no time after the last page; else end it."""
+        """Let it end, which takes no time after the last page; else end the program that it waits for."""
+        process = None
         self.thread.join(POLL_SECONDS)
         while self.thread.is_alive():
-            if self.process is None:
-                with suppress(PageUnreadable):
-                    self.await_start(time.monotonic())
-            else:
+            process = self.latest_process() or process
+            if process:
                 with suppress(ProcessLookupError):
-                    os.kill(self.process, signal.SIGKILL)
+                    os.kill(process, signal.SIGKILL)
             self.thread.join(POLL_SECONDS)
-        self.process_pipe.close()
 
 
 class Pipe:

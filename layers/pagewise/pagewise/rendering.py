@@ -22,6 +22,7 @@ from pagewise.errors import DocumentRejected, ImageRejected, PageUnreadable, Per
 from pagewise.images import PageImage
 from pagewise.model import PageRange
 from pagewise.poppler import PageSize, PageTimedOut, Poppler, Scale
+from pagewise.preprocessing import Step, preprocessed
 
 POINTS_PER_INCH = 72
 # A page that takes longer than this is hostile: an ordinary one takes a tenth of a second.
@@ -81,6 +82,7 @@ class Renderer:
     dpi: float = 200
     max_pixels: int = 8_388_608
     page_seconds: float = PAGE_SECONDS
+    preprocessing: tuple[Step, ...] = ()
 
     def render(
         self,
@@ -118,7 +120,7 @@ class Renderer:
                 yield constant(Unreached(page))
                 return
             try:
-                decoded = images.page(path, contents.format, page, self.max_pixels)
+                decoded = images.page(path, contents.format, page, self.max_pixels, keep_file=not self.preprocessing)
             except Permanent as error:
                 yield constant(LostPage(page, error))
             else:
@@ -200,7 +202,8 @@ class Renderer:
         def finish() -> Rendered:
             try:
                 limits.check_dimensions(raster.width, raster.height)
-                return images.page_image(images.fitted_raster(raster, self.max_pixels), page)
+                fitting = images.fitted_raster(raster, self.max_pixels)
+                return images.page_image(preprocessed(fitting, self.preprocessing), page)
             except ImageRejected as error:
                 return LostPage(page, error)
 

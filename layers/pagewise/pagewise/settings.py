@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 
 from pagewise.engine import DEFAULT_MAX_PIXELS
 from pagewise.errors import Configuration
+from pagewise.preprocessing import Step
 from pagewise.rendering import Renderer
 from pagewise.tasks import Task, parse_tasks
 from pagewise.tokens import Price
@@ -71,7 +72,11 @@ def split_settings(variables: Mapping[str, str]) -> SplitSettings:
         pages_per_range=whole(variables, "PAGES_PER_RANGE"),
         max_pages=whole(variables, "MAX_PAGES"),
         overdue_seconds=60 * whole(variables, "OVERDUE_MINUTES"),
-        renderer=Renderer(dpi=whole(variables, "RENDER_DPI"), max_pixels=whole(variables, "MAX_PIXELS")),
+        renderer=Renderer(
+            dpi=whole(variables, "RENDER_DPI"),
+            max_pixels=whole(variables, "MAX_PIXELS"),
+            preprocessing=steps(variables, "PREPROCESSING"),
+        ),
     )
 
 
@@ -160,6 +165,17 @@ def whole(variables: Mapping[str, str], name: str) -> int:
             "setting_invalid", f"The environment variable {name} is {value!r}, not a whole number over 0."
         )
     return int(value)
+
+
+def steps(variables: Mapping[str, str], name: str) -> tuple[Step, ...]:
+    """Steps of preprocessing by their names, comma-separated, or `none`."""
+    names = [part.strip() for part in text(variables, name).split(",")]
+    if unknown := [part for part in names if part not in {"none", *Step}]:
+        raise Configuration(
+            "setting_invalid",
+            f"The environment variable {name} names {unknown[0]!r}; there are: none, {', '.join(Step)}.",
+        )
+    return tuple(step for step in Step if step in names)
 
 
 def tasks(variables: Mapping[str, str], name: str) -> tuple[Task, ...]:
