@@ -15,12 +15,14 @@ from typing import Any
 
 from tests.benchmarks.call import call_costs
 from tests.benchmarks.pipeline import overheads
+from tests.benchmarks.rendering import rendering
 
 
 def main() -> None:
     with tempfile.TemporaryDirectory(prefix="pagewise-bench-") as folder:
         began = time.monotonic()
         figures: dict[str, Any] = overheads(Path(folder))
+        figures["rendering"] = rendering(Path(folder))
         figures["call"] = call_costs(Path(folder))
         figures["benchmark_seconds"] = round(time.monotonic() - began, 1)
     sys.stdout.write(json.dumps(figures, indent=2) + "\n")
