@@ -10,6 +10,9 @@ from pathlib import Path
 import pytest
 from PIL import Image, ImageChops, ImageDraw, ImageFont, ImageStat
 
+from pagewise.images import PageImage
+from pagewise.model import PageRange
+from pagewise.rendering import Renderer, inspect
 from tests.build.unembedded import CELL, FONTS, Font, line, pdf
 
 MEGABYTE = 1_000_000
@@ -139,6 +142,21 @@ def test_the_wrappers_work_from_any_folder_and_by_any_path(poppler_layer: Path, 
     for folder, program in [(bin_folder, "./pdfinfo"), (poppler_layer, "bin/pdfinfo"), (Path("/"), "pdfinfo")]:
         done = attempt("/bin/sh", "-c", 'cd "$0" && PATH=$1 && "$2" "$3"', folder, bin_folder, program, document)
         assert (done.stdout, done.stderr) == (expected, "")
+
+
+def test_the_splitter_renders_with_it(poppler_layer: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Behind the guards: limits, and no environment but the layer's own."""
+    path = tmp_path / "page.pdf"
+    path.write_bytes(pdf(FONTS[-1]))
+    monkeypatch.setenv("PATH", f"{poppler_layer / 'bin'}:{os.environ['PATH']}")
+    (page,) = Renderer(dpi=DPI).render(path, inspect(path), PageRange(1, 1))
+    assert isinstance(page, PageImage)
+    assert Image.open(io.BytesIO(page.content)).convert("L").tobytes() == render(poppler_layer, path).tobytes()
+
+
+def test_text_and_pictures_are_listed(poppler_layer: Path, document: Path) -> None:
+    assert "".join(run(poppler_layer, "pdftotext", document, "-").decode().split()) == FONTS[0].text
+    assert run(poppler_layer, "pdfimages", "-list", document).startswith(b"page")
 
 
 def test_settings_of_the_host_do_not_reach_it(poppler_layer: Path, document: Path) -> None:
