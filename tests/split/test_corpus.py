@@ -16,20 +16,23 @@ from tests.split.corpus import Expected, manifest
 from tests.unit.conftest import Pagewise
 
 MANIFEST = manifest()
-# Pages that would take long at 200 dpi, and what no reader but pdfium ends: enough of it is seen in this time.
-LONG = {"B09", "B10"}
-SECONDS = 4.0
+# Many pages, which would take long at 100 dpi; and one page that poppler never ends.
+MANY_PAGES = {"B09", "B10"}
+ENDLESS = "B14"
 
 
-def split(pagewise: Pagewise, content: bytes, dpi: float = 100, **metadata: str) -> Document:
-    pagewise.settings = SplitSettings(pages_per_range=400, renderer=Renderer(dpi=dpi, page_seconds=SECONDS))
-    return pagewise.split.upload(pagewise.upload(content, **metadata))
+def split(pagewise: Pagewise, expected: Expected) -> Document:
+    renderer = Renderer(
+        dpi=50 if expected.name in MANY_PAGES else 100, page_seconds=3 if expected.name == ENDLESS else 20
+    )
+    pagewise.settings = SplitSettings(pages_per_range=400, renderer=renderer)
+    return pagewise.split.upload(pagewise.upload(expected.path.read_bytes()))
 
 
 @pytest.mark.skipif(not MANIFEST, reason="the corpus is not there")
 @pytest.mark.parametrize("expected", MANIFEST, ids=lambda expected: expected.name)
 def test_a_file_ends_as_the_manifest_says(expected: Expected, pagewise: Pagewise) -> None:
-    document = split(pagewise, expected.path.read_bytes(), 50 if expected.name in LONG else 100)
+    document = split(pagewise, expected)
     got = document.reason if document.status is DocumentStatus.REJECTED else f"{document.pages} pages"
     assert got in expected.outcomes
     if document.status is DocumentStatus.REJECTED:
