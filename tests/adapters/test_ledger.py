@@ -141,9 +141,10 @@ def test_unfinished_documents_are_found_until_their_end_is_announced(ledger: Led
     assert known.id not in ledger.unfinished(before="2026-01-01T06:00:00.000Z")
     assert known.id in ledger.unfinished(before="2026-01-01T06:00:00.001Z")
     ledger.record(result(known, 1, Task.MULTI_LAN), 1)
-    ledger.close(known.id, "2026-01-01T00:02:00.000Z")
+    ended = ledger.close(known.id, "2026-01-01T00:02:00.000Z")
+    assert ended is not None
     assert known.id in ledger.unfinished(before="2026-01-01T06:00:00.001Z")
-    ledger.announced(known.id)
+    ledger.announced(ended)
     assert known.id not in ledger.unfinished(before="2026-01-01T06:00:00.001Z")
     stored = ledger.document(known.id)
     assert stored is not None

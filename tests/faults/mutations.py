@@ -6,11 +6,12 @@ from dataclasses import replace
 
 from pagewise.accounting import Accounting
 from pagewise.ledger import Ledger, result_key
-from pagewise.model import Document, DocumentId, PageRange, Result
+from pagewise.model import Document, DocumentId, PageRange, Result, StoredImage
 from pagewise.ports import Recorded
 from pagewise.recognize import Recognize
+from pagewise.redrive import Choice, Redrive, Redriven
 from pagewise.split import Split
-from pagewise.table import ANY, Change, Put
+from pagewise.table import ANY, Change, Put, Update
 from tests.faults.promises import simulate
 from tests.faults.simulator import FaultyTable, World
 
@@ -34,12 +35,12 @@ def without_condition(prefix: str) -> type[World]:
 
 class ResultAndCountersApart(World):
     class Apart(Ledger):
-        def record(self, result: Result, page_tasks: int) -> Recorded:
+        def record(self, result: Result, page_tasks: int, image: StoredImage | None = None) -> Recorded:
             """The result is seen as stored before the counters have moved."""
             if self.result(result.document_id, result.page, result.task) is None:
                 stored = self.stored_form(result)
                 self.table.change(Put(result_key(result.document_id, result.page, result.task), stored))
-            return super().record(result, page_tasks)
+            return super().record(result, page_tasks, image)
 
     ledger_class = Apart
 
@@ -63,7 +64,7 @@ class NothingPublishedAgain(World):
 class AnnouncedBeforeItIsPublished(World):
     class Hasty(Accounting):
         def announce(self, document: Document) -> None:
-            self.ledger.announced(document.id)
+            self.ledger.announced(document)
             super().announce(document)
 
     accounting_class = Hasty
@@ -94,6 +95,37 @@ class PutOffIsLost(World):
     recognize_class = Impatient
 
 
+class RedriveForgetsToQueue(World):
+    class Forgetful(Redrive):
+        def queue(self, document: Document, _choice: Choice) -> Redriven:
+            return Redriven(document.run, 0, 0)
+
+    redrive_class = Forgetful
+
+
+class RedriveCountsTwice(World):
+    """The counters are not moved back."""
+
+    class OneWay(FaultyTable):
+        def make(self, change: Change) -> None:
+            if isinstance(change, Update) and any(number < 0 for number in change.add.values()):
+                change = replace(change, add={})
+            super().make(change)
+
+    def make_table(self) -> FaultyTable:
+        return self.OneWay(self)
+
+
+class RedriveOfWhatWasNotPublished(World):
+    class Hasty(Redrive):
+        def document(self, document_id: DocumentId, choice: Choice) -> Redriven:
+            of = self.accounting
+            silent = NothingPublishedAgain.Silent(of.ledger, of.pages, of.publisher, of.clock)
+            return Redrive.document(replace(self, accounting=silent), document_id, choice)
+
+    redrive_class = Hasty
+
+
 MUTATIONS = {
     "a result is written over another": without_condition("result#"),
     "a page's account is written whatever it was": without_condition("page#"),
@@ -105,6 +137,9 @@ MUTATIONS = {
     "events are stamped when they are published": EventsFromTheClock,
     "a range is noted as split before it is": SplitIsNotedFirst,
     "a job that is put off is lost": PutOffIsLost,
+    "a redriven job is not queued": RedriveForgetsToQueue,
+    "a redrive does not move the counters back": RedriveCountsTwice,
+    "a redrive takes away what may not have been published": RedriveOfWhatWasNotPublished,
 }
 
 

@@ -9,8 +9,10 @@ that the world comes to rest; then `promises.violations` says what was not kept.
 from __future__ import annotations
 
 import asyncio
+import json
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from contextvars import ContextVar
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -24,9 +26,11 @@ from pagewise.errors import Configuration, PagewiseError, Permanent, StorageBusy
 from pagewise.events import Event
 from pagewise.give_up import GiveUp
 from pagewise.ledger import Ledger, result_key
-from pagewise.model import DocumentId, PageJob, PageRange, Source, StoredImage, Upload
+from pagewise.model import DocumentId, DocumentStatus, JobStatus, PageJob, PageRange, Source, StoredImage, Upload
 from pagewise.ports import Download
 from pagewise.recognize import Recognize
+from pagewise.redrive import Choice, NothingToRedrive, Redrive
+from pagewise.results import load_result
 from pagewise.settings import EngineSettings, SplitSettings
 from pagewise.split import Split
 from pagewise.sweep import Sweep
@@ -74,6 +78,8 @@ class Odds:
     expiry: float = 0.01
     engine: float = 0.2
     most_faults: int = 12
+    redrive: float = 0.003
+    most_redrives: int = 3
 
 
 class World:
@@ -83,6 +89,7 @@ class World:
     accounting_class: type[Accounting] = Accounting
     split_class: type[Split] = Split
     recognize_class: type[Recognize] = Recognize
+    redrive_class: type[Redrive] = Redrive
 
     def __init__(self, seed: int, odds: Odds | None = None) -> None:
         self.seed = seed
@@ -95,6 +102,7 @@ class World:
         self.in_flight: dict[int, Message] = {}
         self.deliveries = 0
         self.sent: dict[DocumentId, Upload] = {}
+        self.redrives = 0
         self.clock = MemoryClock()
         self.uploads = FaultyUploads(self)
         self.pages = FaultyPages(self)
@@ -133,8 +141,8 @@ class World:
 
     def faults_that_repeat(self) -> int:
         """Faults after which a page job that was paid for may be asked for once more: whatever ends an invocation
-        between the two, refuses to store, or brings a message twice."""
-        return sum(number for kind, number in self.faults.items() if kind != "engine")
+        between the two, refuses to store, or brings a message twice. A redrive queues again what is still awaited."""
+        return sum(number for kind, number in self.faults.items() if kind != "engine") + self.redrives
 
     # ── the way of a run ─────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -145,6 +153,9 @@ class World:
         if self.chance.random() < 0.3:
             self.upload("uploads/bad", b"no document")
         self.until_quiet()
+        if self.chance.random() < 0.5:
+            self.redrive()
+            self.until_quiet()
         for _ in range(3):  # the sweeper comes every five minutes; a crash ends one visit, not all
             self.clock.milliseconds += OVERDUE_MILLISECONDS
             self.scheduler.start("sweeper", self.sweep, lambda _succeeded: None)
@@ -174,6 +185,8 @@ class World:
         for _ in range(MOST_STEPS):
             if self.in_flight and self.happens("visibility expired", self.odds.expiry):
                 self.expire()
+            if self.chance.random() < self.odds.redrive:
+                self.redrive()
             started = self.poll()
             if self.scheduler.advance() or started:
                 continue
@@ -181,6 +194,25 @@ class World:
                 return
             self.now = max(self.now, min(message.visible for message in self.messages))
         raise Restless(f"no rest after {MOST_STEPS:,} steps")
+
+    def redrive(self) -> None:
+        """An operator wants failed page jobs done again, and tries until it works. It repeats what is not done yet."""
+        if self.redrives == self.odds.most_redrives:
+            return
+        self.redrives += 1
+        document_id = self.chance.choice(sorted(self.sent))
+        choice = self.chance.choice([Choice(), Choice(page=1), Choice(task=TASKS[1])])
+
+        def work() -> None:
+            redrive = self.redrive_class(self.ledger, self.queues, self.accounting, self.clock, pages_per_range=2)
+            with suppress(NothingToRedrive):
+                redrive.document(document_id, choice)
+
+        def ended(succeeded: bool) -> None:
+            if not succeeded:
+                self.scheduler.start("redrive", work, ended)
+
+        self.scheduler.start("redrive", work, ended)
 
     def expire(self) -> None:
         """A message that is being worked on becomes visible again."""
@@ -346,13 +378,15 @@ class FaultyPublisher(MemoryPublisher):
 
 
 class FaultyTable(MemoryTable):
-    """Also the witness: of every terminal state that was changed, and of the step at which a result was stored."""
+    """Also the witness: of every terminal state that was changed other than by a redrive, of all that ever ended, and
+    of the step at which a result was stored."""
 
     def __init__(self, world: World) -> None:
         super().__init__()
         self.world = world
         self.changed_ends: list[str] = []
         self.stored_at: dict[Key, int] = {}
+        self.ended: set[str] = set()
 
     def get(self, key: Key) -> Attributes | None:
         get = super().get
@@ -372,16 +406,48 @@ class FaultyTable(MemoryTable):
     def make(self, change: Change) -> None:
         before = dict(self.stored.get(change.key) or {})
         super().make(change)
-        after = self.stored.get(change.key) or {}
-        if change.key.record.startswith("result#"):
-            self.stored_at.setdefault(change.key, self.world.scheduler.steps)
-        if change.key.record.startswith("result#") and before and before != after:
-            self.changed_ends.append(f"{change.key.record} was replaced")
-        end = before.get("status"), before.get("ended")
-        if change.key.record == "document" and before.get("ended") and end != (after.get("status"), after.get("ended")):
-            self.changed_ends.append(f"the end {end} of a document was changed")
-        if before.get("closed") and not after.get("closed"):
+        after = dict(self.stored.get(change.key) or {})
+        record = change.key.record
+        if record.startswith("result#"):
+            self.note_result(change.key, before, after)
+        elif record == "document":
+            self.note_document(change.key, before, after)
+        elif before.get("closed") and not after.get("closed") and not withdrawn(before, after):
             self.changed_ends.append(f"{change.key} was opened again")
+
+    def note_result(self, key: Key, before: Attributes, after: Attributes) -> None:
+        if not after:
+            self.stored_at.pop(key, None)
+            history = f"superseded#{key.record.removeprefix('result#')}#"
+            kept = [other for other, stored in self.stored.items() if stored == before and history in other.record]
+            if before.get("status") != "failed" or not [other for other in kept if other.partition == key.partition]:
+                self.changed_ends.append(f"{key.record} was taken away")
+            return
+        self.stored_at.setdefault(key, self.world.scheduler.steps)
+        result = load_result(json.loads(after["result"]))
+        kind = "PageRecognized" if result.status is JobStatus.RECOGNIZED else "PageFailed"
+        self.ended.add(f"{key.partition}/{kind}/{result.page}/{result.task}{in_run(result.run)}")
+        if before and before != after:
+            self.changed_ends.append(f"{key.record} was replaced")
+
+    def note_document(self, key: Key, before: Attributes, after: Attributes) -> None:
+        status = DocumentStatus(after["status"])
+        if status is DocumentStatus.REJECTED:
+            self.ended.add(f"{key.partition}/DocumentRejected")
+        elif status is not DocumentStatus.IN_PROGRESS:
+            self.ended.add(f"{key.partition}/DocumentCompleted{in_run(after['run'])}")
+        end = before.get("status"), before.get("ended")
+        reopened = status is DocumentStatus.IN_PROGRESS and before and after["run"] == before["run"] + 1
+        if before.get("ended") and end != (after["status"], after.get("ended")) and not reopened:
+            self.changed_ends.append(f"the end {end} of a document was changed")
+
+
+def withdrawn(before: Attributes, after: Attributes) -> bool:
+    return bool(after.get("withdrawals", 0) == before.get("withdrawals", 0) + 1)
+
+
+def in_run(run: int) -> str:
+    return f"/run-{run}" if run > 1 else ""
 
 
 class FaultyQueues:
@@ -413,7 +479,7 @@ class FaultyEngine:
     """Counts what is paid for, and what of it was stored already."""
 
     world: World
-    paid: Counter[tuple[DocumentId, int, str]] = field(default_factory=Counter)
+    paid: Counter[tuple[DocumentId, int, str, int]] = field(default_factory=Counter)
     paid_although_stored: list[str] = field(default_factory=list)
 
     async def recognize(self, _question: Question, _seconds: float) -> Answer:
@@ -441,6 +507,6 @@ class FaultyEngine:
         return text_answer(finish_reason="length")
 
     def pay(self, job: PageJob, began: int) -> None:
-        self.paid[job.document_id, job.page, job.task] += 1
+        self.paid[job.document_id, job.page, job.task, job.run] += 1
         if self.world.table.stored_at.get(result_key(job.document_id, job.page, job.task), began) < began:
             self.paid_although_stored.append(f"{job.task} of page {job.page}")

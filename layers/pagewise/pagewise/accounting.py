@@ -13,7 +13,17 @@ from pagewise import events
 from pagewise.errors import DocumentRejected, PagewiseError
 from pagewise.events import Event
 from pagewise.ledger import Ledger
-from pagewise.model import Document, DocumentId, DocumentStatus, JobStatus, PageAccount, Result, Source, Upload
+from pagewise.model import (
+    Document,
+    DocumentId,
+    DocumentStatus,
+    JobStatus,
+    PageAccount,
+    Result,
+    Source,
+    StoredImage,
+    Upload,
+)
 from pagewise.ports import Clock, Download, Pages, Publisher
 from pagewise.receipts import receipt
 from pagewise.tasks import Task
@@ -29,16 +39,18 @@ class Accounting:
     clock: Clock
     price: Price = field(default_factory=Price)
 
-    def save(self, document: Document, result: Result) -> Result:
+    def save(self, document: Document, result: Result, image: StoredImage | None = None) -> Result:
         """Record a result and publish all that follows from it; the stored result, which may be an earlier one."""
-        recorded = self.ledger.record(result, len(document.tasks))
-        self.publish_end(document, recorded.result, recorded.page_closed)
+        recorded = self.ledger.record(result, len(document.tasks), image)
+        if not recorded.superseded:
+            self.publish_end(document, recorded.result, recorded.page_closed)
         return recorded.result
 
     def publish_end(self, document: Document, result: Result, page_closed: bool) -> None:
         """Publish a recorded result and, if it closed its page, the page's and perhaps the document's completion."""
         due: list[Event] = [events.page_ended(document, result)]
-        if page_closed and (page := self.ledger.page(document.id, result.page)):
+        # A redrive may have opened the page since; its completion was published before that.
+        if page_closed and (page := self.ledger.page(document.id, result.page)) and page.closed:
             due.append(events.page_completed(document, page))
         self.publisher.publish(due)
         if page_closed:
@@ -58,13 +70,15 @@ class Accounting:
     def announce(self, document: Document) -> None:
         """Store the receipt of an ended document and publish its end."""
         pages: list[PageAccount] = list(self.ledger.pages(document.id))
+        if any(page.run > document.run for page in pages):
+            return  # opened again by a redrive, which comes after the announcement only
         pointer = self.pages.put_receipt(document.id, receipt(document, pages, self.price))
         if document.status is DocumentStatus.REJECTED:
             self.publisher.publish([events.document_rejected(document, pointer)])
         else:
             cost = self.price.cost(document.usage)
             self.publisher.publish([events.document_completed(document, pointer, cost)])
-        self.ledger.announced(document.id)
+        self.ledger.announced(document)
 
     def reject(self, upload: Upload, rejection: DocumentRejected, download: Download | None = None) -> Document:
         """End an upload as a rejected document, with its receipt and event; `download` if it was read before."""
@@ -89,8 +103,20 @@ class Accounting:
             self.announce(document)
         return document
 
-    def fail(self, document: Document, page: int, task: Task, error: PagewiseError, attempts: int) -> Result:
-        """Record a page job as failed for this reason, unless it has ended already."""
+    def fail(
+        self,
+        document: Document,
+        page: int,
+        task: Task,
+        error: PagewiseError,
+        attempts: int,
+        run: int = 1,
+        image: StoredImage | None = None,
+    ) -> Result:
+        """Record a page job as failed for this reason, unless it has ended already, or is in a later run.
+
+        `image`: the stored page, if there is one to try again with.
+        """
         result = Result(
             document_id=document.id,
             page=page,
@@ -100,8 +126,17 @@ class Accounting:
             ended=self.clock.now(),
             reason=error.reason,
             message=error.message,
+            run=run,
         )
-        return self.save(document, result)
+        return self.save(document, result, image)
+
+    def fail_page(self, document: Document, page: int, error: PagewiseError, run: int) -> None:
+        """Record every job of a page as failed that belongs to this run of the document, or to an earlier one."""
+        account = self.ledger.page(document.id, page) if document.run > 1 else None
+        for task in document.tasks:
+            of_job = account.run_of(task) if account else 1
+            if of_job <= run:
+                self.fail(document, page, task, error, attempts=0, run=of_job)
 
 
 def unread(upload: Upload) -> Source:

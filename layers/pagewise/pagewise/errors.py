@@ -87,11 +87,14 @@ class DocumentRejected(Permanent):
         super().__init__(rejection.value, message)
 
 
+UNREADABLE_PAGE = "unreadable_page"
+
+
 class PageUnreadable(Permanent):
     """One page cannot be rendered; the document's other pages can."""
 
     def __init__(self, message: str) -> None:
-        super().__init__("unreadable_page", message)
+        super().__init__(UNREADABLE_PAGE, message)
 
 
 class ImageRejected(Permanent):

@@ -31,7 +31,11 @@ class Event:
         return str(self.detail["event_id"])
 
 
-def event(name: str, document: Document, suffix: str, **facts: Any) -> Event:
+def event(name: str, document: Document, suffix: str, *, run: int | None = None, **facts: Any) -> Event:
+    """`run`: of facts that a redrive makes happen once more; from the second on it tells their ids apart."""
+    if run is not None:
+        facts["run"] = run
+        suffix += f"/run-{run}" if run > 1 else ""
     detail: dict[str, Any] = {
         "schema_version": SCHEMA_VERSION,
         "event_id": f"{document.id}/{name}{suffix}",
@@ -75,6 +79,7 @@ def page_ended(document: Document, result: Result) -> Event:
     """PageRecognized or PageFailed, as the result is."""
     suffix = f"/{result.page}/{result.task}"
     facts: dict[str, Any] = {
+        "run": result.run,
         "page": result.page,
         "task": result.task,
         "attempts": result.attempts,
@@ -108,6 +113,7 @@ def page_completed(document: Document, page: PageAccount) -> Event:
         "PageCompleted",
         document,
         f"/{page.page}",
+        run=page.run,
         page=page.page,
         tasks={job.task: job.status for job in page.jobs},
     )
@@ -118,6 +124,7 @@ def document_completed(document: Document, receipt: Mapping[str, str], cost: Map
         "DocumentCompleted",
         document,
         "",
+        run=document.run,
         status=document.status,
         pages=document.pages,
         page_jobs={"recognized": document.recognized, "failed": document.failed},

@@ -27,7 +27,8 @@ class GiveUp:
         """A page job whose invocations all died by a crash or the time limit, without an error of their own."""
         exhausted = Transient("exhausted", f"Page {job.page} was tried until its attempts ran out, without an answer.")
         if document := self.ledger.document(job.document_id):
-            self.accounting.fail(document, job.page, job.task, exhausted, job.earlier_attempts + deliveries)
+            attempts = job.earlier_attempts + deliveries
+            self.accounting.fail(document, job.page, job.task, exhausted, attempts, job.run, job.image)
 
     def page_range(self, document_id: DocumentId, pages: PageRange) -> None:
         """A page range that no invocation could fan out; page jobs that have ended stay as they are."""
@@ -37,8 +38,7 @@ class GiveUp:
         # Also where the document has ended: whether what was recorded has been published is not known.
         failure: PagewiseError = PageUnreadable("The page could not be split in the time and memory there is.")
         for page in pages.numbers():
-            for task in document.tasks:
-                self.accounting.fail(document, page, task, failure, attempts=0)
+            self.accounting.fail_page(document, page, failure, pages.run)
 
     def upload(self, upload: Upload) -> None:
         """An upload that no invocation could split: rejected, or, if it was accepted already, failed page by page."""

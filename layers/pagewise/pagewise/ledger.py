@@ -3,9 +3,10 @@
     record                            attributes
     ─────────────────────────────     ──────────────────────────────────────────────────────
     document                          status, pages, tasks, source, counters; `open` until its end is announced
-    split#00001-00020                 this page range has been fanned out
-    page#00001                        ended_jobs, closed, and of every ended job `job#<task>`
+    split#00001-00020                 this page range has been fanned out (`#2` at the end: in the document's run 2)
+    page#00001                        ended_jobs, closed, of every ended job `job#<task>`, of redriven ones `run#<task>`
     result#00001#text_recognition     result (JSON), or result_key (in the pages bucket) if it is large
+    superseded#00001#multi_lan#2      the failed result that the redrive of run 2 took out of the account
 
 All are in the document's own partition. A result, its page and (if it is the page's last) its document change in one
 transaction. Hot counters are avoided by that hierarchy: most results touch their own page only.
@@ -20,8 +21,8 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from pagewise.errors import StorageBusy
-from pagewise.messages import dump_options, load_options
+from pagewise.errors import UNREADABLE_PAGE, StorageBusy
+from pagewise.messages import dump_image, dump_options, load_image, load_options
 from pagewise.model import (
     Document,
     DocumentId,
@@ -32,11 +33,12 @@ from pagewise.model import (
     PageRange,
     Result,
     Source,
+    StoredImage,
     Usage,
 )
 from pagewise.ports import LargeResults, Recorded
 from pagewise.results import dump_result, load_result
-from pagewise.table import KNOWN, NEW, Attributes, Change, Condition, Key, Put, Refused, Table, Update
+from pagewise.table import KNOWN, NEW, Attributes, Change, Condition, Delete, Key, Put, Refused, Table, Update
 from pagewise.tasks import Task
 
 # An item may have 400 KB, and every KB is billed twice in a transaction; a page of text has 2 to 10 KB.
@@ -80,7 +82,15 @@ class Ledger:
             self.table.change(
                 Update(
                     document_key(document_id),
-                    Condition(equal={"status": str(DocumentStatus.IN_PROGRESS)}),
+                    # As it was seen: a redrive may have opened it, or one of its pages, again.
+                    Condition(
+                        equal={
+                            "status": str(DocumentStatus.IN_PROGRESS),
+                            "run": document.run,
+                            "pages_closed": document.pages_closed,
+                            "failed": document.failed,
+                        }
+                    ),
                     set={"status": str(final_status(document)), "ended": ended},
                 )
             )
@@ -89,10 +99,11 @@ class Ledger:
                 raise StorageBusy("The document is being changed.") from None
         return self.document(document_id)  # as it is stored: another invocation may have ended it first
 
-    def announced(self, document_id: DocumentId) -> None:
-        """The document's end has been published."""
+    def announced(self, document: Document) -> None:
+        """The end of this run of the document has been published."""
+        as_seen = Condition(equal={"status": str(document.status), "run": document.run})
         try:
-            self.table.change(Update(document_key(document_id), KNOWN, set={"announced": True}, remove=("open",)))
+            self.table.change(Update(document_key(document.id), as_seen, set={"announced": True}, remove=("open",)))
         except Refused as refused:
             if not refused.unmet:
                 raise StorageBusy("The document is being changed.") from None
@@ -129,17 +140,23 @@ class Ledger:
             return load_result(self.large_results.json(stored["result_key"]))
         return load_result(json.loads(stored["result"]))
 
-    def record(self, result: Result, page_tasks: int) -> Recorded:
+    def record(self, result: Result, page_tasks: int, image: StoredImage | None = None) -> Recorded:
         """Store a result and move the page's and the document's counters with it, in one transaction;
-        a result that is already there stays as it is, and nothing moves."""
+        a result that is already there stays as it is, and nothing moves.
+
+        `image`, the page's, is remembered where the page job has failed: a redrive needs it.
+        """
         stored = self.stored_form(result)
         for attempt in range(TRIES):
             # A page of one task needs no look: its first result is its last.
-            before = self.page(result.document_id, result.page) if page_tasks > 1 or attempt else None
+            look = page_tasks > 1 or result.run > 1 or attempt
+            before = self.page(result.document_id, result.page) if look else None
+            if before and before.run_of(result.task) != result.run:
+                return Recorded(result, first=False, page_closed=False, superseded=True)
             ended = len(before.jobs) if before else 0
             closes = ended == page_tasks - 1
             try:
-                self.table.change(*changes(result, stored, before, closes=closes))
+                self.table.change(*changes(result, stored, before, image, closes=closes))
             except Refused as refused:
                 if 0 in refused.unmet:
                     return self.already(result)
@@ -147,6 +164,35 @@ class Ledger:
             else:
                 return Recorded(result, first=True, page_closed=closes)
         raise StorageBusy(f"The account of page {result.page} is busy.")
+
+    def withdraw(self, document_id: DocumentId, page: int, task: Task, run: int | None, due: str) -> int | None:
+        """Take a failed result out of the account, to be done again: the one way in which an end is ever undone.
+
+        Parameters
+        ----------
+        run: the caller's own, from an earlier withdrawal; a new one is begun if the document is not in it any more.
+        due: when the document, open again, becomes overdue.
+
+        Returns the run in which the page job is to be done again; None if it has no failed result.
+        """
+        for attempt in range(TRIES):
+            document, account = self.document(document_id), self.page(document_id, page)
+            stored = self.table.get(result_key(document_id, page, task))
+            if document is None or stored is None or stored["status"] != JobStatus.FAILED:
+                return None
+            open_in_run = document.status is DocumentStatus.IN_PROGRESS and document.run == run
+            if document.status is not DocumentStatus.IN_PROGRESS and not document.announced:
+                raise StorageBusy("The document's end is being published. Redrive it again.")
+            if account and any(job.task is task for job in account.jobs):
+                chosen = document.run if open_in_run else document.run + 1
+                try:
+                    self.table.change(*withdrawal(document, account, task, stored, chosen, due))
+                except Refused:
+                    pass
+                else:
+                    return chosen
+            self.pause(random.random() * min(LONGEST_PAUSE_SECONDS, 0.01 * 2**attempt))
+        raise StorageBusy(f"The account of page {page} is busy.")
 
     def already(self, result: Result) -> Recorded:
         found = self.result(result.document_id, result.page, result.task)
@@ -169,7 +215,9 @@ class Ledger:
         return {**about, "result_key": key}
 
 
-def changes(result: Result, stored: Attributes, before: PageAccount | None, *, closes: bool) -> list[Change]:
+def changes(
+    result: Result, stored: Attributes, before: PageAccount | None, image: StoredImage | None, *, closes: bool
+) -> list[Change]:
     """One transaction: the result, its line in the page, and the page's sum in the document if it closes.
 
     The page must be as it was seen, so that exactly one result closes it.
@@ -177,18 +225,62 @@ def changes(result: Result, stored: Attributes, before: PageAccount | None, *, c
     line = dump_job(result)
     ended = len(before.jobs) if before else 0
     account: Attributes = {f"job#{result.task}": line, "ended_jobs": ended + 1}
+    gone: tuple[str, ...] = ()
     if closes:
         account["closed"] = True
-    as_seen = Condition(equal={"ended_jobs": ended or None})
+    if result.reason == UNREADABLE_PAGE:
+        gone = ("image",)
+    elif image and result.status is JobStatus.FAILED:
+        account["image"] = dump_image(image)
+    as_seen = seen(before)
     together: list[Change] = [
         Put(result_key(result.document_id, result.page, result.task), stored, NEW),
-        Update(page_key(result.document_id, result.page), as_seen, set=account),
+        Update(page_key(result.document_id, result.page), as_seen, set=account, remove=gone),
     ]
     if closes:
-        jobs = (*(before.jobs if before else ()), load_job(result.task, line))
+        jobs = (*(before.jobs if before else ()), load_job(result.task, line, result.run))
         closed = PageAccount(result.document_id, result.page, jobs, closed=True)
         together.append(Update(document_key(result.document_id), KNOWN, add=sums(closed)))
     return together
+
+
+def seen(page: PageAccount | None) -> Condition:
+    """That the page is as it was read: every result adds to the first number, every withdrawal to the second."""
+    ended, withdrawals = (len(page.jobs), page.withdrawals) if page else (0, 0)
+    return Condition(equal={"ended_jobs": ended or None, "withdrawals": withdrawals or None})
+
+
+def withdrawal(
+    document: Document, page: PageAccount, task: Task, stored: Attributes, run: int, due: str
+) -> list[Change]:
+    """One transaction: a failed result becomes history, its line leaves the page, the page's sum the document, and the
+    document is open again."""
+    (job,) = (job for job in page.jobs if job.task is task)
+    left = len(page.jobs) - 1
+    account: Attributes = {f"run#{task}": run, "withdrawals": page.withdrawals + 1}
+    gone = [f"job#{task}", "closed"]
+    if left:
+        account["ended_jobs"] = left
+    else:
+        gone.append("ended_jobs")
+    back = {name: -number for name, number in sums(page).items()} if page.closed else {}
+    superseded = {
+        "superseded_jobs": 1,
+        "superseded_input_tokens": job.usage.input_tokens,
+        "superseded_output_tokens": job.usage.output_tokens,
+    }
+    reopened = {"status": str(DocumentStatus.IN_PROGRESS), "run": run, "due": due, "open": "open", "announced": False}
+    as_read = Condition(equal={"status": str(document.status), "run": document.run, "announced": document.announced})
+    found: Attributes = {name: stored[name] for name in ("status", "ended", "result", "result_key") if name in stored}
+    return [
+        Put(superseded_key(document.id, page.page, task, run), found, NEW),
+        Delete(
+            result_key(document.id, page.page, task),
+            Condition(equal={"status": str(JobStatus.FAILED), "ended": stored["ended"]}),
+        ),
+        Update(page_key(document.id, page.page), seen(page), set=account, remove=tuple(gone)),
+        Update(document_key(document.id), as_read, set=reopened, add=back | superseded, remove=("ended",)),
+    ]
 
 
 def sums(page: PageAccount) -> dict[str, int]:
@@ -215,7 +307,8 @@ def document_key(document_id: DocumentId) -> Key:
 
 
 def split_key(document_id: DocumentId, pages: PageRange) -> Key:
-    return Key(document_id, f"split#{pages.first:05}-{pages.last:05}")
+    later_run = f"#{pages.run}" if pages.run > 1 else ""
+    return Key(document_id, f"split#{pages.first:05}-{pages.last:05}{later_run}")
 
 
 def page_key(document_id: DocumentId, page: int) -> Key:
@@ -224,6 +317,10 @@ def page_key(document_id: DocumentId, page: int) -> Key:
 
 def result_key(document_id: DocumentId, page: int, task: str) -> Key:
     return Key(document_id, f"result#{page:05}#{task}")
+
+
+def superseded_key(document_id: DocumentId, page: int, task: str, run: int) -> Key:
+    return Key(document_id, f"superseded#{page:05}#{task}#{run}")
 
 
 def path_safe(token: str) -> str:
@@ -258,6 +355,7 @@ def dump_document(document: Document) -> Attributes:
         "failed": 0,
         "input_tokens": 0,
         "output_tokens": 0,
+        "run": 1,
     }
     return {name: value for name, value in attributes.items() if value is not None}
 
@@ -289,6 +387,11 @@ def load_document(document_id: DocumentId, stored: Attributes) -> Document:
         failed=int(stored["failed"]),
         usage=Usage(int(stored["input_tokens"]), int(stored["output_tokens"])),
         announced=bool(stored["announced"]),
+        run=int(stored["run"]),
+        superseded_jobs=int(stored.get("superseded_jobs", 0)),
+        superseded_usage=Usage(
+            int(stored.get("superseded_input_tokens", 0)), int(stored.get("superseded_output_tokens", 0))
+        ),
     )
 
 
@@ -296,27 +399,34 @@ def dump_job(result: Result) -> Attributes:
     return {
         "status": str(result.status),
         "reason": result.reason,
+        "message": result.message,
         "attempts": result.attempts,
         "input_tokens": result.usage.input_tokens,
         "output_tokens": result.usage.output_tokens,
     }
 
 
-def load_job(task: str, line: dict[str, Any]) -> JobAccount:
+def load_job(task: str, line: dict[str, Any], run: int) -> JobAccount:
     return JobAccount(
         task=Task(task),
         status=JobStatus(line["status"]),
         reason=line["reason"],
         attempts=int(line["attempts"]),
         usage=Usage(int(line["input_tokens"]), int(line["output_tokens"])),
+        message=line["message"],
+        run=run,
     )
 
 
 def load_page(document_id: DocumentId, page: int, stored: Attributes) -> PageAccount:
     lines = {name.removeprefix("job#"): line for name, line in stored.items() if name.startswith("job#")}
+    runs = {Task(name.removeprefix("run#")): int(run) for name, run in stored.items() if name.startswith("run#")}
     return PageAccount(
         document_id=document_id,
         page=page,
-        jobs=tuple(load_job(task, lines[task]) for task in Task if task in lines),
+        jobs=tuple(load_job(task, lines[task], runs.get(task, 1)) for task in Task if task in lines),
         closed=bool(stored.get("closed", False)),
+        runs=runs,
+        withdrawals=int(stored.get("withdrawals", 0)),
+        image=load_image(stored["image"]) if "image" in stored else None,
     )

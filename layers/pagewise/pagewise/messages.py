@@ -1,13 +1,16 @@
 """The two messages that travel through queues, as JSON. They carry pointers, never images.
 
-A page range: {"schema_version": "1", "document_id", "first", "last"}
+A page range: {"schema_version": "1", "document_id", "first", "last", "run"}
 A page job:   {"schema_version": "1", "document_id", "page", "task", "page_tasks", "image": {...}, "options": {...},
-               "earlier_attempts"}
+               "earlier_attempts", "run"}
+
+`run` is left out of the first run's messages.
 """
 
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from typing import Any
 
 from pagewise.model import DocumentId, PageJob, PageRange, StoredImage, TaskOptions
@@ -17,15 +20,16 @@ SCHEMA_VERSION = "1"
 
 
 def dump_range(document_id: DocumentId, pages: PageRange) -> str:
-    return compact(
-        {"schema_version": SCHEMA_VERSION, "document_id": document_id, "first": pages.first, "last": pages.last}
-    )
+    message = {"schema_version": SCHEMA_VERSION, "document_id": document_id, "first": pages.first, "last": pages.last}
+    return compact(message | later_run(pages.run))
 
 
 def load_range(body: str) -> tuple[DocumentId, PageRange]:
     """Raises KeyError or ValueError for what is no page range."""
     message = json.loads(body)
-    return DocumentId(message["document_id"]), PageRange(int(message["first"]), int(message["last"]))
+    return DocumentId(message["document_id"]), PageRange(
+        int(message["first"]), int(message["last"]), int(message.get("run", 1))
+    )
 
 
 def dump_job(job: PageJob) -> str:
@@ -36,32 +40,45 @@ def dump_job(job: PageJob) -> str:
             "page": job.page,
             "task": job.task,
             "page_tasks": job.page_tasks,
-            "image": {
-                "key": job.image.key,
-                "media_type": job.image.media_type,
-                "width": job.image.width,
-                "height": job.image.height,
-                "size": job.image.size,
-            },
+            "image": dump_image(job.image),
             "options": dump_options(job.options),
             "earlier_attempts": job.earlier_attempts,
         }
+        | later_run(job.run)
     )
 
 
 def load_job(body: str) -> PageJob:
     """Raises KeyError or ValueError for what is no page job."""
     message = json.loads(body)
-    image = message["image"]
     return PageJob(
         document_id=DocumentId(message["document_id"]),
         page=int(message["page"]),
         task=Task(message["task"]),
         page_tasks=int(message["page_tasks"]),
-        image=StoredImage(image["key"], image["media_type"], image["width"], image["height"], image["size"]),
+        image=load_image(message["image"]),
         options=load_options(message.get("options", {})),
         earlier_attempts=int(message.get("earlier_attempts", 0)),
+        run=int(message.get("run", 1)),
     )
+
+
+def later_run(run: int) -> dict[str, Any]:
+    return {"run": run} if run > 1 else {}
+
+
+def dump_image(image: StoredImage) -> dict[str, Any]:
+    return {
+        "key": image.key,
+        "media_type": image.media_type,
+        "width": image.width,
+        "height": image.height,
+        "size": image.size,
+    }
+
+
+def load_image(image: Mapping[str, Any]) -> StoredImage:
+    return StoredImage(image["key"], image["media_type"], int(image["width"]), int(image["height"]), int(image["size"]))
 
 
 def dump_options(options: TaskOptions) -> dict[str, Any]:

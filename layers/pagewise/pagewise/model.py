@@ -91,7 +91,11 @@ class TaskOptions:
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """One uploaded object version and its account."""
+    """One uploaded object version and its account.
+
+    `run` counts how often it was opened: 1, and one more for every redrive. What redriven page jobs had used before is
+    in no counter but in `superseded_usage`.
+    """
 
     id: DocumentId
     source: Source
@@ -110,6 +114,9 @@ class Document:
     failed: int = 0
     usage: Usage = Usage()
     announced: bool = False
+    run: int = 1
+    superseded_jobs: int = 0
+    superseded_usage: Usage = Usage()
 
     @property
     def page_jobs(self) -> int:
@@ -119,10 +126,12 @@ class Document:
 
 @dataclass(frozen=True, slots=True)
 class PageRange:
-    """Consecutive pages `first` to `last`, both included, that one invocation renders."""
+    """Consecutive pages `first` to `last`, both included, that one invocation renders. `run` is the document's in which
+    they were queued: of later runs' page jobs it knows nothing."""
 
     first: int
     last: int
+    run: int = 1
 
     def __len__(self) -> int:
         return self.last - self.first + 1
@@ -147,6 +156,7 @@ class PageJob:
     """One page × one task: the message, and the unit of accounting.
 
     `page_tasks` is how many tasks the page has in all. `earlier_attempts` were made by messages that this one replaces.
+    `run` is 1, or the document's in which the page job was redriven: messages of earlier runs are worth nothing then.
     """
 
     document_id: DocumentId
@@ -156,6 +166,15 @@ class PageJob:
     image: StoredImage
     options: TaskOptions = TaskOptions()
     earlier_attempts: int = 0
+    run: int = 1
+
+
+def jobs_of(document: Document, page: int, image: StoredImage, runs: Mapping[Task, int]) -> list[PageJob]:
+    """A page's jobs, for these tasks in these runs."""
+    return [
+        PageJob(document.id, page, task, len(document.tasks), image, document.options, run=run)
+        for task, run in runs.items()
+    ]
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,6 +202,7 @@ class Result:
     request_id: str | None = None
     seconds: float = 0.0
     sent: Mapping[str, Any] | None = None
+    run: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,16 +214,42 @@ class JobAccount:
     reason: str | None
     attempts: int
     usage: Usage
+    message: str | None = None
+    run: int = 1
 
 
 @dataclass(frozen=True, slots=True)
 class PageAccount:
-    """A page's line in the account: the jobs that have ended so far."""
+    """A page's line in the account: the jobs that have ended so far.
+
+    Parameters
+    ----------
+    runs: of the page jobs that were redriven, the run that counts; the others' is 1.
+    withdrawals: how often a result was taken out again.
+    image: the stored page, where a page job has failed that had one.
+    """
 
     document_id: DocumentId
     page: int
     jobs: tuple[JobAccount, ...]
     closed: bool
+    runs: Mapping[Task, int] = field(default_factory=dict)
+    withdrawals: int = 0
+    image: StoredImage | None = None
+
+    @property
+    def run(self) -> int:
+        """The latest run of any of its page jobs."""
+        return max(self.runs.values(), default=1)
+
+    def run_of(self, task: Task) -> int:
+        return self.runs.get(task, 1)
+
+    @property
+    def awaited(self) -> dict[Task, int]:
+        """Redriven page jobs that have not ended again, and their runs."""
+        ended = {job.task for job in self.jobs}
+        return {task: run for task, run in self.runs.items() if task not in ended}
 
     @property
     def recognized(self) -> int:

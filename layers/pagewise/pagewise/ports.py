@@ -79,11 +79,13 @@ class Recorded:
     """What `Ledger.record` found or did.
 
     `result` is the stored one: ours, or that of whoever came first. `page_closed`: the page's last job has ended.
+    `superseded`: ours belongs to an earlier run than the page job's present one; it counts for nothing.
     """
 
     result: Result
     first: bool
     page_closed: bool
+    superseded: bool = False
 
 
 class LargeResults(Protocol):

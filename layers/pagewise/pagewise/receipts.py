@@ -12,7 +12,10 @@ SCHEMA_VERSION = "1"
 
 
 def receipt(document: Document, pages: Iterable[PageAccount], price: Price) -> dict[str, Any]:
-    """Every page job with its outcome, attempts, tokens and cost, and their sums by task and in all."""
+    """Every page job with its outcome, attempts, tokens and cost, and their sums by task and in all.
+
+    `superseded` is what failed page jobs had used, and cost, before they were redriven: it is in no other sum.
+    """
     pages = list(pages)
     jobs = [
         {
@@ -20,7 +23,9 @@ def receipt(document: Document, pages: Iterable[PageAccount], price: Price) -> d
             "task": job.task,
             "status": job.status,
             "reason": job.reason,
+            "message": job.message,
             "attempts": job.attempts,
+            "run": job.run,
             "input_tokens": job.usage.input_tokens,
             "output_tokens": job.usage.output_tokens,
             "cost": price.amount(job.usage),
@@ -49,6 +54,13 @@ def receipt(document: Document, pages: Iterable[PageAccount], price: Price) -> d
         "usage": {"input_tokens": document.usage.input_tokens, "output_tokens": document.usage.output_tokens},
         "by_task": by_task(document, pages, price),
         "cost": price.cost(document.usage if document.status is not DocumentStatus.REJECTED else Usage()),
+        "run": document.run,
+        "superseded": {
+            "page_jobs": document.superseded_jobs,
+            "input_tokens": document.superseded_usage.input_tokens,
+            "output_tokens": document.superseded_usage.output_tokens,
+            "cost": price.amount(document.superseded_usage),
+        },
         "started": document.started,
         "ended": document.ended,
     }

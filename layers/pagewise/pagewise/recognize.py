@@ -69,6 +69,8 @@ class Recognize:
         if stored:
             await asyncio.to_thread(self.accounting.publish_again, document, stored)
             return stored
+        if document.run > 1 and await asyncio.to_thread(self.is_superseded, job):
+            return None
         try:
             result = await self.recognized(job, attempts, deadline)
         except (Throttled, Configuration) as error:
@@ -77,8 +79,14 @@ class Recognize:
         except (Permanent, Transient) as error:
             if isinstance(error, Transient) and attempts < self.settings.max_attempts:
                 raise
-            return await asyncio.to_thread(self.accounting.fail, document, job.page, job.task, error, attempts)
-        return await asyncio.to_thread(self.accounting.save, document, result)
+            fail = self.accounting.fail
+            return await asyncio.to_thread(fail, document, job.page, job.task, error, attempts, job.run, job.image)
+        return await asyncio.to_thread(self.accounting.save, document, result, job.image)
+
+    def is_superseded(self, job: PageJob) -> bool:
+        """Whether the page job was redriven after this message was sent: another one does it."""
+        page = self.ledger.page(job.document_id, job.page)
+        return page is not None and page.run_of(job.task) > job.run
 
     def postpone(self, job: PageJob, attempts: int, error: Throttled | Configuration) -> None:
         """Keep a page job that is not to blame; under a wrong configuration, tell: nothing works until someone acts."""
@@ -121,6 +129,7 @@ class Recognize:
             request_id=answer.request_id,
             seconds=round(time.monotonic() - began, 3),
             sent=sent.shown(),
+            run=job.run,
         )
 
     def question(self, job: PageJob, seconds: float) -> tuple[Question, Sent]:

@@ -23,6 +23,7 @@ def dump_result(result: Result) -> dict[str, Any]:
         "message": result.message,
         "model": result.model,
         "attempts": result.attempts,
+        "run": result.run,
     }
     shown.update(result.output)
     shown.update(
@@ -61,4 +62,5 @@ def load_result(shown: Mapping[str, Any]) -> Result:
         request_id=shown["request_id"],
         seconds=shown["seconds"],
         sent=shown.get("sent"),
+        run=shown.get("run", 1),
     )

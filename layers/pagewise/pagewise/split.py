@@ -31,6 +31,7 @@ from pagewise.model import (
     Source,
     StoredImage,
     Upload,
+    jobs_of,
 )
 from pagewise.ports import Clock, Download, Pages, Publisher, Queues, Uploads
 from pagewise.rendering import Contents, LostPage, Rendered, Unreached, inspect
@@ -95,7 +96,8 @@ class Split:
                 contents = inspect(path, password)
             except (ObjectGone, DocumentRejected) as error:
                 # It was read before: only a deletion in the meantime gets here.
-                self.lose(document, [LostPage(page, PageUnreadable(error.message)) for page in pages.numbers()])
+                for page in pages.numbers():
+                    self.accounting.fail_page(document, page, PageUnreadable(error.message), pages.run)
                 self.ledger.mark_split(document_id, pages)
                 return document
             self.fan_out(document, pages, self.rendered(path, contents, pages, password, deadline))
@@ -171,13 +173,15 @@ class Split:
         with closing(rendered), ThreadPoolExecutor(PAGES_PER_BATCH) as pool:
             for page in rendered:
                 if isinstance(page, Unreached):
-                    rest = PageRange(page.page, pages.last)
+                    rest = replace(pages, first=page.page)
                     break
                 seen.append(page.page)
                 if isinstance(page, LostPage):
-                    self.lose(document, [page])
+                    self.accounting.fail_page(document, page.page, page.error, pages.run)
                 else:
-                    under_way.append(pool.submit(self.stored, document, page))
+                    under_way.append(
+                        pool.submit(self.stored, document, page, self.awaited(document, page.page, pages.run))
+                    )
                 if len(under_way) == PAGES_HELD:
                     self.queue(under_way[:PAGES_PER_BATCH])
                     del under_way[:PAGES_PER_BATCH]
@@ -189,22 +193,18 @@ class Split:
     def queue(self, stored: list[Future[list[PageJob]]]) -> None:
         self.queues.send_jobs([job for page in stored for job in page.result()])
 
-    def stored(self, document: Document, page: PageImage) -> list[PageJob]:
+    def awaited(self, document: Document, page: int, run: int) -> dict[Task, int]:
+        """The tasks that a page of this range is for, with their page jobs' runs: all, unless some were redriven."""
+        account = self.ledger.page(document.id, page) if document.run > 1 else None
+        if account is None or run == 1:
+            return {task: 1 for task in document.tasks if account is None or account.run_of(task) == 1}
+        return {task: of_job for task, of_job in account.awaited.items() if of_job <= run}
+
+    def stored(self, document: Document, page: PageImage, awaited: dict[Task, int]) -> list[PageJob]:
         """Store a page image; the jobs of its page."""
         key = self.pages.put_image(document.id, page.page, page.content, page.media_type)
         image = StoredImage(key, page.media_type, page.width, page.height, len(page.content))
-        return jobs_of(document, page.page, image)
-
-    def lose(self, document: Document, lost: list[LostPage]) -> None:
-        """A page that cannot be rendered fails every one of its page jobs."""
-        for page in lost:
-            for task in document.tasks:
-                self.accounting.fail(document, page.page, task, page.error, attempts=0)
-
-
-def jobs_of(document: Document, page: int, image: StoredImage) -> list[PageJob]:
-    job = PageJob(document.id, page, Task.TEXT_RECOGNITION, len(document.tasks), image, document.options)
-    return [replace(job, task=task) for task in document.tasks]
+        return jobs_of(document, page.page, image, awaited)
 
 
 def only(page: PageImage) -> Generator[Rendered, None, None]:

@@ -16,4 +16,7 @@ def subranges(pages: PageRange, pages_per_range: int) -> list[PageRange]:
     """
     pieces = -(-len(pages) // pages_per_range)
     step = pages_per_range * -(-pieces // MAX_SUBRANGES)
-    return [PageRange(first, min(first + step - 1, pages.last)) for first in range(pages.first, pages.last + 1, step)]
+    return [
+        PageRange(first, min(first + step - 1, pages.last), pages.run)
+        for first in range(pages.first, pages.last + 1, step)
+    ]

@@ -44,19 +44,23 @@ class Sweep:
 
     def end(self, document: Document, deadline: float) -> bool:
         if document.status is DocumentStatus.IN_PROGRESS:
-            for page, task in self.missing(document):
+            for page, task, run in self.missing(document):
                 if time.monotonic() > deadline:
                     return False
                 overdue = Transient(OVERDUE, "The page was not recognized in the time that a document has.")
-                self.accounting.fail(document, page, task, overdue, attempts=0)
+                self.accounting.fail(document, page, task, overdue, attempts=0, run=run)
         self.accounting.close(document.id)
         return True
 
-    def missing(self, document: Document) -> Iterator[tuple[int, Task]]:
-        """The page jobs without a result, and those that an earlier visit has ended but perhaps not published."""
-        pages = self.ledger.pages(document.id)
+    def missing(self, document: Document) -> Iterator[tuple[int, Task, int]]:
+        """The page jobs without a result, and those that an earlier visit has ended but perhaps not published; with
+        the run that they are in."""
+        pages = list(self.ledger.pages(document.id))
+        if any(page.run > document.run for page in pages):
+            return  # redriven in the meantime: it has a new due
         present = {(page.page, job.task) for page in pages for job in page.jobs if job.reason != OVERDUE}
+        runs = {(page.page, task): run for page in pages for task, run in page.runs.items()}
         for page in range(1, document.pages + 1):
             for task in document.tasks:
                 if (page, task) not in present:
-                    yield page, task
+                    yield page, task, runs.get((page, task), 1)
