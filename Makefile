@@ -14,7 +14,7 @@ FROM ?= 0
 SAM := SAM_CLI_TELEMETRY=0 AWS_DEFAULT_REGION=$${AWS_DEFAULT_REGION:-us-east-1} .venvs/sam/bin/sam
 PYTHON_SOURCES := layers functions local tests
 
-.PHONY: help run local engine test check lint format bench simulate build deploy lock clean
+.PHONY: help run local redrive engine test check lint format bench simulate build deploy lock clean
 
 help: ## what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -26,6 +26,11 @@ run: ## DOC=path [TASKS=a,b|all] [OUT=out]: the whole pipeline on this machine, 
 local: ## the stack on this machine, until Ctrl-C: upload with any S3 client
 	@local/setup.sh
 	@$(LOCAL) serve
+
+redrive: ## DOCUMENT=id [PAGE=n] [TASK=t] [STACK=pagewise] [ENDPOINT=url]: failed page jobs again
+	@local/setup.sh local
+	@$(LOCAL) redrive --document "$(DOCUMENT)" --stack "$(or $(STACK),pagewise)" $(if $(PAGE),--page "$(PAGE)") \
+		$(if $(TASK),--task "$(TASK)") $(if $(ENDPOINT),--endpoint "$(ENDPOINT)")
 
 engine: ## PORT=n: the embedded OCR engine alone
 	@local/setup.sh engine local

@@ -3,6 +3,7 @@
 python -m local run --doc PATH     documents in, their text out
 python -m local serve              the stack stays, for any S3 client
 python -m local engine --port N    the embedded engine alone
+python -m local redrive --document ID    failed page jobs again
 """
 
 import argparse
@@ -29,6 +30,8 @@ def main() -> int:
             signal.signal(number, interrupt)
     if arguments.command == "engine":
         return run_engine(arguments.port)
+    if arguments.command == "redrive":
+        return run_redrive(arguments)
     return run_or_serve(arguments)
 
 
@@ -66,6 +69,12 @@ def parse_arguments() -> argparse.Namespace:
         )
     engine = commands.add_parser("engine", help="the embedded engine alone")
     engine.add_argument("--port", type=int, required=True)
+    redrive = commands.add_parser("redrive", help="a document's failed page jobs again")
+    redrive.add_argument("--document", required=True, metavar="ID", help="its id, as in the receipt and the events")
+    redrive.add_argument("--page", type=int, help="of this page only")
+    redrive.add_argument("--task", help="of this task only")
+    redrive.add_argument("--stack", default="pagewise", help="the stack's name (default: pagewise)")
+    redrive.add_argument("--endpoint", metavar="URL", help="of `make local`; without it the stack is in your account")
     arguments = parser.parse_args()
     for parameter in getattr(arguments, "parameter", []):
         if "=" not in parameter:
@@ -86,6 +95,21 @@ def run_engine(port: int) -> int:
 
     os.chdir(ROOT)
     os.execv(ENGINE_PYTHON, [str(ENGINE_PYTHON), "-m", "local.engine", "--port", str(port)])  # noqa: S606  that is the point
+
+
+def run_redrive(arguments: argparse.Namespace) -> int:
+    from local.redrive import RedriveError, Wish, redrive
+
+    try:
+        print(
+            redrive(
+                Wish(arguments.document, arguments.page, arguments.task, arguments.stack, arguments.endpoint),
+            )
+        )
+    except RedriveError as error:
+        print(error, file=sys.stderr)
+        return NOT_RUN
+    return 0
 
 
 def run_or_serve(arguments: argparse.Namespace) -> int:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import os
 import signal
+import subprocess
+import sys
 import time
 from collections import Counter
 from collections.abc import Iterator
@@ -16,6 +18,7 @@ import jsonschema
 import pytest
 
 from local.event_sources import Faults
+from local.stack import ROOT
 from pagewise.aws.buckets import S3Pages
 from pagewise.aws.table import DynamoTable
 from pagewise.ledger import Ledger
@@ -81,6 +84,48 @@ def test_an_engine_in_trouble_is_asked_again_and_its_refusals_are_told(pagewise:
     key = pagewise.upload("refused.png", picture())
     receipt = pagewise.until_ended(key)[key]
     assert [(job["status"], job["reason"]) for job in receipt["page_jobs"]] == [("failed", "DataInspectionFailed")]
+
+
+def redrive(pagewise: Running, *options: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "local", "redrive", "--endpoint", pagewise.stack.endpoint, *options]
+    environment = {**os.environ, "PYTHONPATH": f"{ROOT / 'layers/pagewise'}{os.pathsep}{ROOT}"}
+    return subprocess.run(command, cwd=ROOT, env=environment, check=False, capture_output=True, text=True, timeout=60)
+
+
+def test_failed_page_jobs_are_redriven_by_one_command(pagewise: Running) -> None:
+    pagewise.engine.behave({"name": "inspection_failed", "times": 2})
+    key = pagewise.upload("redriven.tif", tiff(3), ocr_tasks="text_recognition,multi_lan")
+    first = pagewise.until_ended(key)[key]
+    assert (first["status"], first["run"]) == ("partial", 1)
+    failed = {(job["page"], job["task"]) for job in first["page_jobs"] if job["status"] == "failed"}
+    asked = pagewise.engine.requests()["total"]
+
+    done = redrive(pagewise, "--document", first["document_id"])
+    assert (done.returncode, done.stdout, done.stderr) == (0, "Run 2: 2 page jobs are queued.\n", "")
+    while pagewise.ends()[key]["run"] == 1:
+        pagewise.events += pagewise.published.receive(wait=1)
+    second = pagewise.until_ended(key)[key]
+    assert (second["status"], second["run"]) == ("complete", 2)
+    assert accounts_for_every_page_job(second)
+    assert {(job["page"], job["task"]) for job in second["page_jobs"] if job["run"] == 2} == failed
+    assert pagewise.engine.requests()["total"] - asked == 2
+
+    again = redrive(pagewise, "--document", first["document_id"], "--page", "1", "--task", "multi_lan")
+    assert (again.returncode, again.stdout) == (0, "No page job of this choice has failed.\n")
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (("--document", "unknown"), "There is no document unknown"),
+        (("--document", "unknown", "--task", "poetry"), "poetry is no task"),
+        (("--document", "unknown", "--stack", "elsewhere"), "The stack elsewhere cannot be reached"),
+    ],
+)
+def test_a_redrive_that_cannot_be_says_why(pagewise: Running, options: tuple[str, ...], said: str) -> None:
+    done = redrive(pagewise, *options)
+    assert (done.returncode, done.stdout) == (3, "")
+    assert said in done.stderr
 
 
 def test_a_refused_key_suspends_recognition_and_says_so(pagewise: Running) -> None:
