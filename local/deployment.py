@@ -32,6 +32,7 @@ class DeploymentError(Exception):
 class Function:
     name: str
     arn: str
+    role: str
     handler: str
     runtime: str
     timeout: float
@@ -89,6 +90,12 @@ class Deployment:
 
     def function_arns(self) -> dict[str, str]:
         return {function.arn: name for name, function in self.functions.items()}
+
+
+def senders_policy(service: str) -> str:
+    """The policy of a queue of the runner's that a service may send to."""
+    statement = {"Effect": "Allow", "Principal": {"Service": service}, "Action": "sqs:SendMessage", "Resource": "*"}
+    return json.dumps({"Version": "2012-10-17", "Statement": [statement]})
 
 
 def deploy(emulator: Emulator, template: Path, stack: str, parameters: Mapping[str, str]) -> Deployment:
@@ -168,6 +175,7 @@ class _Deployer:
             configuration["FunctionName"]: Function(
                 name=configuration["FunctionName"],
                 arn=configuration["FunctionArn"],
+                role=configuration["Role"],
                 handler=configuration["Handler"],
                 runtime=configuration["Runtime"],
                 timeout=float(configuration["Timeout"]),
@@ -237,7 +245,11 @@ class _Deployer:
         url = self._sqs.create_queue(
             QueueName=UPLOAD_NOTIFICATIONS_QUEUE,
             # Never deleted from, see bucket_notifications.py; so hidden as long as SQS can hide a message.
-            Attributes={"VisibilityTimeout": "43200", "MessageRetentionPeriod": "1209600"},
+            Attributes={
+                "VisibilityTimeout": "43200",
+                "MessageRetentionPeriod": "1209600",
+                "Policy": senders_policy("s3.amazonaws.com"),
+            },
         )["QueueUrl"]
         attributes = self._sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"]
         return url, attributes["QueueArn"]

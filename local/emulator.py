@@ -27,7 +27,16 @@ class EmulatorError(Exception):
 
 
 class Emulator:
-    def __init__(self, children: Children, python: Path, folder: Path, log: Path, port: int | None = None) -> None:
+    def __init__(
+        self,
+        children: Children,
+        python: Path,
+        folder: Path,
+        log: Path,
+        port: int | None = None,
+        enforce_permissions: bool = False,
+    ) -> None:
+        """`enforce_permissions`: whoever is not the runner may do what its role's policies allow, and nothing else."""
         self.port = port or free_port()
         self.endpoint = f"http://127.0.0.1:{self.port}"
         self._log = log
@@ -44,6 +53,7 @@ class Emulator:
                 "GATEWAY_PORT": str(self.port),
                 "MINISTACK_REGION": REGION,
                 "LOG_LEVEL": "WARNING",
+                "AUTH": str(enforce_permissions).lower(),
                 "IOT_MTLS_ENABLED": CLOSED,  # these two would open further ports
                 "SFTP_ENABLED": CLOSED,
             },

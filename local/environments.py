@@ -11,7 +11,7 @@ import sys
 import threading
 import time
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import count
@@ -71,7 +71,16 @@ class EnvironmentGone(Exception):
 
 
 class Environment:
-    def __init__(self, function: Function, python: Path, endpoint: str, children: Children, folder: Path, log: Path):
+    def __init__(
+        self,
+        function: Function,
+        python: Path,
+        endpoint: str,
+        children: Children,
+        folder: Path,
+        log: Path,
+        credentials: Mapping[str, str],
+    ) -> None:
         self._function = function
         self._children = children
         self._api = RuntimeApi()
@@ -82,7 +91,8 @@ class Environment:
         temporary.mkdir(parents=True)
         self._child = children.start(
             [str(python), "-m", "awslambdaric", function.handler],
-            variables=lambda_variables(function, self._api.address, endpoint, temporary, folder.name),
+            variables=lambda_variables(function, self._api.address, endpoint, temporary, folder.name)
+            | dict(credentials),
             log=log,
             folder=function.code,
         )
@@ -184,7 +194,10 @@ class FunctionService:
         folder: Path,
         logs: Path,
         concurrency: int = DEFAULT_CONCURRENCY,
+        credentials: Callable[[Function], Mapping[str, str]] = lambda _function: {},
     ) -> None:
+        """`credentials`: of the function's role, where the emulator enforces permissions."""
+        self._credentials = credentials
         self.concurrency = concurrency
         self.last_failure: str | None = None
         self._functions = functions
@@ -264,6 +277,7 @@ class FunctionService:
             self._children,
             self._folder / f"{function}-{next(self._numbers)}",
             self._logs / "functions" / f"{function}.log",
+            self._credentials(self._functions[function]),
         )
 
     def _write_down(self, function: str, outcome: Outcome, trigger: str, records: int) -> None:

@@ -4,6 +4,7 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
+from local.deployment import senders_policy
 from local.emulator import Emulator
 
 QUEUE = RULE = "runner-published-events"
@@ -20,7 +21,9 @@ class PublishedEvents:
     def __init__(self, emulator: Emulator, bus: str) -> None:
         self._sqs = emulator.client("sqs")
         self._seen: set[str] = set()
-        self._queue_url = self._sqs.create_queue(QueueName=QUEUE)["QueueUrl"]
+        self._queue_url = self._sqs.create_queue(
+            QueueName=QUEUE, Attributes={"Policy": senders_policy("events.amazonaws.com")}
+        )["QueueUrl"]
         attributes = self._sqs.get_queue_attributes(QueueUrl=self._queue_url, AttributeNames=["QueueArn"])
         events = emulator.client("events")
         events.put_rule(Name=RULE, EventBusName=bus, EventPattern=json.dumps({"source": [SOURCE]}))

@@ -14,6 +14,7 @@ from local.deployment import Deployment, deploy
 from local.emulator import Emulator
 from local.environments import DEFAULT_CONCURRENCY, FunctionService
 from local.event_sources import Faults, QueuePoller
+from local.roles import Roles
 from local.schedules import Scheduler
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -45,12 +46,14 @@ class Stack:
         retry_delays: Sequence[float] = RETRY_DELAYS,
         concurrency: int = DEFAULT_CONCURRENCY,
         visibility_timeout: int | None = None,
+        enforce_permissions: bool = False,
         emulator_python: Path = EMULATOR_PYTHON,
         functions_python: Path = FUNCTIONS_PYTHON,
     ) -> None:
         self.logs = logs
         self.deployment: Deployment
         self.service: FunctionService
+        self.roles: Roles | None = None
         self._children = children
         self._template = template
         self._name = name
@@ -59,12 +62,15 @@ class Stack:
         self._retry_delays = retry_delays
         self._concurrency = concurrency
         self._visibility_timeout = visibility_timeout
+        self._enforce_permissions = enforce_permissions
         self._functions_python = functions_python
         self._triggers: list[Trigger] = []
         self._invocations: AsynchronousInvocations | None = None
         self._folder = Path(tempfile.mkdtemp(prefix="pagewise-"))
         children.remove_at_end(self._folder)
-        self.emulator = Emulator(children, emulator_python, self._folder / "emulator", logs / "emulator.log", port)
+        self.emulator = Emulator(
+            children, emulator_python, self._folder / "emulator", logs / "emulator.log", port, enforce_permissions
+        )
 
     @property
     def endpoint(self) -> str:
@@ -78,6 +84,9 @@ class Stack:
         self.deployment = deploy(self.emulator, self._template, self._name, self._parameters)
         if self._visibility_timeout is not None:
             self._set_visibility_timeouts(self._visibility_timeout)
+        if self._enforce_permissions:
+            self.roles = Roles(self.emulator, self.deployment.functions)
+            self._allow_plain_http()
         self.service = FunctionService(
             self.deployment.functions,
             python=self._functions_python,
@@ -86,6 +95,7 @@ class Stack:
             folder=self._folder / "environments",
             logs=self.logs,
             concurrency=self._concurrency,
+            credentials=self.roles.variables if self.roles else lambda _function: {},
         )
         self._run_functions()
 
@@ -147,6 +157,12 @@ class Stack:
         sqs = self.client("sqs")
         for mapping in self.deployment.queue_mappings:
             sqs.set_queue_attributes(QueueUrl=mapping.queue_url, Attributes={"VisibilityTimeout": str(seconds)})
+
+    def _allow_plain_http(self) -> None:
+        """The emulator speaks no TLS here, and with permissions it enforces the policies that deny everything else."""
+        s3 = self.client("s3")
+        for output in ("UploadsBucket", "PagesBucket"):
+            s3.delete_bucket_policy(Bucket=self.deployment.outputs[output])
 
     def __enter__(self) -> Self:
         self.start()

@@ -101,6 +101,7 @@ def running(
     delay: float = 0.0,
     faults: Faults | None = None,
     visibility_timeout: int | None = None,
+    enforce_permissions: bool = False,
 ) -> Iterator[Running]:
     """`delay`: seconds that the engine takes for an answer."""
     with Children() as children:
@@ -112,6 +113,7 @@ def running(
             parameters={"QwenBaseUrl": engine.url, **(parameters or {})},
             faults=faults,
             visibility_timeout=visibility_timeout,
+            enforce_permissions=enforce_permissions,
         )
         with stack:
             store_api_key(stack)
