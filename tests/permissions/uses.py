@@ -1,0 +1,303 @@
+"""What each function does with its permissions, done by the real handlers under the credentials of their own roles."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import os
+import uuid
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import boto3
+
+from local.children import Children
+from local.deployment import Deployment, deploy
+from local.emulator import REGION, Emulator
+from local.roles import Roles, actions_of
+from local.stack import EMULATOR_PYTHON, ROOT
+from pagewise import messages
+from pagewise.aws import wiring
+from pagewise.aws.buckets import S3Pages
+from pagewise.aws.table import DynamoTable
+from pagewise.errors import Transient
+from pagewise.ledger import Ledger
+from pagewise.model import Document, DocumentId, DocumentStatus, PageJob, Source, StoredImage
+from pagewise.tasks import Task
+from tests.handlers.conftest import Context, s3_event, sqs_event
+from tests.pictures import picture, tiff
+from tests.running import EngineUnderTest, start_engine
+
+
+@dataclass(frozen=True)
+class Permission:
+    """One action of one statement of a function's role."""
+
+    function: str
+    statement: str
+    action: str
+
+
+@dataclass
+class World:
+    """The deployed template on an emulator that enforces permissions; `root` clients may do everything."""
+
+    emulator: Emulator
+    deployment: Deployment
+    roles: Roles
+    engine: EngineUnderTest
+    policies: Mapping[str, str]
+
+    def root(self, service: str) -> Any:
+        return self.emulator.client(service)
+
+    def function(self, kind: str) -> str:
+        """The deployed name of a function."""
+        return next(name for name in self.deployment.functions if kind in name)
+
+    @property
+    def ledger(self) -> Ledger:
+        pages = S3Pages(self.root("s3"), self.deployment.outputs["PagesBucket"])
+        return Ledger(DynamoTable(self.root("dynamodb"), self.deployment.outputs["ResultsTable"]), pages)
+
+    def permissions(self) -> list[Permission]:
+        """Every permission that template.yaml gives; the six other OCR functions have the same as the first."""
+        kinds = [self.function(kind) for kind in USES]
+        return [
+            Permission(function, statement["Sid"], action)
+            for function in kinds
+            for document in self.roles.policies(function).values()
+            for statement in document["Statement"]
+            for action in actions_of(statement)
+            if "Sid" in statement and action not in BESIDES
+        ]
+
+    @contextmanager
+    def without(self, permission: Permission) -> Iterator[None]:
+        before = self.roles.policies(permission.function)
+        self.roles.put_policies(
+            permission.function, {name: reduced(document, permission) for name, document in before.items()}
+        )
+        try:
+            yield
+        finally:
+            self.roles.put_policies(permission.function, before)
+
+    def use(self, function: str) -> list[str]:
+        """Do all that the function is for, under its role; what did not work."""
+        kind = next(kind for kind in USES if kind in function)
+        failures = []
+        for use in USES[kind]:
+            self.become(function)
+            try:
+                use(self)
+            except Exception as error:  # noqa: BLE001  whatever it is, the use did not work
+                failures.append(f"{use.__name__}: {type(error).__name__}")
+        return failures
+
+    def become(self, function: str) -> None:
+        """Let this process see what the function's environment sees, with new clients."""
+        deployed = self.deployment.functions[function]
+        os.environ |= {
+            **deployed.variables,
+            "AWS_ENDPOINT_URL": self.emulator.endpoint,
+            "AWS_REGION": REGION,
+            "AWS_DEFAULT_REGION": REGION,
+            "AWS_LAMBDA_FUNCTION_NAME": function,
+            "POWERTOOLS_TRACE_DISABLED": "1",
+            **self.roles.variables(deployed),
+        }
+        boto3.setup_default_session()
+        for kept in vars(wiring).values():
+            if hasattr(kept, "cache_clear"):
+                kept.cache_clear()
+
+    # ── what is there before ─────────────────────────────────────────────────────────────────────────────────────────
+
+    def upload(self, content: bytes) -> tuple[str, dict[str, Any]]:
+        key = f"uploads/{uuid.uuid4().hex}"
+        reply = self.root("s3").put_object(Bucket=self.deployment.outputs["UploadsBucket"], Key=key, Body=content)
+        return key, reply
+
+    def document(self) -> tuple[Document, PageJob]:
+        """A document of one page that waits for its OCR."""
+        document = Document(
+            id=DocumentId(uuid.uuid4().hex),
+            source=Source("uploads", "uploads/x", "v1", "v1", 1),
+            status=DocumentStatus.IN_PROGRESS,
+            tasks=(Task.TEXT_RECOGNITION,),
+            pages=1,
+            started="2026-01-01T00:00:00.000Z",
+            due="2026-01-01T06:00:00.000Z",
+        )
+        ledger = self.ledger
+        ledger.open(document)
+        content = picture()
+        pages = S3Pages(self.root("s3"), self.deployment.outputs["PagesBucket"])
+        key = pages.put_image(document.id, 1, content, "image/png")
+        image = StoredImage(key, "image/png", 200, 100, len(content))
+        return document, PageJob(document.id, 1, Task.TEXT_RECOGNITION, 1, image)
+
+    def has_ended(self, document_id: DocumentId) -> Document:
+        document = self.ledger.document(document_id)
+        assert document is not None
+        assert document.announced
+        return document
+
+
+def reduced(document: Mapping[str, Any], permission: Permission) -> dict[str, Any]:
+    statements = []
+    for statement in document["Statement"]:
+        left = list(actions_of(statement))
+        if statement.get("Sid") == permission.statement:
+            left = [action for action in left if action not in (permission.action, f"{permission.action}Batch")]
+        if left:
+            statements.append({**statement, "Action": left})
+    # A policy needs a statement: one that is of no use.
+    return {**document, "Statement": statements or [{"Effect": "Deny", "Action": "s3:GetObject", "Resource": "x"}]}
+
+
+BESIDES = ("sqs:SendMessageBatch",)
+# The emulator answers 404 for a missing object whoever asks; S3 answers 403 to who may not list the bucket:
+# https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetObject.html#API_GetObject_RequestSyntax
+UNPROVABLE = ("s3:ListBucket",)
+
+
+# ── uses ─────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def handler(folder: str) -> Callable[[dict[str, Any], Context], Any]:
+    found: Callable[[dict[str, Any], Context], Any] = importlib.import_module(f"functions.{folder}.handler").handler
+    return found
+
+
+def a_version_is_split(world: World) -> None:
+    key, reply = world.upload(picture())
+    bucket = world.deployment.outputs["UploadsBucket"]
+    world.root("sqs").purge_queue(QueueUrl=world.deployment.outputs["PageJobQueues"] + Task.TEXT_RECOGNITION)
+    handler("splitter")(s3_event(bucket, (key, reply["VersionId"])), Context())
+    url = world.deployment.outputs["PageJobQueues"] + Task.TEXT_RECOGNITION
+    assert world.root("sqs").receive_message(QueueUrl=url).get("Messages")
+
+
+def an_object_without_version_is_split(world: World) -> None:
+    key, reply = world.upload(picture())
+    event = s3_event(world.deployment.outputs["UploadsBucket"], (key, "null"))
+    event["Records"][0]["s3"]["object"]["eTag"] = reply["ETag"].strip('"')
+    handler("splitter")(event, Context())
+
+
+def a_bad_upload_is_rejected(world: World) -> None:
+    key, reply = world.upload(b"no document")
+    event = s3_event(world.deployment.outputs["UploadsBucket"], (key, reply["VersionId"]))
+    handler("splitter")(event, Context())
+
+
+def a_deleted_upload_is_gone(world: World) -> None:
+    event = s3_event(world.deployment.outputs["UploadsBucket"], (f"uploads/{uuid.uuid4().hex}", "null"))
+    handler("splitter")(event, Context())
+
+
+def page_ranges_are_taken(world: World) -> None:
+    key, reply = world.upload(tiff(2))
+    event = s3_event(world.deployment.outputs["UploadsBucket"], (key, reply["VersionId"]))
+    os.environ["PAGES_PER_RANGE"] = "1"
+    handler("splitter")(event, Context())
+    message = polled(world.deployment.outputs["SplitQueue"])
+    assert handler("splitter")(sqs_event(message), Context()) == {"batchItemFailures": []}
+
+
+def polled(url: str) -> str:
+    """As the Lambda service polls, on the role's behalf; the message's body."""
+    sqs = boto3.client("sqs")
+    sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])
+    message = sqs.receive_message(QueueUrl=url)["Messages"][0]
+    sqs.delete_message(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])
+    return str(message["Body"])
+
+
+def sent(world: World, url: str, body: str) -> None:
+    sqs = world.root("sqs")
+    sqs.purge_queue(QueueUrl=url)
+    sqs.send_message(QueueUrl=url, MessageBody=body)
+
+
+def a_page_job_is_recognized(world: World) -> None:
+    document, job = world.document()
+    url = world.deployment.outputs["PageJobQueues"] + Task.TEXT_RECOGNITION
+    sent(world, url, messages.dump_job(job))
+    assert handler("ocr")(sqs_event(polled(url)), Context()) == {"batchItemFailures": []}
+    assert world.has_ended(document.id).recognized == 1
+
+
+def a_throttled_page_job_is_put_off(world: World) -> None:
+    _, job = world.document()
+    url = world.deployment.outputs["PageJobQueues"] + Task.TEXT_RECOGNITION
+    world.root("sqs").purge_queue(QueueUrl=url)
+    world.engine.behave({"name": "rate_quota", "times": 1})
+    try:
+        assert handler("ocr")(sqs_event(messages.dump_job(job)), Context()) == {"batchItemFailures": []}
+    finally:
+        world.engine.behave()
+    counts = world.root("sqs").get_queue_attributes(QueueUrl=url, AttributeNames=["All"])["Attributes"]
+    assert counts["ApproximateNumberOfMessagesDelayed"] == "1"
+
+
+def a_failed_page_job_waits_for_its_backoff(world: World) -> None:
+    url = world.deployment.outputs["PageJobQueues"] + Task.TEXT_RECOGNITION
+    sent(world, url, "{}")
+    received = world.root("sqs").receive_message(QueueUrl=url)["Messages"][0]
+    assert wiring.back_off(received["ReceiptHandle"], Transient("x", "y"), 1) > 0
+
+
+def a_dead_letter_fails_its_page_job(world: World) -> None:
+    document, job = world.document()
+    url = world.deployment.outputs["DeadLetterQueue"]
+    sent(world, url, messages.dump_job(job))
+    assert handler("dead_letter")(sqs_event(polled(url)), Context()) == {"batchItemFailures": []}
+    assert world.has_ended(document.id).failed == 1
+
+
+def an_overdue_document_is_ended(world: World) -> None:
+    document, _ = world.document()
+    handler("sweeper")({}, Context())
+    assert world.has_ended(document.id).failed == 1
+
+
+USES: dict[str, list[Callable[[World], None]]] = {
+    "SplitterFunction": [
+        a_version_is_split,
+        an_object_without_version_is_split,
+        a_bad_upload_is_rejected,
+        a_deleted_upload_is_gone,
+        page_ranges_are_taken,
+    ],
+    "text_recognition": [
+        a_page_job_is_recognized,
+        a_throttled_page_job_is_put_off,
+        a_failed_page_job_waits_for_its_backoff,
+    ],
+    "DeadLetterFunction": [a_dead_letter_fails_its_page_job],
+    "SweeperFunction": [an_overdue_document_is_ended],
+}
+
+
+@contextmanager
+def enforced(folder: Path) -> Iterator[World]:
+    with Children() as children:
+        emulator = Emulator(
+            children, EMULATOR_PYTHON, folder / "state", folder / "emulator.log", enforce_permissions=True
+        )
+        engine = start_engine(children, folder, delay=0.0)
+        emulator.wait_until_healthy()
+        deployment = deploy(emulator, ROOT / "template.yaml", "pagewise", {"QwenBaseUrl": engine.url})
+        s3 = emulator.client("s3")
+        policies = {}
+        for output in ("UploadsBucket", "PagesBucket"):  # which deny what is not TLS, and so everything here
+            policies[output] = s3.get_bucket_policy(Bucket=deployment.outputs[output])["Policy"]
+            s3.delete_bucket_policy(Bucket=deployment.outputs[output])
+        emulator.client("secretsmanager").create_secret(Name="pagewise/qwen-api-key", SecretString=json.dumps("key"))
+        yield World(emulator, deployment, Roles(emulator, deployment.functions), engine, policies)
