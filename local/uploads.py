@@ -9,10 +9,13 @@ from dataclasses import dataclass
 from email.header import Header
 from pathlib import Path, PurePath
 from typing import Any
+from unicodedata import category
 
 PREFIX = "uploads"
 # What operating systems leave in folders.
 CLUTTER = {"thumbs.db", "desktop.ini", "__macosx", "icon\r"}
+# Bidirectional overrides and isolates: https://www.unicode.org/reports/tr9/#Directional_Formatting_Characters
+TURNING = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 RESERVED = {"logs"}  # of the output folder
 
 
@@ -83,8 +86,10 @@ def places(files: list[Path], root: Path) -> Iterator[PurePath]:
 
 
 def printable(name: str) -> str:
-    """The name as Unicode: a file system may hold bytes that aren't."""
-    return name.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+    """The name as Unicode, for terminals and keys: a file system may hold bytes that aren't, and characters that would
+    move the cursor or turn the text round."""
+    text = name.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+    return "".join("\ufffd" if category(character) == "Cc" or character in TURNING else character for character in text)
 
 
 @dataclass(frozen=True)

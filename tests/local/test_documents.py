@@ -72,3 +72,14 @@ def test_metadata_is_ascii() -> None:
     assert encoded.isascii()
     assert isinstance(text, bytes)
     assert text.decode(charset or "") == "títulos"
+
+
+def test_hostile_names_stay_inside_the_output_and_say_nothing_to_a_terminal(tmp_path: Path) -> None:
+    names = ["a\nb.pdf", "\x1b[2J.png", "pdf..", "x" * 250, "invoice\u202efdp.exe", "-rf", "$(touch x).pdf", "~root"]
+    write(*(tmp_path / name for name in names))
+    documents = find_documents(tmp_path, tmp_path / "out")
+    assert len(documents) == len(names)
+    for document in documents:
+        place = (tmp_path / "out" / document.place).resolve()
+        assert place.parent == (tmp_path / "out").resolve()
+        assert not set("\n\x1b\u202e") & set(document.name + document.key(None))

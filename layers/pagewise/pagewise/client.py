@@ -129,8 +129,9 @@ class EngineClient:
         if seconds < LEAST_CALL_SECONDS:
             raise Transient("out_of_time", "The invocation's time ran out before the engine was asked.")
         body = RequestBody.of(question, self.protocol)
+        key = checked_key(await self.api_key())
         headers = self.protocol.headers() | {
-            "Authorization": f"Bearer {checked_key(await self.api_key())}",
+            "Authorization": f"Bearer {key}",
             "Content-Type": "application/json",
             "Content-Length": str(len(body)),
         }
@@ -146,7 +147,13 @@ class EngineClient:
             raise Transient("connection", f"The engine cannot be reached ({type(error).__name__}).") from error
         finally:
             body.release()
-        return read(self.protocol, response)
+        try:
+            return read(self.protocol, response)
+        except PagewiseError as error:
+            # Servers quote the key that they refuse, and an error's message goes into receipts, events and logs.
+            error.message = error.message.replace(key, "…")
+            error.args = (error.message,)
+            raise
 
 
 def checked_key(key: str) -> str:

@@ -6,6 +6,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from email.errors import MessageError
 from email.header import decode_header, make_header
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -53,8 +54,11 @@ class S3Uploads:
 
 
 def readable(value: str) -> str:
-    """Metadata is ASCII; S3 shows other characters encoded as RFC 2047 words."""
-    return str(make_header(decode_header(value))) if "=?" in value else value
+    """Metadata is ASCII; S3 shows other characters encoded as RFC 2047 words. What is none stays as it is."""
+    try:
+        return str(make_header(decode_header(value))) if "=?" in value else value
+    except (ValueError, LookupError, MessageError):
+        return value
 
 
 @dataclass(frozen=True, slots=True)
