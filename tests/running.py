@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from local.children import Children
-from local.embedded_mode import ENGINE_PYTHON, TEMPLATE, store_api_key
+from local.embedded_mode import ENGINE_PYTHON, NO_RATE_BUDGET, TEMPLATE, store_api_key
 from local.emulator import free_port
 from local.event_sources import Faults
 from local.published_events import PublishedEvent, PublishedEvents
@@ -109,7 +109,7 @@ def running(
             children,
             TEMPLATE,
             logs=logs,
-            parameters={"QwenBaseUrl": engine.url, **(parameters or {})},
+            parameters={"QwenBaseUrl": engine.url, **NO_RATE_BUDGET, **(parameters or {})},
             faults=faults,
             visibility_timeout=visibility_timeout,
         )

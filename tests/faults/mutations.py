@@ -5,9 +5,11 @@ from __future__ import annotations
 from dataclasses import replace
 
 from pagewise.accounting import Accounting
+from pagewise.gate import Approach, Gate
 from pagewise.ledger import Ledger, result_key
 from pagewise.model import Document, DocumentId, PageRange, Result
 from pagewise.ports import Recorded
+from pagewise.rate import Turn
 from pagewise.recognize import Recognize
 from pagewise.split import Split
 from pagewise.table import ANY, Change, Put
@@ -94,6 +96,17 @@ class PutOffIsLost(World):
     recognize_class = Impatient
 
 
+class GateIsOpen(World):
+    class Open(Gate):
+        async def opens(self, turn: Turn) -> None:
+            pass
+
+        def approach(self) -> Approach:
+            return Approach(Gate())  # without a budget
+
+    gate_class = Open
+
+
 MUTATIONS = {
     "a result is written over another": without_condition("result#"),
     "a page's account is written whatever it was": without_condition("page#"),
@@ -105,6 +118,8 @@ MUTATIONS = {
     "events are stamped when they are published": EventsFromTheClock,
     "a range is noted as split before it is": SplitIsNotedFirst,
     "a job that is put off is lost": PutOffIsLost,
+    "a window's places are claimed whatever it holds": without_condition("budget"),
+    "page jobs go without a place": GateIsOpen,
 }
 
 

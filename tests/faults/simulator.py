@@ -9,6 +9,7 @@ that the world comes to rest; then `promises.violations` says what was not kept.
 from __future__ import annotations
 
 import asyncio
+import math
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextvars import ContextVar
@@ -22,10 +23,12 @@ from pagewise.accounting import Accounting
 from pagewise.engine import Answer, Question
 from pagewise.errors import Configuration, PagewiseError, Permanent, StorageBusy, Throttled, Transient
 from pagewise.events import Event
+from pagewise.gate import Gate
 from pagewise.give_up import GiveUp
 from pagewise.ledger import Ledger, result_key
 from pagewise.model import DocumentId, PageJob, PageRange, Source, StoredImage, Upload
 from pagewise.ports import Download
+from pagewise.rate import Calendar, RateBudget, RateLimits
 from pagewise.recognize import Recognize
 from pagewise.settings import EngineSettings, SplitSettings
 from pagewise.split import Split
@@ -36,6 +39,7 @@ from tests.fakes import MemoryClock, MemoryPages, MemoryPublisher, MemoryTable, 
 from tests.faults.scheduler import Crash, Scheduler, run_alone
 from tests.pictures import tiff
 
+MODEL = "qwen-vl-ocr-2025-11-20"
 MAX_RECEIVES = 5
 VISIBILITY_SECONDS = 1080.0
 BACKOFF_SECONDS = 60.0
@@ -43,6 +47,9 @@ BATCH = 4
 TASKS = (Task.TEXT_RECOGNITION, Task.MULTI_LAN)
 OVERDUE_MILLISECONDS = 7 * 3600 * 1000
 MOST_STEPS = 20_000
+# What the account may ask in a minute; 0: no budget. Thirty page jobs at the most come at once.
+REQUESTS_PER_MINUTE = (0, 20, 60, 240)
+EPOCH = 1_764_000_002.5
 # The page job that is being worked on, and the step at which its delivery began.
 DELIVERY: ContextVar[tuple[PageJob, int]] = ContextVar("delivery")
 
@@ -83,6 +90,7 @@ class World:
     accounting_class: type[Accounting] = Accounting
     split_class: type[Split] = Split
     recognize_class: type[Recognize] = Recognize
+    gate_class: type[Gate] = Gate
 
     def __init__(self, seed: int, odds: Odds | None = None) -> None:
         self.seed = seed
@@ -95,6 +103,7 @@ class World:
         self.in_flight: dict[int, Message] = {}
         self.deliveries = 0
         self.sent: dict[DocumentId, Upload] = {}
+        self.limits = RateLimits(self.chance.choice(REQUESTS_PER_MINUTE), 0)
         self.clock = MemoryClock()
         self.uploads = FaultyUploads(self)
         self.pages = FaultyPages(self)
@@ -278,8 +287,9 @@ class World:
             self.queues,
             self.accounting,
             self.clock,
-            EngineSettings("http://engine", "qwen-vl-ocr-2025-11-20", max_attempts=MAX_RECEIVES),
+            EngineSettings("http://engine", MODEL, max_attempts=MAX_RECEIVES),
             wait=lambda _error, attempts: 10.0 * attempts,
+            gate=self.gate(),
         )
 
         async def one(message: Message, handle: int) -> None:
@@ -295,6 +305,22 @@ class World:
             await asyncio.gather(*(one(message, handle) for message, handle in batch))
 
         run_alone(side_by_side)
+
+    def gate(self) -> Gate:
+        """Of one invocation: its jobs' order at the gate must not depend on how long anything really takes."""
+        budget = RateBudget(
+            self.table,
+            MODEL,
+            self.limits,
+            now=lambda: EPOCH + self.now,
+            pause=lambda _seconds: self.scheduler.step(),
+            chance=self.chance.random,
+        )
+        return self.gate_class(budget if self.limits else None, self.sleep, patience=math.inf)
+
+    async def sleep(self, seconds: float) -> None:
+        self.scheduler.step()
+        self.now += seconds
 
     def sweep(self) -> None:
         Sweep(self.ledger, self.accounting, self.clock).overdue(deadline=float("inf"))
@@ -346,13 +372,16 @@ class FaultyPublisher(MemoryPublisher):
 
 
 class FaultyTable(MemoryTable):
-    """Also the witness: of every terminal state that was changed, and of the step at which a result was stored."""
+    """Also the witness: of every terminal state that was changed, of the step at which a result was stored, and of the
+    places in the account's rate."""
 
     def __init__(self, world: World) -> None:
         super().__init__()
         self.world = world
         self.changed_ends: list[str] = []
         self.stored_at: dict[Key, int] = {}
+        self.places = 0
+        self.overfull: list[str] = []
 
     def get(self, key: Key) -> Attributes | None:
         get = super().get
@@ -373,6 +402,8 @@ class FaultyTable(MemoryTable):
         before = dict(self.stored.get(change.key) or {})
         super().make(change)
         after = self.stored.get(change.key) or {}
+        if change.key.record == "budget":
+            self.witness_claim(before, after)
         if change.key.record.startswith("result#"):
             self.stored_at.setdefault(change.key, self.world.scheduler.steps)
         if change.key.record.startswith("result#") and before and before != after:
@@ -382,6 +413,18 @@ class FaultyTable(MemoryTable):
             self.changed_ends.append(f"the end {end} of a document was changed")
         if before.get("closed") and not after.get("closed"):
             self.changed_ends.append(f"{change.key} was opened again")
+
+    def witness_claim(self, before: Attributes, after: Attributes) -> None:
+        limits = self.world.limits
+        calendar = Calendar(after, limits)
+        for name in after:
+            kind, _, window = name.partition("#")
+            if kind in set(Task):
+                self.places += (after[name] - before.get(name, 0)) // limits.time_of(0)
+            # The last call begins in its window and may reach into the next.
+            grown = after[name] - before.get(name, 0) if kind == "taken" else 0
+            if grown and after[name] >= calendar.room(int(window)) + limits.time_of(0):
+                self.overfull.append(f"{name} holds {after[name]}")
 
 
 class FaultyQueues:
@@ -413,6 +456,7 @@ class FaultyEngine:
     """Counts what is paid for, and what of it was stored already."""
 
     world: World
+    asked: int = 0
     paid: Counter[tuple[DocumentId, int, str]] = field(default_factory=Counter)
     paid_although_stored: list[str] = field(default_factory=list)
 
@@ -421,6 +465,7 @@ class FaultyEngine:
         for _ in range(self.world.chance.randint(0, 2)):
             await asyncio.sleep(0)
         self.world.scheduler.step()
+        self.asked += 1
         if self.world.happens("engine", self.world.odds.engine):
             return self.misbehave(job, began)
         self.pay(job, began)

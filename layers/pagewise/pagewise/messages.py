@@ -2,7 +2,7 @@
 
 A page range: {"schema_version": "1", "document_id", "first", "last"}
 A page job:   {"schema_version": "1", "document_id", "page", "task", "page_tasks", "image": {...}, "options": {...},
-               "earlier_attempts"}
+               "earlier_attempts", "slot": {"moment", "pace"} or null}
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from pagewise.model import DocumentId, PageJob, PageRange, StoredImage, TaskOptions
+from pagewise.model import DocumentId, PageJob, PageRange, Slot, StoredImage, TaskOptions
 from pagewise.tasks import Task
 
 SCHEMA_VERSION = "1"
@@ -45,6 +45,7 @@ def dump_job(job: PageJob) -> str:
             },
             "options": dump_options(job.options),
             "earlier_attempts": job.earlier_attempts,
+            "slot": {"moment": job.slot.moment, "pace": job.slot.pace} if job.slot else None,
         }
     )
 
@@ -61,6 +62,7 @@ def load_job(body: str) -> PageJob:
         image=StoredImage(image["key"], image["media_type"], image["width"], image["height"], image["size"]),
         options=load_options(message.get("options", {})),
         earlier_attempts=int(message.get("earlier_attempts", 0)),
+        slot=Slot(float(slot["moment"]), float(slot["pace"])) if (slot := message.get("slot")) else None,
     )
 
 

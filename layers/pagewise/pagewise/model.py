@@ -143,10 +143,19 @@ class StoredImage:
 
 
 @dataclass(frozen=True, slots=True)
+class Slot:
+    """A place in the account's rate: `moment` (epoch seconds) at which a call may start, claimed at this `pace`."""
+
+    moment: float
+    pace: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
 class PageJob:
     """One page × one task: the message, and the unit of accounting.
 
     `page_tasks` is how many tasks the page has in all. `earlier_attempts` were made by messages that this one replaces.
+    `slot` is kept for this job, which was put off until then.
     """
 
     document_id: DocumentId
@@ -156,6 +165,7 @@ class PageJob:
     image: StoredImage
     options: TaskOptions = TaskOptions()
     earlier_attempts: int = 0
+    slot: Slot | None = None
 
 
 @dataclass(frozen=True, slots=True)
