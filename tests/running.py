@@ -99,12 +99,13 @@ def running(
     *,
     parameters: Mapping[str, str] | None = None,
     delay: float = 0.0,
+    requests_per_minute: int = 0,
     faults: Faults | None = None,
     visibility_timeout: int | None = None,
 ) -> Iterator[Running]:
-    """`delay`: seconds that the engine takes for an answer."""
+    """`delay`: seconds that the engine takes for an answer; `requests_per_minute`: how many it takes, 0 for all."""
     with Children() as children:
-        engine = start_engine(children, logs, delay)
+        engine = start_engine(children, logs, delay, requests_per_minute)
         stack = Stack(
             children,
             TEMPLATE,
@@ -118,10 +119,10 @@ def running(
             yield Running(stack, engine, PublishedEvents(stack.emulator, stack.deployment.outputs["EventBus"]), [])
 
 
-def start_engine(children: Children, logs: Path, delay: float) -> EngineUnderTest:
+def start_engine(children: Children, logs: Path, delay: float, requests_per_minute: int = 0) -> EngineUnderTest:
     port = free_port()
     engine = EngineUnderTest(f"http://127.0.0.1:{port}")
-    options = ["--canned", "--test-controls", "--delay", str(delay)]
+    options = ["--canned", "--test-controls", "--delay", str(delay), "--requests-per-minute", str(requests_per_minute)]
     child = children.start(
         [str(ENGINE_PYTHON), "-m", "local.engine", "--port", str(port), *options],
         variables={},

@@ -69,7 +69,7 @@ def test_a_batch_claims_once_waits_for_near_places_and_puts_the_rest_off(limited
     deferred = limited.pagewise.queues.deferred
     assert [job.earlier_attempts for job, _ in deferred] == [0, 0, 0]
     moments = sorted(job.slot.moment - EPOCH for job, _ in deferred if job.slot)
-    assert moments == pytest.approx([3.2, 4.2, 5.3], abs=0.1)
+    assert moments == pytest.approx([3.4, 4.4, 5.5], abs=0.1)
 
 
 def test_a_job_that_comes_back_for_its_place_goes_without_a_claim(limited: Limited) -> None:

@@ -34,20 +34,27 @@ WINDOW_SECONDS = 5
 HORIZON_SECONDS = 60
 # A place this near is waited for, which Lambda bills; a farther one is waited for in the queue, which costs nothing.
 NEAR_SECONDS = 3.0
-# A job comes back this long before its place: SQS counts whole seconds, and the batching window is another.
-LEAD_SECONDS = 2.0
+# Places are given from here on: the page is read first.
+PREPARATION_SECONDS = 0.2
+# A job comes back this long before its place: SQS counts whole seconds, the batching window is another, and a batch may
+# have to wait for a function to be free.
+LEAD_SECONDS = 3.0
 # Rounded down, a job comes back up to LEAD + 1 s early; what is beyond this goes back to its queue.
 LONGEST_WAIT = 5.0
-# Who comes later than this after its moment needs another place: two calls at one place are one too many.
-GRACE_SECONDS = 0.5
+# Who comes later than this after its moment needs another place: under a full load each late call has one refused that
+# comes a second after it.
+GRACE_SECONDS = 0.05
 # Calls arrive unevenly. Eleven calls at 95 % of ten a second span 1.05 s: each may be 50 ms late.
 HEADROOM = 0.95
 # Jobs without a place come back while places are still taken ahead of them, so that none stays empty for want of jobs.
 LINE_BEGINS_SECONDS = HORIZON_SECONDS / 2
 # SQS delays by 900 s at most.
 LONGEST_DELAY = 840.0
-# Each refusal takes a quarter of a call a second off the pace: a second in which all are refused takes a fifth.
+# Each refusal takes a quarter of a call a second off the pace: a second in which all are refused takes a fifth. One
+# that comes alone says only that a call was late, and takes a fifth of that.
 REFUSAL_WEIGHT = 0.25
+LONE_REFUSAL_WEIGHT = 0.05
+ALONE_SECONDS = 5.0
 RECOVERY_SECONDS = 60.0
 LOWEST_PACE = 0.05
 # Pace is stored as a whole number: DynamoDB's numbers are decimals, and equality is asked of it.
@@ -241,10 +248,12 @@ class RateBudget:
     def refused(self) -> None:
         """The service refused a call for its rate: all go slower. Best effort, as there are more where that came from
         if it was not enough."""
-        step = 1 - min(0.2, REFUSAL_WEIGHT * self.limits.time_of(0) / MICROSECONDS)
         try:
             for _ in range(TRIES):
                 calendar, now = self.read(), self.now()
+                alone = now - calendar.count("since") / 1000 > ALONE_SECONDS
+                weight = LONE_REFUSAL_WEIGHT if alone else REFUSAL_WEIGHT
+                step = 1 - min(0.2, weight * self.limits.time_of(0) / MICROSECONDS)
                 seen = {name: calendar.stored.get(name) for name in ("pace", "since")}
                 lowered = round(PACE_UNIT * max(LOWEST_PACE, calendar.pace(now) * step))
                 pace: Attributes = {"pace": lowered, "since": round(1000 * now)}
@@ -270,11 +279,12 @@ def planned(calendar: Calendar, task: Task, calls: Sequence[int], now: float) ->
     takes: list[Take] = []
     waiting = deque(calls)
     current = int(now // WINDOW_SECONDS)
-    elapsed = math.ceil((now / WINDOW_SECONDS - current) * calendar.room(current))
+    ready = now + PREPARATION_SECONDS - current * WINDOW_SECONDS
     reaching = 0  # from calls that began in the windows before
     for window in range(current - calendar.limits.windows_kept, current + HORIZON_SECONDS // WINDOW_SECONDS + 1):
         room, taken = calendar.room(window), calendar.count(f"taken#{window}")
-        skipped = max(0, reaching - taken, elapsed - taken if window == current else 0)
+        passed = math.ceil((ready / WINDOW_SECONDS - (window - current)) * room) if window >= current else 0
+        skipped = max(0, reaching - taken, passed - taken)
         share, of_task = calendar.share(window, task, now), calendar.count(f"{task}#{window}")
         taken += skipped
         fitting: list[int] = []
