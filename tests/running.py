@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from local.children import Children
-from local.embedded_mode import ENGINE_PYTHON, TEMPLATE, store_api_key
+from local.embedded_mode import ENGINE_PYTHON, NO_RATE_BUDGET, TEMPLATE, store_api_key
 from local.emulator import free_port
 from local.event_sources import Faults
 from local.published_events import PublishedEvent, PublishedEvents
@@ -99,18 +99,19 @@ def running(
     *,
     parameters: Mapping[str, str] | None = None,
     delay: float = 0.0,
+    requests_per_minute: int = 0,
     faults: Faults | None = None,
     visibility_timeout: int | None = None,
     enforce_permissions: bool = False,
 ) -> Iterator[Running]:
-    """`delay`: seconds that the engine takes for an answer."""
+    """`delay`: seconds that the engine takes for an answer; `requests_per_minute`: how many it takes, 0 for all."""
     with Children() as children:
-        engine = start_engine(children, logs, delay)
+        engine = start_engine(children, logs, delay, requests_per_minute)
         stack = Stack(
             children,
             TEMPLATE,
             logs=logs,
-            parameters={"QwenBaseUrl": engine.url, **(parameters or {})},
+            parameters={"QwenBaseUrl": engine.url, **NO_RATE_BUDGET, **(parameters or {})},
             faults=faults,
             visibility_timeout=visibility_timeout,
             enforce_permissions=enforce_permissions,
@@ -120,10 +121,10 @@ def running(
             yield Running(stack, engine, PublishedEvents(stack.emulator, stack.deployment.outputs["EventBus"]), [])
 
 
-def start_engine(children: Children, logs: Path, delay: float) -> EngineUnderTest:
+def start_engine(children: Children, logs: Path, delay: float, requests_per_minute: int = 0) -> EngineUnderTest:
     port = free_port()
     engine = EngineUnderTest(f"http://127.0.0.1:{port}")
-    options = ["--canned", "--test-controls", "--delay", str(delay)]
+    options = ["--canned", "--test-controls", "--delay", str(delay), "--requests-per-minute", str(requests_per_minute)]
     child = children.start(
         [str(ENGINE_PYTHON), "-m", "local.engine", "--port", str(port), *options],
         variables={},

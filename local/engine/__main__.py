@@ -32,11 +32,16 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--delay", type=float, default=0.0, metavar="SECONDS", help="wait so long before each answer")
     parser.add_argument("--canned", action="store_true", help="answer without recognizing, and say so (for benchmarks)")
     parser.add_argument("--test-controls", action="store_true", help="allow tests to set misbehaviour at /behaviour")
+    parser.add_argument(
+        "--requests-per-minute", type=int, default=0, metavar="N", help="refuse what is over it, or over N/60 a second"
+    )
     return parser.parse_args()
 
 
 async def _serve(options: argparse.Namespace) -> None:
-    settings = Settings(options.api_key, options.delay, options.canned, options.test_controls)
+    settings = Settings(
+        options.api_key, options.delay, options.canned, options.test_controls, options.requests_per_minute
+    )
     stopped = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stopped.set)

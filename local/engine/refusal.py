@@ -62,5 +62,9 @@ def undecodable() -> Refusal:
     return invalid("Failed to decode the image during the data inspection.")
 
 
+def over_rate() -> Refusal:
+    return Refusal(429, "Throttling.RateQuota", "Requests rate limit exceeded, please try again later.")
+
+
 def internal() -> Refusal:
     return Refusal(500, "InternalError", "An internal error has occured, please try again later.")

@@ -17,6 +17,7 @@ from aiohttp import web
 from local.engine import answers, behaviour, images, protocol_compatible, protocol_native, refusal
 from local.engine.page_reader import PageReader
 from local.engine.protocol_native import Answer, Call
+from local.engine.rate import RateLimit
 from local.engine.tasks import Task
 from local.engine.uploads import Uploads
 
@@ -35,6 +36,8 @@ class Settings:
     delay: float = 0.0
     canned: bool = False
     test_controls: bool = False
+    requests_per_minute: int = 0
+    """0: as many as come."""
 
 
 class Server:
@@ -43,6 +46,7 @@ class Server:
         self._reader = PageReader()
         self._script = behaviour.Script()
         self._asked: Counter[str] = Counter()
+        self._rate = RateLimit(settings.requests_per_minute)
         self._places = asyncio.Semaphore(MOST_AT_ONCE)
         self._uploads = Uploads()
 
@@ -89,6 +93,9 @@ class Server:
 
     async def _served(self, request: web.Request, protocol: Protocol) -> web.StreamResponse:
         request_id, began = str(uuid.uuid4()), time.monotonic()
+        if not self._rate.admits():
+            await request.read()  # a reply before the end of the request would cut the connection
+            return _refused(refusal.over_rate(), protocol, request_id, streaming=False)
         async with self._places:
             task, reply = await self._answered(request, protocol, request_id)
         log.info("%s task=%s status=%s seconds=%.2f", request_id, task, reply.status, time.monotonic() - began)
@@ -159,7 +166,8 @@ class Server:
         return self._settings.canned or self._reader.ready
 
     async def _requests(self, _: web.Request) -> web.Response:
-        return web.json_response({"total": self._asked.total(), "by_task": dict(self._asked)})
+        asked = {"total": self._asked.total(), "by_task": dict(self._asked), "over_rate": self._rate.refused}
+        return web.json_response(asked)
 
     async def _forget_requests(self, _: web.Request) -> web.Response:
         self._asked.clear()

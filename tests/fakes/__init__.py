@@ -159,6 +159,10 @@ class MemoryTable:
         for change in changes:
             self.make(change)
 
+    def updated(self, update: Update) -> Attributes:
+        self.change(update)
+        return copy.deepcopy(self.stored[update.key])
+
     def holds(self, change: Change) -> bool:
         record, condition = self.stored.get(change.key), change.condition
         known = record or {}

@@ -5,9 +5,11 @@ from __future__ import annotations
 from dataclasses import replace
 
 from pagewise.accounting import Accounting
+from pagewise.gate import Approach, Gate
 from pagewise.ledger import Ledger, result_key
 from pagewise.model import Document, DocumentId, PageRange, Result, StoredImage
 from pagewise.ports import Recorded
+from pagewise.rate import Turn
 from pagewise.recognize import Recognize
 from pagewise.redrive import Choice, Redrive, Redriven
 from pagewise.split import Split
@@ -126,6 +128,17 @@ class RedriveOfWhatWasNotPublished(World):
     redrive_class = Hasty
 
 
+class GateIsOpen(World):
+    class Open(Gate):
+        async def opens(self, turn: Turn) -> None:
+            pass
+
+        def approach(self) -> Approach:
+            return Approach(Gate())  # without a budget
+
+    gate_class = Open
+
+
 MUTATIONS = {
     "a result is written over another": without_condition("result#"),
     "a page's account is written whatever it was": without_condition("page#"),
@@ -140,6 +153,8 @@ MUTATIONS = {
     "a redriven job is not queued": RedriveForgetsToQueue,
     "a redrive does not move the counters back": RedriveCountsTwice,
     "a redrive takes away what may not have been published": RedriveOfWhatWasNotPublished,
+    "a window's places are claimed whatever it holds": without_condition("budget"),
+    "page jobs go without a place": GateIsOpen,
 }
 
 

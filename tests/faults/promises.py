@@ -25,6 +25,7 @@ def violations(world: World) -> Iterator[str]:
     ledger = Ledger(MemoryTable(world.table.stored), world.pages)
     yield from world.table.changed_ends
     yield from double_payments(world)
+    yield from rate_overruns(world)
     for document_id, upload in world.sent.items():
         document = ledger.document(document_id)
         if document is None:
@@ -43,6 +44,16 @@ def double_payments(world: World) -> Iterator[str]:
     excess = sum(count - 1 for count in world.engine.paid.values())
     if excess > BATCH * world.faults_that_repeat():
         yield f"{excess} calls were paid for again, with {world.faults_that_repeat()} faults that can cause it"
+
+
+def rate_overruns(world: World) -> Iterator[str]:
+    """No call without a place, unless a message with its place has come twice at the same time."""
+    if not world.limits:
+        return
+    yield from (f"more is claimed of a window than it has: {window}" for window in world.table.overfull)
+    excess = world.engine.asked - world.table.places
+    if excess > (twice := world.faults["delivered twice"] + world.faults["visibility expired"]):
+        yield f"{excess} calls had no place, with {twice} messages that came twice"
 
 
 def broken_accounts(ledger: Ledger, document: Document) -> Iterator[str]:

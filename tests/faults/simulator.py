@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import math
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
@@ -24,10 +25,12 @@ from pagewise.accounting import Accounting
 from pagewise.engine import Answer, Question
 from pagewise.errors import Configuration, PagewiseError, Permanent, StorageBusy, Throttled, Transient
 from pagewise.events import Event
+from pagewise.gate import Gate
 from pagewise.give_up import GiveUp
 from pagewise.ledger import Ledger, result_key
 from pagewise.model import DocumentId, DocumentStatus, JobStatus, PageJob, PageRange, Source, StoredImage, Upload
 from pagewise.ports import Download
+from pagewise.rate import Calendar, RateBudget, RateLimits
 from pagewise.recognize import Recognize
 from pagewise.redrive import Choice, NothingToRedrive, Redrive
 from pagewise.results import load_result
@@ -40,6 +43,7 @@ from tests.fakes import MemoryClock, MemoryPages, MemoryPublisher, MemoryTable, 
 from tests.faults.scheduler import Crash, Scheduler, run_alone
 from tests.pictures import tiff
 
+MODEL = "qwen-vl-ocr-2025-11-20"
 MAX_RECEIVES = 5
 VISIBILITY_SECONDS = 1080.0
 BACKOFF_SECONDS = 60.0
@@ -47,6 +51,9 @@ BATCH = 4
 TASKS = (Task.TEXT_RECOGNITION, Task.MULTI_LAN)
 OVERDUE_MILLISECONDS = 7 * 3600 * 1000
 MOST_STEPS = 20_000
+# What the account may ask in a minute; 0: no budget. Thirty page jobs at the most come at once.
+REQUESTS_PER_MINUTE = (0, 20, 60, 240)
+EPOCH = 1_764_000_002.5
 # The page job that is being worked on, and the step at which its delivery began.
 DELIVERY: ContextVar[tuple[PageJob, int]] = ContextVar("delivery")
 
@@ -90,6 +97,7 @@ class World:
     split_class: type[Split] = Split
     recognize_class: type[Recognize] = Recognize
     redrive_class: type[Redrive] = Redrive
+    gate_class: type[Gate] = Gate
 
     def __init__(self, seed: int, odds: Odds | None = None) -> None:
         self.seed = seed
@@ -103,6 +111,7 @@ class World:
         self.deliveries = 0
         self.sent: dict[DocumentId, Upload] = {}
         self.redrives = 0
+        self.limits = RateLimits(self.chance.choice(REQUESTS_PER_MINUTE), 0)
         self.clock = MemoryClock()
         self.uploads = FaultyUploads(self)
         self.pages = FaultyPages(self)
@@ -310,8 +319,9 @@ class World:
             self.queues,
             self.accounting,
             self.clock,
-            EngineSettings("http://engine", "qwen-vl-ocr-2025-11-20", max_attempts=MAX_RECEIVES),
+            EngineSettings("http://engine", MODEL, max_attempts=MAX_RECEIVES),
             wait=lambda _error, attempts: 10.0 * attempts,
+            gate=self.gate(),
         )
 
         async def one(message: Message, handle: int) -> None:
@@ -327,6 +337,22 @@ class World:
             await asyncio.gather(*(one(message, handle) for message, handle in batch))
 
         run_alone(side_by_side)
+
+    def gate(self) -> Gate:
+        """Of one invocation: its jobs' order at the gate must not depend on how long anything really takes."""
+        budget = RateBudget(
+            self.table,
+            MODEL,
+            self.limits,
+            now=lambda: EPOCH + self.now,
+            pause=lambda _seconds: self.scheduler.step(),
+            chance=self.chance.random,
+        )
+        return self.gate_class(budget if self.limits else None, self.sleep, patience=math.inf)
+
+    async def sleep(self, seconds: float) -> None:
+        self.scheduler.step()
+        self.now += seconds
 
     def sweep(self) -> None:
         Sweep(self.ledger, self.accounting, self.clock).overdue(deadline=float("inf"))
@@ -378,8 +404,8 @@ class FaultyPublisher(MemoryPublisher):
 
 
 class FaultyTable(MemoryTable):
-    """Also the witness: of every terminal state that was changed other than by a redrive, of all that ever ended, and
-    of the step at which a result was stored."""
+    """Also the witness: of every terminal state that was changed other than by a redrive, of all that ever ended, of
+    the step at which a result was stored, and of the places in the account's rate."""
 
     def __init__(self, world: World) -> None:
         super().__init__()
@@ -387,6 +413,8 @@ class FaultyTable(MemoryTable):
         self.changed_ends: list[str] = []
         self.stored_at: dict[Key, int] = {}
         self.ended: set[str] = set()
+        self.places = 0
+        self.overfull: list[str] = []
 
     def get(self, key: Key) -> Attributes | None:
         get = super().get
@@ -408,7 +436,9 @@ class FaultyTable(MemoryTable):
         super().make(change)
         after = dict(self.stored.get(change.key) or {})
         record = change.key.record
-        if record.startswith("result#"):
+        if record == "budget":
+            self.witness_claim(before, after)
+        elif record.startswith("result#"):
             self.note_result(change.key, before, after)
         elif record == "document":
             self.note_document(change.key, before, after)
@@ -440,6 +470,18 @@ class FaultyTable(MemoryTable):
         reopened = status is DocumentStatus.IN_PROGRESS and before and after["run"] == before["run"] + 1
         if before.get("ended") and end != (after["status"], after.get("ended")) and not reopened:
             self.changed_ends.append(f"the end {end} of a document was changed")
+
+    def witness_claim(self, before: Attributes, after: Attributes) -> None:
+        limits = self.world.limits
+        calendar = Calendar(after, limits)
+        for name in after:
+            kind, _, window = name.partition("#")
+            if kind in set(Task):
+                self.places += (after[name] - before.get(name, 0)) // limits.time_of(0)
+            # The last call begins in its window and may reach into the next.
+            grown = after[name] - before.get(name, 0) if kind == "taken" else 0
+            if grown and after[name] >= calendar.room(int(window)) + limits.time_of(0):
+                self.overfull.append(f"{name} holds {after[name]}")
 
 
 def withdrawn(before: Attributes, after: Attributes) -> bool:
@@ -479,6 +521,7 @@ class FaultyEngine:
     """Counts what is paid for, and what of it was stored already."""
 
     world: World
+    asked: int = 0
     paid: Counter[tuple[DocumentId, int, str, int]] = field(default_factory=Counter)
     paid_although_stored: list[str] = field(default_factory=list)
 
@@ -487,6 +530,7 @@ class FaultyEngine:
         for _ in range(self.world.chance.randint(0, 2)):
             await asyncio.sleep(0)
         self.world.scheduler.step()
+        self.asked += 1
         if self.world.happens("engine", self.world.odds.engine):
             return self.misbehave(job, began)
         self.pay(job, began)

@@ -2,7 +2,7 @@
 
 A page range: {"schema_version": "1", "document_id", "first", "last", "run"}
 A page job:   {"schema_version": "1", "document_id", "page", "task", "page_tasks", "image": {...}, "options": {...},
-               "earlier_attempts", "run"}
+               "earlier_attempts", "slot": {"moment", "pace"} or null, "run"}
 
 `run` is left out of the first run's messages.
 """
@@ -13,7 +13,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from pagewise.model import DocumentId, PageJob, PageRange, StoredImage, TaskOptions
+from pagewise.model import DocumentId, PageJob, PageRange, Slot, StoredImage, TaskOptions
 from pagewise.tasks import Task
 
 SCHEMA_VERSION = "1"
@@ -43,6 +43,7 @@ def dump_job(job: PageJob) -> str:
             "image": dump_image(job.image),
             "options": dump_options(job.options),
             "earlier_attempts": job.earlier_attempts,
+            "slot": {"moment": job.slot.moment, "pace": job.slot.pace} if job.slot else None,
         }
         | later_run(job.run)
     )
@@ -60,6 +61,7 @@ def load_job(body: str) -> PageJob:
         options=load_options(message.get("options", {})),
         earlier_attempts=int(message.get("earlier_attempts", 0)),
         run=int(message.get("run", 1)),
+        slot=Slot(float(slot["moment"]), float(slot["pace"])) if (slot := message.get("slot")) else None,
     )
 
 

@@ -152,11 +152,20 @@ class StoredImage:
 
 
 @dataclass(frozen=True, slots=True)
+class Slot:
+    """A place in the account's rate: `moment` (epoch seconds) at which a call may start, claimed at this `pace`."""
+
+    moment: float
+    pace: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
 class PageJob:
     """One page × one task: the message, and the unit of accounting.
 
     `page_tasks` is how many tasks the page has in all. `earlier_attempts` were made by messages that this one replaces.
     `run` is 1, or the document's in which the page job was redriven: messages of earlier runs are worth nothing then.
+    `slot` is kept for this job, which was put off until then.
     """
 
     document_id: DocumentId
@@ -167,6 +176,7 @@ class PageJob:
     options: TaskOptions = TaskOptions()
     earlier_attempts: int = 0
     run: int = 1
+    slot: Slot | None = None
 
 
 def jobs_of(document: Document, page: int, image: StoredImage, runs: Mapping[Task, int]) -> list[PageJob]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from pagewise import transport
@@ -22,13 +22,16 @@ from pagewise.errors import (
     Transient,
 )
 from pagewise.events import recognition_suspended
+from pagewise.gate import Gate
 from pagewise.geometry import Size
 from pagewise.ledger import Ledger
-from pagewise.model import JobStatus, PageJob, Result
+from pagewise.model import JobStatus, PageJob, Result, Slot
 from pagewise.parsing import output_of
 from pagewise.ports import Clock, Engine, Pages, Queues
+from pagewise.rate import Later, Turn, Wanted
 from pagewise.settings import EngineSettings
 from pagewise.tasks import Task
+from pagewise.tokens import estimate
 from pagewise.transport import Fitted, Inline, Sent
 
 # What a page job waits that the configuration stops: SQS delays by 900 s at most.
@@ -47,6 +50,7 @@ class Recognize:
     clock: Clock
     settings: EngineSettings
     wait: Callable[[PagewiseError, int], float]
+    gate: Gate = field(default_factory=Gate)
 
     async def page_job(self, job: PageJob, deliveries: int, deadline: float) -> Result | None:
         """Recognize a page job, unless it has a result already.
@@ -60,20 +64,29 @@ class Recognize:
         message waits in the queue in this one's place. Raises Transient if this message should be delivered again.
         """
         attempts = job.earlier_attempts + deliveries
-        document, stored = await asyncio.gather(
-            asyncio.to_thread(self.ledger.document, job.document_id),
-            asyncio.to_thread(self.ledger.result, job.document_id, job.page, job.task),
-        )
+        turn: Turn | None = None
+        with self.gate.approach() as approach:
+            document, stored = await asyncio.gather(
+                asyncio.to_thread(self.ledger.document, job.document_id),
+                asyncio.to_thread(self.ledger.result, job.document_id, job.page, job.task),
+            )
+            if document and not stored:
+                turn = await approach.turn(job.task, self.wanted(job))
         if document is None:
             return None  # deleted from the table: there is no account left to write to
         if stored:
             await asyncio.to_thread(self.accounting.publish_again, document, stored)
             return stored
-        if document.run > 1 and await asyncio.to_thread(self.is_superseded, job):
+        superseded = document.run > 1 and await asyncio.to_thread(self.is_superseded, job)
+        if isinstance(turn, Later) and not superseded:
+            await asyncio.to_thread(self.put_off, replace(job, slot=turn.slot), attempts - 1, turn.seconds)
+        if superseded or isinstance(turn, Later):
             return None
         try:
-            result = await self.recognized(job, attempts, deadline)
+            result = await self.recognized(job, attempts, deadline, turn)
         except (Throttled, Configuration) as error:
+            if isinstance(error, Throttled):
+                await self.gate.refused()
             await asyncio.to_thread(self.postpone, job, attempts - 1, error)
             return None
         except (Permanent, Transient) as error:
@@ -91,7 +104,9 @@ class Recognize:
     def postpone(self, job: PageJob, attempts: int, error: Throttled | Configuration) -> None:
         """Keep a page job that is not to blame; under a wrong configuration, tell: nothing works until someone acts."""
         stopped = isinstance(error, Configuration)
-        self.put_off(job, attempts, CONFIGURATION_WAIT if stopped else self.wait(error, attempts + 1))
+        self.put_off(
+            replace(job, slot=None), attempts, CONFIGURATION_WAIT if stopped else self.wait(error, attempts + 1)
+        )
         if stopped:
             suspended = recognition_suspended(job.document_id, job.task, error.reason, error.message, self.clock.now())
             self.accounting.publisher.publish([suspended])
@@ -100,9 +115,24 @@ class Recognize:
         """A fresh message takes the job's place, with its attempts so far: waiting costs none."""
         self.queues.defer(replace(job, earlier_attempts=attempts), seconds)
 
-    async def recognized(self, job: PageJob, attempts: int, deadline: float) -> Result:
+    def wanted(self, job: PageJob) -> Wanted:
+        """What the job wants of the rate budget. The likely number of tokens: the largest one, thrice as many, would
+        leave most of the rate unused."""
+        tokens = estimate(
+            job.image.width,
+            job.image.height,
+            job.task,
+            model=self.settings.model,
+            result_schema=job.options.result_schema,
+            max_pixels=self.settings.max_pixels,
+        ).likely
+        return Wanted(tokens.input_tokens + tokens.output_tokens, job.slot)
+
+    async def recognized(self, job: PageJob, attempts: int, deadline: float, turn: Slot | None = None) -> Result:
+        question, sent = await asyncio.to_thread(self.question, job, deadline - time.monotonic())
+        if turn:
+            await self.gate.opens(turn)
         began = time.monotonic()
-        question, sent = await asyncio.to_thread(self.question, job, deadline - began)
         answer = await self.engine.recognize(question, deadline - time.monotonic())
         output: dict[str, Any] = {}
         unusable: ResultUnusable | None = None

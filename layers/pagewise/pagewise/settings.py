@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 from pagewise.engine import DEFAULT_MAX_PIXELS
 from pagewise.errors import Configuration
 from pagewise.preprocessing import Step
+from pagewise.rate import RateLimits
 from pagewise.rendering import Renderer
 from pagewise.tasks import Task, parse_tasks
 from pagewise.tokens import Price
@@ -21,6 +22,8 @@ from pagewise.transport import Choice
 SERVICE_HOSTS = "aliyuncs.com"
 NATIVE_PATH = "/api/v1"
 COMPATIBLE_PATH = "/compatible-mode/v1"
+# "Rate limits" of the service, requests a minute; of a model that is not listed, the smaller one.
+REQUESTS_PER_MINUTE = {"qwen-vl-ocr": 600, "qwen-vl-ocr-2025-11-20": 1_200}
 
 
 class ApiStyle(StrEnum):
@@ -118,6 +121,18 @@ def price_settings(variables: Mapping[str, str]) -> Price:
     )
 
 
+def rate_limits(variables: Mapping[str, str]) -> RateLimits:
+    """The account's limits; `auto` requests a minute are those that the service gives the model."""
+    requests = text(variables, "REQUESTS_PER_MINUTE")
+    model = text(variables, "QWEN_MODEL")
+    return RateLimits(
+        requests_per_minute=REQUESTS_PER_MINUTE.get(model, min(REQUESTS_PER_MINUTE.values()))
+        if requests == "auto"
+        else whole(variables, "REQUESTS_PER_MINUTE", least=0),
+        tokens_per_minute=whole(variables, "TOKENS_PER_MINUTE", least=0),
+    )
+
+
 Word = TypeVar("Word", bound=StrEnum)
 
 
@@ -158,11 +173,11 @@ def text(variables: Mapping[str, str], name: str) -> str:
     return value
 
 
-def whole(variables: Mapping[str, str], name: str) -> int:
+def whole(variables: Mapping[str, str], name: str, least: int = 1) -> int:
     value = text(variables, name)
-    if not value.isdecimal() or int(value) < 1:
+    if not value.isdecimal() or int(value) < least:
         raise Configuration(
-            "setting_invalid", f"The environment variable {name} is {value!r}, not a whole number over 0."
+            "setting_invalid", f"The environment variable {name} is {value!r}, not a whole number from {least} up."
         )
     return int(value)
 

@@ -91,3 +91,6 @@ class Table(Protocol):
 
     def change(self, *changes: Change) -> None:
         """All of it or nothing. Raises Refused."""
+
+    def updated(self, update: Update) -> Attributes:
+        """Make one update; the record as it is after it. Raises Refused."""

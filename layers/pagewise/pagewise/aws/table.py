@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -53,16 +54,17 @@ class DynamoTable:
 
     def change(self, *changes: Change) -> None:
         requests = [Request(self.name).of(change) for change in changes]
-        try:
-            with translated("The results table"):
-                if len(requests) == 1:
-                    self.alone(*requests[0])
-                else:
-                    self.client.transact_write_items(TransactItems=[{kind: body} for kind, body in requests])  # type: ignore[misc]
-        except StorageBusy as error:
-            if (unmet := unmet_conditions(error.__cause__)) is None:
-                raise
-            raise Refused(unmet) from None
+        with refusals():
+            if len(requests) == 1:
+                self.alone(*requests[0])
+            else:
+                self.client.transact_write_items(TransactItems=[{kind: body} for kind, body in requests])  # type: ignore[misc]
+
+    def updated(self, update: Update) -> Attributes:
+        _, body = Request(self.name).of(update)
+        with refusals():
+            reply = self.client.update_item(**body, ReturnValues="ALL_NEW")
+        return unmarshal(reply["Attributes"])
 
     def alone(self, kind: str, body: dict[str, Any]) -> None:
         """One change needs no transaction, which would be billed twice."""
@@ -73,6 +75,18 @@ class DynamoTable:
                 self.client.update_item(**body)
             case _:
                 self.client.delete_item(**body)
+
+
+@contextmanager
+def refusals() -> Iterator[None]:
+    """Raise Refused for conditions that do not hold."""
+    try:
+        with translated("The results table"):
+            yield
+    except StorageBusy as error:
+        if (unmet := unmet_conditions(error.__cause__)) is None:
+            raise
+        raise Refused(unmet) from None
 
 
 def unmet_conditions(error: BaseException | None) -> frozenset[int] | None:

@@ -20,11 +20,12 @@ from pagewise.aws.queues import SqsQueues
 from pagewise.aws.table import DynamoTable
 from pagewise.errors import PagewiseError
 from pagewise.ledger import Ledger
-from pagewise.settings import EngineSettings, engine_settings, price_settings, split_settings, text
+from pagewise.settings import EngineSettings, engine_settings, price_settings, rate_limits, split_settings, text
 
 if TYPE_CHECKING:
     from pagewise.client import WireProtocol
     from pagewise.give_up import GiveUp
+    from pagewise.rate import RateBudget
     from pagewise.recognize import Recognize
     from pagewise.split import Split
     from pagewise.sweep import Sweep
@@ -93,6 +94,7 @@ def recognize() -> Recognize:
 
     from pagewise.aws.secrets import ApiKey
     from pagewise.client import EngineClient, queue_backoff, timeouts
+    from pagewise.gate import Gate
     from pagewise.recognize import Recognize
 
     settings = reachable(engine_settings(os.environ), client("s3").meta.endpoint_url)
@@ -106,7 +108,15 @@ def recognize() -> Recognize:
         clock=UtcClock(),
         settings=settings,
         wait=queue_backoff,
+        gate=Gate(rate_budget(settings.model)),
     )
+
+
+def rate_budget(model: str) -> RateBudget | None:
+    from pagewise.rate import RateBudget
+
+    limits = rate_limits(os.environ)
+    return RateBudget(ledger().table, model, limits) if limits else None
 
 
 def protocol(settings: EngineSettings) -> WireProtocol:
