@@ -12,9 +12,12 @@ DEVELOPMENT := .venvs/development/bin
 SEEDS ?= 1000
 FROM ?= 0
 SAM := SAM_CLI_TELEMETRY=0 AWS_DEFAULT_REGION=$${AWS_DEFAULT_REGION:-us-east-1} .venvs/sam/bin/sam
+BUILT := .aws-sam/build/template.yaml
+FUNCTION ?= SplitterFunction
+EVENT ?= s3-put-pdf
 PYTHON_SOURCES := layers functions local tests
 
-.PHONY: help run local engine test check lint format bench simulate build deploy lock clean
+.PHONY: help run local engine invoke test check lint format bench simulate build deploy lock clean
 
 help: ## what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -30,6 +33,10 @@ local: ## the stack on this machine, until Ctrl-C: upload with any S3 client
 engine: ## PORT=n: the embedded OCR engine alone
 	@local/setup.sh engine local
 	@$(LOCAL) engine --port $(PORT)
+
+invoke: $(BUILT) ## FUNCTION=SplitterFunction EVENT=s3-put-pdf: one function in a container, on the embedded stack
+	@local/setup.sh
+	@$(LOCAL) invoke "$(FUNCTION)" "$(EVENT)" $(if $(ENDPOINT),--endpoint "$(ENDPOINT)")
 
 test: ## all tests
 	@local/setup.sh emulator functions engine local development sam sdk
@@ -62,6 +69,11 @@ fuzz: ## N=5000: damaged documents against the splitter; each ends accepted or r
 build: ## the deployable stack under .aws-sam/build
 	@local/setup.sh sam
 	@$(SAM) build
+
+$(BUILT): template.yaml $(shell find layers -type f -not -path '*/__pycache__/*')
+	@local/setup.sh sam
+	@$(SAM) build
+	@touch $@
 
 deploy: build ## guided the first time, then by samconfig.toml
 	@$(SAM) deploy $(if $(wildcard samconfig.toml),--guided)

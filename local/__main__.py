@@ -3,6 +3,7 @@
 python -m local run --doc PATH     documents in, their text out
 python -m local serve              the stack stays, for any S3 client
 python -m local engine --port N    the embedded engine alone
+python -m local invoke FUNCTION EVENT   one function in a container, with one event
 """
 
 import argparse
@@ -20,6 +21,7 @@ NOT_RUN = 3
 PLAIN_WIDTH = 120
 SAMPLES = Path("events/samples")
 SERVE_LOGS = Path(".cache/local/logs")
+INVOKE_LOGS = Path(".cache/invoke/logs")
 
 
 def main() -> int:
@@ -64,6 +66,11 @@ def parse_arguments() -> argparse.Namespace:
             metavar="SECONDS",
             help="of all queues, in place of the template's: what a killed function worked on returns sooner",
         )
+    invoke = commands.add_parser("invoke", help="one function in a container, with one event")
+    invoke.add_argument("function", help="its logical id in template.yaml, such as SplitterFunction")
+    invoke.add_argument("event", help="a file, or a name of events/, such as s3-put-pdf")
+    invoke.add_argument("--endpoint", help="of a running stack (default: that of `make local`, or a new one)")
+    invoke.add_argument("--logs", type=Path, default=INVOKE_LOGS)
     engine = commands.add_parser("engine", help="the embedded engine alone")
     engine.add_argument("--port", type=int, required=True)
     arguments = parser.parse_args()
@@ -91,16 +98,29 @@ def run_engine(port: int) -> int:
 def run_or_serve(arguments: argparse.Namespace) -> int:
     from rich.console import Console
 
+    from local.containers import ContainerError
     from local.deployment import DeploymentError
     from local.embedded_engine import EngineError
     from local.emulator import EmulatorError
+    from local.invoke import EventError, Invocation, invoke
     from local.outcome import OutputError
     from local.run import Order, Stuck, run
     from local.serve import PortError, Service, serve
     from local.uploads import DocumentError
 
     console = Console(width=None if sys.stdout.isatty() else PLAIN_WIDTH)
-    parameters = dict(parameter.split("=", 1) for parameter in arguments.parameter)
+    parameters = dict(parameter.split("=", 1) for parameter in getattr(arguments, "parameter", []))
+    expected = (
+        ContainerError,
+        DeploymentError,
+        DocumentError,
+        EmulatorError,
+        EngineError,
+        EventError,
+        OutputError,
+        PortError,
+        Stuck,
+    )
     try:
         if arguments.command == "run":
             return run(
@@ -116,6 +136,8 @@ def run_or_serve(arguments: argparse.Namespace) -> int:
                 ),
                 console,
             )
+        if arguments.command == "invoke":
+            return invoke(Invocation(arguments.function, arguments.event, arguments.logs, arguments.endpoint))
         serve(
             Service(
                 logs=arguments.logs,
@@ -126,7 +148,7 @@ def run_or_serve(arguments: argparse.Namespace) -> int:
             ),
             console,
         )
-    except (DocumentError, OutputError, EmulatorError, EngineError, DeploymentError, PortError, Stuck) as error:
+    except expected as error:
         print(error, file=sys.stderr)
         return NOT_RUN
     except SystemExit as interrupted:

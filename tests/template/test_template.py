@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import boto3
 import pytest
 
 from pagewise.tasks import Task
@@ -20,6 +21,8 @@ Rule = Callable[[Template], Iterator[str]]
 
 # Read by Powertools itself.
 POWERTOOLS = {"POWERTOOLS_SERVICE_NAME", "POWERTOOLS_METRICS_NAMESPACE", "POWERTOOLS_LOG_LEVEL"}
+# Read by boto3 itself.
+BOTO3 = {"AWS_ENDPOINT_URL"}
 
 
 def tasks_are_the_codes(template: Template) -> Iterator[str]:
@@ -161,7 +164,7 @@ def functions_get_the_variables_they_need(template: Template) -> Iterator[str]:
 def variables_that_are_set_are_read(template: Template) -> Iterator[str]:
     read = {name: wiring.read_by(Path(function["CodeUri"]).name) for name, function in functions(template).items()}
     for variable in template["Globals"]["Function"]["Environment"]["Variables"]:
-        if variable not in POWERTOOLS.union(*read.values()):
+        if variable not in (POWERTOOLS | BOTO3).union(*read.values()):
             yield f"{variable} is set for all functions and read by none"
     for name, function in of_type(template, "Serverless::Function").items():
         for variable in sorted(set(cloudformation.variables_of(function)) - read[name]):
@@ -329,6 +332,13 @@ def test_everything_the_template_refers_to_exists() -> None:
     text = json.dumps(resources(template)) + json.dumps(template["Outputs"]) + json.dumps(template["Globals"])
     named = set(re.findall(r'\{"Ref": "(\w+)"\}', text)) | set(re.findall(r'\{"Fn::GetAtt": \["(\w+)"', text))
     assert named <= set(resources(template)) | set(template["Parameters"])
+
+
+def test_an_empty_endpoint_is_none_to_boto3(monkeypatch: pytest.MonkeyPatch) -> None:
+    variables = cloudformation.load()["Globals"]["Function"]["Environment"]["Variables"]
+    monkeypatch.setenv("AWS_ENDPOINT_URL", variables["AWS_ENDPOINT_URL"])
+    endpoint = boto3.client("sqs", region_name="eu-west-1").meta.endpoint_url
+    assert endpoint == "https://sqs.eu-west-1.amazonaws.com"
 
 
 def test_cfn_lint_is_content() -> None:
