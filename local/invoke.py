@@ -74,6 +74,8 @@ def failure_in(answer: str) -> str | None:
         return f"no answer, but {answer[:200]!r}"
     if isinstance(said, dict) and ("errorMessage" in said or "errorType" in said):
         return f"{said.get('errorType')}: {said.get('errorMessage')}"
+    if isinstance(said, dict) and said.get("batchItemFailures"):
+        return f"{len(said['batchItemFailures'])} records of the batch failed"
     return None
 
 
@@ -103,10 +105,11 @@ def prepare(endpoint: str, event: Mapping[str, Any]) -> None:
     """Bring about what happened before the event: its sample is uploaded, and a document whose page job or page range
     it is has been accepted and its pages stored. Earlier invocations are forgotten, so that each finds the same."""
     documents = Documents(endpoint)
-    for upload in [*uploads_of_event(event), *map(sample_of, sorted(set(document_ids(event))))]:
+    known = tasks_by_document(event)
+    for upload in [*uploads_of_event(event), *map(sample_of, known)]:
         documents.forget(upload.document_id, "document", "split#", "page#", "result#")
-        documents.upload(upload)
-    for document_id in sorted(set(document_ids(event))):
+        documents.upload(upload, known.get(upload.document_id, set()))
+    for document_id in known:
         documents.split(sample_of(document_id))
 
 
@@ -124,8 +127,14 @@ def messages_in(event: Mapping[str, Any]) -> list[dict[str, Any]]:
     return [json.loads(record["body"]) for record in event.get("Records", []) if "body" in record]
 
 
-def document_ids(event: Mapping[str, Any]) -> list[DocumentId]:
-    return [DocumentId(message["document_id"]) for message in messages_in(event) if "document_id" in message]
+def tasks_by_document(event: Mapping[str, Any]) -> dict[DocumentId, set[str]]:
+    """The documents of the event's page jobs and page ranges, with the tasks of their page jobs."""
+    tasks: dict[DocumentId, set[str]] = {}
+    for message in messages_in(event):
+        if "document_id" in message:
+            known = tasks.setdefault(DocumentId(message["document_id"]), set())
+            known |= {str(message["task"])} if "task" in message else set()
+    return tasks
 
 
 def sample_of(document_id: DocumentId) -> Upload:
@@ -153,7 +162,7 @@ class Documents:
         self._pages = S3Pages(self._s3, self._outputs["PagesBucket"])
         self._table = DynamoTable(client("dynamodb", endpoint), self._outputs["ResultsTable"])
 
-    def upload(self, upload: Upload) -> None:
+    def upload(self, upload: Upload, tasks: set[str]) -> None:
         if upload.bucket != self._outputs["UploadsBucket"]:
             raise EventError(
                 f"The event is of bucket {upload.bucket}, the stack's is {self._outputs['UploadsBucket']}."
@@ -162,7 +171,8 @@ class Documents:
         sample = next(EVENTS.rglob(name), None)
         if sample is None:
             raise EventError(f"{EVENTS.name}/ holds no sample {name}.")
-        self._s3.put_object(Bucket=upload.bucket, Key=upload.key, Body=sample.read_bytes())
+        wishes = {"ocr-tasks": ",".join(sorted(tasks))} if tasks else {}
+        self._s3.put_object(Bucket=upload.bucket, Key=upload.key, Body=sample.read_bytes(), Metadata=wishes)
 
     def forget(self, document_id: DocumentId, *kinds: str) -> None:
         """Delete the document's records of these kinds (see ledger.py)."""

@@ -155,6 +155,7 @@ def test_an_error_is_told_from_an_answer_though_sam_ends_with_0() -> None:
     assert failure_in("null\n") is None
     assert failure_in('{"batchItemFailures": []}') is None
     assert failure_in('{"errorMessage": "Task timed out", "errorType": "Sandbox.Timedout"}') is not None
+    assert failure_in('{"batchItemFailures": [{"itemIdentifier": "m"}]}') is not None
     assert failure_in("") is not None
 
 
