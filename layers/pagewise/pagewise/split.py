@@ -78,6 +78,7 @@ class Split:
                 return self.accounting.reject(upload, rejection, download)
             document = self.ledger.open(self.accepted(upload, download.source, contents, wishes))
             self.publisher.publish([document_accepted(document)])
+            self.accounting.meter.accepted(document)
             everything = PageRange(1, document.pages)
             rendered = only(single) if single else self.rendered(path, contents, everything, wishes.password, deadline)
             self.fan_out(document, everything, rendered)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
@@ -17,12 +18,17 @@ if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
 PARTITION, RECORD = "document_id", "record"
+EXPIRES = "expires"  # seconds since 1970, as TTL wants it
+DAY = 86_400
 
 
 @dataclass(frozen=True, slots=True)
 class DynamoTable:
+    """`retention_days`: records live so long after they were last changed (DynamoDB's TTL on EXPIRES); 0 for ever."""
+
     client: DynamoDBClient
     name: str
+    retention_days: float = 0
 
     def get(self, key: Key) -> Attributes | None:
         with translated("The results table"):
@@ -52,7 +58,7 @@ class DynamoTable:
                 yield from (str(unmarshal(stored)[PARTITION]) for stored in page["Items"])
 
     def change(self, *changes: Change) -> None:
-        requests = [Request(self.name).of(change) for change in changes]
+        requests = [Request(self.name).of(self.expiring(change)) for change in changes]
         try:
             with translated("The results table"):
                 if len(requests) == 1:
@@ -63,6 +69,14 @@ class DynamoTable:
             if (unmet := unmet_conditions(error.__cause__)) is None:
                 raise
             raise Refused(unmet) from None
+
+    def expiring(self, change: Change) -> Change:
+        if not self.retention_days or isinstance(change, Delete):
+            return change
+        expires = {EXPIRES: int(time.time() + self.retention_days * DAY)}
+        if isinstance(change, Put):
+            return replace(change, attributes={**change.attributes, **expires})
+        return replace(change, set={**change.set, **expires})
 
     def alone(self, kind: str, body: dict[str, Any]) -> None:
         """One change needs no transaction, which would be billed twice."""

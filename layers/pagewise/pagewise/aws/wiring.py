@@ -16,11 +16,13 @@ from pagewise.aws.buckets import S3Pages, S3Uploads
 from pagewise.aws.bus import EventBridgePublisher
 from pagewise.aws.clock import UtcClock
 from pagewise.aws.failures import translated
+from pagewise.aws.metering import CloudWatchMeter
+from pagewise.aws.observing import metrics
 from pagewise.aws.queues import SqsQueues
 from pagewise.aws.table import DynamoTable
 from pagewise.errors import PagewiseError
 from pagewise.ledger import Ledger
-from pagewise.settings import EngineSettings, engine_settings, price_settings, split_settings, text
+from pagewise.settings import EngineSettings, engine_settings, number, price_settings, split_settings, text
 
 if TYPE_CHECKING:
     from pagewise.client import WireProtocol
@@ -58,7 +60,8 @@ def pages() -> S3Pages:
 
 @cache
 def ledger() -> Ledger:
-    return Ledger(DynamoTable(client("dynamodb"), text(os.environ, "RESULTS_TABLE")), pages())
+    days = number(os.environ, "RESULTS_RETENTION_DAYS")
+    return Ledger(DynamoTable(client("dynamodb"), text(os.environ, "RESULTS_TABLE"), days), pages())
 
 
 @cache
@@ -68,7 +71,7 @@ def publisher() -> EventBridgePublisher:
 
 @cache
 def accounting() -> Accounting:
-    return Accounting(ledger(), pages(), publisher(), UtcClock(), price_settings(os.environ))
+    return Accounting(ledger(), pages(), publisher(), UtcClock(), price_settings(os.environ), CloudWatchMeter(metrics))
 
 
 @cache
