@@ -17,7 +17,7 @@ FUNCTION ?= SplitterFunction
 EVENT ?= s3-put-pdf
 PYTHON_SOURCES := layers functions local tests
 
-.PHONY: help run local engine invoke test check lint format bench simulate build deploy lock clean
+.PHONY: help run local engine invoke test check lint checkov format bench simulate build deploy lock clean
 
 help: ## what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -52,6 +52,11 @@ lint:
 	@$(DEVELOPMENT)/mypy --python-executable .venvs/engine/bin/python local/engine
 	@$(DEVELOPMENT)/cfn-lint template.yaml
 	@$(SAM) validate --lint
+
+checkov: ## security rules on the template; suppressions are explained in .checkov.yaml
+	@local/setup.sh development checkov
+	@mkdir -p .cache && $(DEVELOPMENT)/python -m tests.template.expanded >.cache/template.json
+	@.venvs/checkov/bin/checkov --config-file .checkov.yaml --skip-download -f .cache/template.json
 
 format: ## put the sources into the one format
 	@local/setup.sh development
