@@ -15,9 +15,9 @@ SAM := SAM_CLI_TELEMETRY=0 AWS_DEFAULT_REGION=$${AWS_DEFAULT_REGION:-us-east-1} 
 BUILT := .aws-sam/build/template.yaml
 FUNCTION ?= SplitterFunction
 EVENT ?= s3-put-pdf
-PYTHON_SOURCES := layers functions local tests
+PYTHON_SOURCES := layers functions local tests docs
 
-.PHONY: help run local engine invoke test check lint checkov format bench simulate build deploy lock clean
+.PHONY: help run local engine invoke test check lint docs checkov format bench simulate build deploy lock clean
 
 help: ## what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -52,6 +52,10 @@ lint:
 	@$(DEVELOPMENT)/mypy --python-executable .venvs/engine/bin/python local/engine
 	@$(DEVELOPMENT)/cfn-lint template.yaml
 	@$(SAM) validate --lint
+	@python3 docs/generate_events.py --check
+
+docs: ## docs/events.md from the schemas
+	@python3 docs/generate_events.py
 
 checkov: ## security rules on the template; suppressions are explained in .checkov.yaml
 	@local/setup.sh development checkov
