@@ -13,11 +13,12 @@ SEEDS ?= 1000
 FROM ?= 0
 SAM := SAM_CLI_TELEMETRY=0 AWS_DEFAULT_REGION=$${AWS_DEFAULT_REGION:-us-east-1} .venvs/sam/bin/sam
 BUILT := .aws-sam/build/template.yaml
+STACK ?= pagewise
 FUNCTION ?= SplitterFunction
 EVENT ?= s3-put-pdf
 PYTHON_SOURCES := layers functions local tests docs
 
-.PHONY: help run local engine invoke test check lint docs checkov format bench simulate build deploy lock clean
+.PHONY: help run local engine invoke profile test check lint docs checkov format bench simulate build deploy lock clean
 
 help: ## what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -37,6 +38,10 @@ engine: ## PORT=n: the embedded OCR engine alone
 invoke: $(BUILT) ## FUNCTION=SplitterFunction EVENT=s3-put-pdf: one function in a container, on the embedded stack
 	@local/setup.sh
 	@$(LOCAL) invoke "$(FUNCTION)" "$(EVENT)" $(if $(ENDPOINT),--endpoint "$(ENDPOINT)")
+
+profile: ## NAME=receipts [STACK=pagewise] [ENDPOINT=url]: put a profile of profiles/ into a stack
+	@local/setup.sh local
+	@$(LOCAL) profile "$(NAME)" --stack "$(STACK)" $(if $(ENDPOINT),--endpoint "$(ENDPOINT)")
 
 test: ## all tests
 	@local/setup.sh emulator functions engine local development sam sdk

@@ -4,6 +4,7 @@ python -m local run --doc PATH     documents in, their text out
 python -m local serve              the stack stays, for any S3 client
 python -m local engine --port N    the embedded engine alone
 python -m local invoke FUNCTION EVENT   one function in a container, with one event
+python -m local profile NAME       a profile into a stack's parameters
 """
 
 import argparse
@@ -31,6 +32,8 @@ def main() -> int:
             signal.signal(number, interrupt)
     if arguments.command == "engine":
         return run_engine(arguments.port)
+    if arguments.command == "profile":
+        return put_profile(arguments)
     return run_or_serve(arguments)
 
 
@@ -71,6 +74,10 @@ def parse_arguments() -> argparse.Namespace:
     invoke.add_argument("event", help="a file, or a name of events/, such as s3-put-pdf")
     invoke.add_argument("--endpoint", help="of a running stack (default: that of `make local`, or a new one)")
     invoke.add_argument("--logs", type=Path, default=INVOKE_LOGS)
+    profile = commands.add_parser("profile", help="put a profile of profiles/*.json into a stack")
+    profile.add_argument("name")
+    profile.add_argument("--stack", default="pagewise")
+    profile.add_argument("--endpoint", help="of an embedded stack (default: AWS)")
     engine = commands.add_parser("engine", help="the embedded engine alone")
     engine.add_argument("--port", type=int, required=True)
     arguments = parser.parse_args()
@@ -95,6 +102,17 @@ def run_engine(port: int) -> int:
     os.execv(ENGINE_PYTHON, [str(ENGINE_PYTHON), "-m", "local.engine", "--port", str(port)])  # noqa: S606  that is the point
 
 
+def put_profile(arguments: argparse.Namespace) -> int:
+    from local.profiles import ProfileError, put
+
+    try:
+        print(put(arguments.name, arguments.stack, arguments.endpoint))
+    except ProfileError as error:
+        print(error, file=sys.stderr)
+        return NOT_RUN
+    return 0
+
+
 def run_or_serve(arguments: argparse.Namespace) -> int:
     from rich.console import Console
 
@@ -104,6 +122,7 @@ def run_or_serve(arguments: argparse.Namespace) -> int:
     from local.emulator import EmulatorError
     from local.invoke import EventError, Invocation, invoke
     from local.outcome import OutputError
+    from local.profiles import ProfileError, profile_text
     from local.run import Order, Stuck, run
     from local.serve import PortError, Service, serve
     from local.uploads import DocumentError
@@ -119,10 +138,13 @@ def run_or_serve(arguments: argparse.Namespace) -> int:
         EventError,
         OutputError,
         PortError,
+        ProfileError,
         Stuck,
     )
     try:
         if arguments.command == "run":
+            if arguments.profile:
+                profile_text(arguments.profile)  # one that does not exist would silently be none
             return run(
                 Order(
                     documents=arguments.doc,

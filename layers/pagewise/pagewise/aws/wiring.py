@@ -76,6 +76,7 @@ def accounting() -> Accounting:
 
 @cache
 def split() -> Split:
+    from pagewise.aws.profiles import SsmProfiles
     from pagewise.split import Split
 
     return Split(
@@ -87,6 +88,7 @@ def split() -> Split:
         accounting=accounting(),
         clock=UtcClock(),
         settings=split_settings(os.environ),
+        profiles=SsmProfiles(client("ssm"), text(os.environ, "PROFILES_PATH")),
     )
 
 
