@@ -13,12 +13,13 @@ SEEDS ?= 1000
 FROM ?= 0
 SAM := SAM_CLI_TELEMETRY=0 AWS_DEFAULT_REGION=$${AWS_DEFAULT_REGION:-us-east-1} .venvs/sam/bin/sam
 BUILT := .aws-sam/build/template.yaml
-STACK ?= pagewise
+STACK ?= pagewise-dev
+ENVIRONMENT ?= dev
 FUNCTION ?= SplitterFunction
 EVENT ?= s3-put-pdf
 PYTHON_SOURCES := layers functions local tests docs
 
-.PHONY: help run local engine invoke profile test check lint docs checkov format bench simulate build deploy lock clean
+.PHONY: help run local engine invoke profile test check lint docs checkov format bench simulate build deploy submit delete cost lock clean
 
 help: ## what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -39,7 +40,7 @@ invoke: $(BUILT) ## FUNCTION=SplitterFunction EVENT=s3-put-pdf: one function in 
 	@local/setup.sh
 	@$(LOCAL) invoke "$(FUNCTION)" "$(EVENT)" $(if $(ENDPOINT),--endpoint "$(ENDPOINT)")
 
-profile: ## NAME=receipts [STACK=pagewise] [ENDPOINT=url]: put a profile of profiles/ into a stack
+profile: ## NAME=receipts [STACK=pagewise-dev] [ENDPOINT=url]: put a profile of profiles/ into a stack
 	@local/setup.sh local
 	@$(LOCAL) profile "$(NAME)" --stack "$(STACK)" $(if $(ENDPOINT),--endpoint "$(ENDPOINT)")
 
@@ -57,10 +58,10 @@ lint:
 	@$(DEVELOPMENT)/mypy --python-executable .venvs/engine/bin/python local/engine
 	@$(DEVELOPMENT)/cfn-lint template.yaml
 	@$(SAM) validate --lint
-	@python3 docs/generate_events.py --check
+	@python3 docs/generate.py --check
 
-docs: ## docs/events.md from the schemas
-	@python3 docs/generate_events.py
+docs: ## the tables of docs/events.md and docs/cost.md
+	@python3 docs/generate.py
 
 checkov: ## security rules on the template; suppressions are explained in .checkov.yaml
 	@local/setup.sh development checkov
@@ -89,8 +90,21 @@ $(BUILT): template.yaml $(shell find layers -type f -not -path '*/__pycache__/*'
 	@$(SAM) build
 	@touch $@
 
-deploy: build ## guided the first time, then by samconfig.toml
-	@$(SAM) deploy $(if $(wildcard samconfig.toml),--guided)
+deploy: build ## [ENVIRONMENT=dev|prod]: to AWS, as samconfig.toml says
+	@$(SAM) deploy --config-env $(ENVIRONMENT) $(DEPLOY)
+
+submit: ## DOC=path [STACK=pagewise-dev] [TASKS=a,b]: documents to a deployed stack, their text back
+	@local/setup.sh local
+	@$(LOCAL) submit --doc "$(DOC)" --out "$(OUT)" --stack "$(STACK)" $(if $(ENDPOINT),--endpoint "$(ENDPOINT)") \
+		$(if $(TASKS),--tasks "$(TASKS)") $(if $(PROFILE),--profile "$(PROFILE)")
+
+delete: ## STACK=pagewise-dev: the stack and all that its buckets hold, after asking; the results table is kept
+	@local/setup.sh local sam
+	@printf 'Delete %s with every upload, page and receipt? Its name: ' "$(STACK)"; read -r name; \
+		$(LOCAL) empty --stack "$(STACK)" --confirmed "$$name" && $(SAM) delete --stack-name "$(STACK)" --no-prompts
+
+cost: ## what 1,000 and 1,000,000 pages cost, by docs/cost.py
+	@python3 docs/cost.py
 
 simulate: ## SEEDS=n: worlds in which anything may fail, and whether every promise is kept
 	@local/setup.sh development

@@ -75,6 +75,6 @@ def test_a_long_result_is_left_to_be_fetched(pagewise: Pagewise) -> None:
 def test_the_contracts_page_is_fresh() -> None:
     root = Path(__file__).parents[2]
     done = subprocess.run(
-        [sys.executable, root / "docs/generate_events.py", "--check"], check=False, capture_output=True
+        [sys.executable, root / "docs/generate.py", "--check"], check=False, capture_output=True
     )
     assert (done.returncode, done.stderr) == (0, b"")

@@ -1,13 +1,18 @@
-"""Writes the tables of docs/events.md from events/schemas. `--check` fails if they are stale; `make docs` writes."""
+"""Writes the tables of docs/events.md from events/schemas, and docs/cost.md's from docs/cost.py.
+
+`make docs` writes; `--check` fails if one is stale.
+"""
 
 import json
 import sys
 from pathlib import Path
 from typing import Any
 
+from cost import Page, table
+
 ROOT = Path(__file__).parent.parent
-PAGE = ROOT / "docs/events.md"
 BEGIN, END = "<!-- generated from events/schemas by make docs -->\n", "<!-- end of what is generated -->\n"
+COST_BEGIN, COST_END = "<!-- generated from docs/cost.py by make docs -->\n", "<!-- end of the table -->\n"
 
 
 def described() -> str:
@@ -55,17 +60,25 @@ def kind(fact: dict[str, Any]) -> str:
     return " or ".join(named) if isinstance(named, list) else str(named)
 
 
-def main() -> int:
-    page = PAGE.read_text(encoding="utf-8")
-    before, _, rest = page.partition(BEGIN)
-    _, _, after = rest.partition(END)
-    fresh = f"{before}{BEGIN}\n{described()}\n{END}{after}"
+def refreshed(page: Path, begin: str, content: str, end: str) -> bool:
+    """Put the content between its two marks, or with `--check` only say whether it is there already."""
+    text = page.read_text(encoding="utf-8")
+    before, _, rest = text.partition(begin)
+    fresh = f"{before}{begin}\n{content}\n{end}{rest.partition(end)[2]}"
     if "--check" not in sys.argv:
-        PAGE.write_text(fresh, encoding="utf-8")
-    elif fresh != page:
-        sys.stderr.write("docs/events.md is stale: make docs\n")
-        return 1
-    return 0
+        page.write_text(fresh, encoding="utf-8")
+        return True
+    if fresh != text:
+        sys.stderr.write(f"{page.relative_to(ROOT)} is stale: make docs\n")
+    return fresh == text
+
+
+def main() -> int:
+    pages = [
+        refreshed(ROOT / "docs/events.md", BEGIN, described(), END),
+        refreshed(ROOT / "docs/cost.md", COST_BEGIN, table(Page()), COST_END),
+    ]
+    return 0 if all(pages) else 1
 
 
 if __name__ == "__main__":
