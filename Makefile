@@ -12,9 +12,14 @@ DEVELOPMENT := .venvs/development/bin
 SEEDS ?= 1000
 FROM ?= 0
 SAM := SAM_CLI_TELEMETRY=0 AWS_DEFAULT_REGION=$${AWS_DEFAULT_REGION:-us-east-1} .venvs/sam/bin/sam
-PYTHON_SOURCES := layers functions local tests
+BUILT := .aws-sam/build/template.yaml
+STACK ?= pagewise-dev
+ENVIRONMENT ?= dev
+FUNCTION ?= SplitterFunction
+EVENT ?= s3-put-pdf
+PYTHON_SOURCES := layers functions local tests docs
 
-.PHONY: help run local redrive engine test check lint format bench simulate build deploy lock clean
+.PHONY: help run local redrive engine invoke profile test check lint docs checkov format bench simulate build deploy submit delete cost lock clean
 
 help: ## what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -36,6 +41,14 @@ engine: ## PORT=n: the embedded OCR engine alone
 	@local/setup.sh engine local
 	@$(LOCAL) engine --port $(PORT)
 
+invoke: $(BUILT) ## FUNCTION=SplitterFunction EVENT=s3-put-pdf: one function in a container, on the embedded stack
+	@local/setup.sh
+	@$(LOCAL) invoke "$(FUNCTION)" "$(EVENT)" $(if $(ENDPOINT),--endpoint "$(ENDPOINT)")
+
+profile: ## NAME=receipts [STACK=pagewise-dev] [ENDPOINT=url]: put a profile of profiles/ into a stack
+	@local/setup.sh local
+	@$(LOCAL) profile "$(NAME)" --stack "$(STACK)" $(if $(ENDPOINT),--endpoint "$(ENDPOINT)")
+
 test: ## all tests
 	@local/setup.sh emulator functions engine local development sam sdk
 	@$(DEVELOPMENT)/pytest
@@ -50,6 +63,15 @@ lint:
 	@$(DEVELOPMENT)/mypy --python-executable .venvs/engine/bin/python local/engine
 	@$(DEVELOPMENT)/cfn-lint template.yaml
 	@$(SAM) validate --lint
+	@python3 docs/generate.py --check
+
+docs: ## the tables of docs/events.md and docs/cost.md
+	@python3 docs/generate.py
+
+checkov: ## security rules on the template; suppressions are explained in .checkov.yaml
+	@local/setup.sh development checkov
+	@mkdir -p .cache && $(DEVELOPMENT)/python -m tests.template.expanded >.cache/template.json
+	@.venvs/checkov/bin/checkov --config-file .checkov.yaml --skip-download -f .cache/template.json
 
 format: ## put the sources into the one format
 	@local/setup.sh development
@@ -68,8 +90,26 @@ build: ## the deployable stack under .aws-sam/build
 	@local/setup.sh sam
 	@$(SAM) build
 
-deploy: build ## guided the first time, then by samconfig.toml
-	@$(SAM) deploy $(if $(wildcard samconfig.toml),--guided)
+$(BUILT): template.yaml $(shell find layers -type f -not -path '*/__pycache__/*')
+	@local/setup.sh sam
+	@$(SAM) build
+	@touch $@
+
+deploy: build ## [ENVIRONMENT=dev|prod]: to AWS, as samconfig.toml says
+	@$(SAM) deploy --config-env $(ENVIRONMENT) $(DEPLOY)
+
+submit: ## DOC=path [STACK=pagewise-dev] [TASKS=a,b]: documents to a deployed stack, their text back
+	@local/setup.sh local
+	@$(LOCAL) submit --doc "$(DOC)" --out "$(OUT)" --stack "$(STACK)" $(if $(ENDPOINT),--endpoint "$(ENDPOINT)") \
+		$(if $(TASKS),--tasks "$(TASKS)") $(if $(PROFILE),--profile "$(PROFILE)")
+
+delete: ## STACK=pagewise-dev: the stack and all that its buckets hold, after asking; the results table is kept
+	@local/setup.sh local sam
+	@printf 'Delete %s with every upload, page and receipt? Its name: ' "$(STACK)"; read -r name; \
+		$(LOCAL) empty --stack "$(STACK)" --confirmed "$$name" && $(SAM) delete --stack-name "$(STACK)" --no-prompts
+
+cost: ## what 1,000 and 1,000,000 pages cost, by docs/cost.py
+	@python3 docs/cost.py
 
 simulate: ## SEEDS=n: worlds in which anything may fail, and whether every promise is kept
 	@local/setup.sh development

@@ -4,6 +4,10 @@ python -m local run --doc PATH     documents in, their text out
 python -m local serve              the stack stays, for any S3 client
 python -m local engine --port N    the embedded engine alone
 python -m local redrive --document ID    failed page jobs again
+python -m local invoke FUNCTION EVENT   one function in a container, with one event
+python -m local profile NAME       a profile into a stack's parameters
+python -m local submit --doc PATH  documents to a deployed stack, their text back
+python -m local empty              what a deployed stack's buckets hold, deleted
 """
 
 import argparse
@@ -21,6 +25,7 @@ NOT_RUN = 3
 PLAIN_WIDTH = 120
 SAMPLES = Path("events/samples")
 SERVE_LOGS = Path(".cache/local/logs")
+INVOKE_LOGS = Path(".cache/invoke/logs")
 
 
 def main() -> int:
@@ -32,6 +37,10 @@ def main() -> int:
         return run_engine(arguments.port)
     if arguments.command == "redrive":
         return run_redrive(arguments)
+    if arguments.command == "profile":
+        return put_profile(arguments)
+    if arguments.command in ("submit", "empty"):
+        return with_deployed_stack(arguments)
     return run_or_serve(arguments)
 
 
@@ -47,13 +56,6 @@ def parse_arguments() -> argparse.Namespace:
     parser = Parser(prog="python -m local", description="Pagewise on this machine.")
     commands = parser.add_subparsers(dest="command", required=True)
     run = commands.add_parser("run", help="documents in, their text out")
-    run.add_argument("--doc", type=Path, default=SAMPLES, help="a document or a folder of documents")
-    run.add_argument("--tasks", help="comma-separated, or: all (default: the stack's DefaultTasks)")
-    run.add_argument("--profile", help="a named configuration")
-    run.add_argument("--out", type=Path, default=Path("out"), help="the output folder (default: out)")
-    run.add_argument(
-        "--patience", type=float, default=1800.0, metavar="SECONDS", help="give up after so long without any progress"
-    )
     serve = commands.add_parser("serve", help="the stack stays, for any S3 client")
     serve.add_argument("--port", type=int, help="of the endpoint (default: 4566, or any if that is taken)")
     serve.add_argument("--logs", type=Path, default=SERVE_LOGS)
@@ -67,6 +69,33 @@ def parse_arguments() -> argparse.Namespace:
             metavar="SECONDS",
             help="of all queues, in place of the template's: what a killed function worked on returns sooner",
         )
+    invoke = commands.add_parser("invoke", help="one function in a container, with one event")
+    invoke.add_argument("function", help="its logical id in template.yaml, such as SplitterFunction")
+    invoke.add_argument("event", help="a file, or a name of events/, such as s3-put-pdf")
+    invoke.add_argument("--endpoint", help="of a running stack (default: that of `make local`, or a new one)")
+    invoke.add_argument("--logs", type=Path, default=INVOKE_LOGS)
+    submit = commands.add_parser("submit", help="documents to a deployed stack, their text back")
+    for command in (run, submit):
+        command.add_argument("--doc", type=Path, default=SAMPLES, help="a document or a folder of documents")
+        command.add_argument("--tasks", help="comma-separated, or: all (default: the stack's DefaultTasks)")
+        command.add_argument("--profile", help="a named configuration")
+        command.add_argument("--out", type=Path, default=Path("out"), help="the output folder (default: out)")
+        command.add_argument(
+            "--patience",
+            type=float,
+            default=1800.0,
+            metavar="SECONDS",
+            help="give up after so long without any progress",
+        )
+    empty = commands.add_parser("empty", help="delete what a deployed stack's buckets hold")
+    empty.add_argument("--confirmed", default="", metavar="STACK", help="the stack's name once more")
+    for command in (submit, empty):
+        command.add_argument("--stack", default="pagewise")
+        command.add_argument("--endpoint", help="of an embedded stack (default: AWS)")
+    profile = commands.add_parser("profile", help="put a profile of profiles/*.json into a stack")
+    profile.add_argument("name")
+    profile.add_argument("--stack", default="pagewise")
+    profile.add_argument("--endpoint", help="of an embedded stack (default: AWS)")
     engine = commands.add_parser("engine", help="the embedded engine alone")
     engine.add_argument("--port", type=int, required=True)
     redrive = commands.add_parser("redrive", help="a document's failed page jobs again")
@@ -112,21 +141,76 @@ def run_redrive(arguments: argparse.Namespace) -> int:
     return 0
 
 
+def put_profile(arguments: argparse.Namespace) -> int:
+    from local.profiles import ProfileError, put
+
+    try:
+        print(put(arguments.name, arguments.stack, arguments.endpoint))
+    except ProfileError as error:
+        print(error, file=sys.stderr)
+        return NOT_RUN
+    return 0
+
+
+def with_deployed_stack(arguments: argparse.Namespace) -> int:
+    from rich.console import Console
+
+    from local.outcome import OutputError
+    from local.submit import StackError, Submission, deployed_stack, empty_buckets, submit
+    from local.uploads import DocumentError
+
+    try:
+        if arguments.command == "submit":
+            order = Submission(
+                documents=arguments.doc,
+                output=arguments.out,
+                stack=arguments.stack,
+                endpoint=arguments.endpoint,
+                tasks=arguments.tasks,
+                profile=arguments.profile,
+                patience=arguments.patience,
+            )
+            return submit(order, Console(width=None if sys.stdout.isatty() else PLAIN_WIDTH))
+        deleted = empty_buckets(deployed_stack(arguments.stack, arguments.endpoint), arguments.confirmed)
+        print(f"{deleted} versions of objects deleted from the buckets of {arguments.stack}.")
+    except (DocumentError, OutputError, StackError) as error:
+        print(error, file=sys.stderr)
+        return NOT_RUN
+    return 0
+
+
 def run_or_serve(arguments: argparse.Namespace) -> int:
     from rich.console import Console
 
+    from local.containers import ContainerError
     from local.deployment import DeploymentError
     from local.embedded_engine import EngineError
     from local.emulator import EmulatorError
+    from local.invoke import EventError, Invocation, invoke
     from local.outcome import OutputError
+    from local.profiles import ProfileError, profile_text
     from local.run import Order, Stuck, run
     from local.serve import PortError, Service, serve
     from local.uploads import DocumentError
 
     console = Console(width=None if sys.stdout.isatty() else PLAIN_WIDTH)
-    parameters = dict(parameter.split("=", 1) for parameter in arguments.parameter)
+    parameters = dict(parameter.split("=", 1) for parameter in getattr(arguments, "parameter", []))
+    expected = (
+        ContainerError,
+        DeploymentError,
+        DocumentError,
+        EmulatorError,
+        EngineError,
+        EventError,
+        OutputError,
+        PortError,
+        ProfileError,
+        Stuck,
+    )
     try:
         if arguments.command == "run":
+            if arguments.profile:
+                profile_text(arguments.profile)  # one that does not exist would silently be none
             return run(
                 Order(
                     documents=arguments.doc,
@@ -140,6 +224,8 @@ def run_or_serve(arguments: argparse.Namespace) -> int:
                 ),
                 console,
             )
+        if arguments.command == "invoke":
+            return invoke(Invocation(arguments.function, arguments.event, arguments.logs, arguments.endpoint))
         serve(
             Service(
                 logs=arguments.logs,
@@ -150,7 +236,7 @@ def run_or_serve(arguments: argparse.Namespace) -> int:
             ),
             console,
         )
-    except (DocumentError, OutputError, EmulatorError, EngineError, DeploymentError, PortError, Stuck) as error:
+    except expected as error:
         print(error, file=sys.stderr)
         return NOT_RUN
     except SystemExit as interrupted:

@@ -10,6 +10,7 @@ from pathlib import Path
 from local.children import Children
 from local.embedded_engine import EmbeddedEngine, EngineError
 from local.emulator import EmulatorError
+from local.profiles import profile_files, put_profile
 from local.published_events import PublishedEvents
 from local.stack import ROOT, Stack
 
@@ -69,6 +70,8 @@ def embedded_mode(options: Options) -> Iterator[EmbeddedMode]:
         )
         with stack:
             store_api_key(stack)
+            for name in profile_files():
+                put_profile(stack.client("ssm"), stack.deployment.stack, name)
             published = PublishedEvents(stack.emulator, stack.deployment.outputs["EventBus"])
             if engine:
                 engine.wait_until_healthy()

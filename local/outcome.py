@@ -3,14 +3,12 @@
 import json
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from io import BytesIO
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 from boto3.dynamodb.types import TypeDeserializer
-
-from local.stack import Stack
 
 RECEIPT = "receipt.json"
 # The result's field → the suffix of the file that holds it alone.
@@ -35,12 +33,11 @@ def prepare(output: Path) -> None:
 class Outcome:
     """Reads the stack's buckets and table; `write` may run for several documents at the same time."""
 
-    def __init__(self, stack: Stack) -> None:
-        outputs = stack.deployment.outputs
-        self._pages_bucket = outputs["PagesBucket"]
+    def __init__(self, outputs: Mapping[str, str], client: Callable[[str], Any]) -> None:
+        self.pages_bucket = outputs["PagesBucket"]
         self._results_table = outputs["ResultsTable"]
-        self._s3 = stack.client("s3")
-        self._dynamodb = stack.client("dynamodb")
+        self._s3 = client("s3")
+        self._dynamodb = client("dynamodb")
 
     def receipt(self, pointer: dict[str, str]) -> dict[str, Any]:
         body = self._object(pointer["bucket"], pointer["key"])
@@ -51,13 +48,13 @@ class Outcome:
         remove_earlier(folder)
         write_json(folder / RECEIPT, receipt)
         for key in self._page_keys(receipt["document_id"]):
-            write_page(folder / "pages", PurePosixPath(key), self._object(self._pages_bucket, key))
+            write_page(folder / "pages", PurePosixPath(key), self._object(self.pages_bucket, key))
         for result in self._results(receipt["document_id"]):
             write_result(folder / "results", result)
 
     def _page_keys(self, document_id: str) -> Iterator[str]:
         listing = self._s3.get_paginator("list_objects_v2").paginate(
-            Bucket=self._pages_bucket, Prefix=f"documents/{document_id}/pages/"
+            Bucket=self.pages_bucket, Prefix=f"documents/{document_id}/pages/"
         )
         for part in listing:
             for entry in part.get("Contents", []):
@@ -78,7 +75,7 @@ class Outcome:
                 if "result" in record:
                     yield json.loads(record["result"])
                 elif "result_key" in record:
-                    yield json.loads(self._object(self._pages_bucket, record["result_key"]))
+                    yield json.loads(self._object(self.pages_bucket, record["result_key"]))
 
     def _object(self, bucket: str, key: str) -> bytes:
         body: bytes = self._s3.get_object(Bucket=bucket, Key=key)["Body"].read()

@@ -88,7 +88,7 @@ class Run:
         self._documents = documents
         self._console = console
         self._accounts = Accounts(documents)
-        self._outcome = Outcome(mode.stack)
+        self._outcome = Outcome(mode.stack.deployment.outputs, mode.stack.client)
         self._receipts: dict[int, dict[str, Any]] = {}
         self._written: list[Future[None]] = []
         self._all_uploaded = False

@@ -12,7 +12,7 @@ from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from pagewise.aws import wiring
-from pagewise.aws.observing import logger, metrics, tracer
+from pagewise.aws.observing import logger, metrics, tracer, unforeseen
 from pagewise.errors import PagewiseError
 from pagewise.messages import load_job
 
@@ -38,11 +38,14 @@ def recognize(context: LambdaContext) -> Any:
             result = await wiring.recognize().page_job(job, deliveries, deadline)
         except PagewiseError as error:
             seconds = await asyncio.to_thread(wiring.back_off, record.receipt_handle, error, deliveries)
-            metrics.add_metric("PageJobsNotDone", MetricUnit.Count, 1)
+            metrics.add_metric("PageJobsRetried", MetricUnit.Count, 1)
             logger.warning("page job not done", extra={**facts, "reason": error.reason, "seconds": seconds})
+            raise
+        except Exception as error:
+            logger.error("page job crashed", extra={**facts, **unforeseen(error)})  # Powertools reports it, unlogged
             raise
         outcome = result.status if result else "deferred"
         logger.info("page job done", extra={**facts, "outcome": outcome, "reason": result.reason if result else None})
-        metrics.add_metric("PageJobs", MetricUnit.Count, 1)
+        metrics.add_metric("PageJobsHandled", MetricUnit.Count, 1)
 
     return record_handler

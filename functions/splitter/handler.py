@@ -50,7 +50,7 @@ def split_uploads(event: dict[str, Any], deadline: float) -> None:
                 "pages": document.pages,
             }
             logger.info("upload split", extra=facts)
-            metrics.add_metric("DocumentsSplit", MetricUnit.Count, 1)
+            metrics.add_metric("UploadsHandled", MetricUnit.Count, 1)
         except Exception as error:  # noqa: BLE001  whatever it is, the other uploads go on; it is raised below
             logger.exception("upload not split", extra={"document": upload.document_id})
             metrics.add_metric("SplitFailures", MetricUnit.Count, 1)

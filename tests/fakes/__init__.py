@@ -72,6 +72,16 @@ class MemoryUploads:
 
 
 @dataclass
+class MemoryProfiles:
+    """Profiles by name, as they are stored."""
+
+    stored: dict[str, str] = field(default_factory=dict)
+
+    def text(self, name: str) -> str | None:
+        return self.stored.get(name)
+
+
+@dataclass
 class MemoryPages:
     """The pages bucket; also the place of large results."""
 

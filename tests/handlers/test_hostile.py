@@ -14,7 +14,7 @@ import pytest
 
 from pagewise import messages
 from pagewise.aws.buckets import S3Pages, readable
-from pagewise.aws.observing import SERVICE, logger
+from pagewise.aws.observing import logger
 from pagewise.aws.table import DynamoTable
 from pagewise.ledger import Ledger
 from pagewise.model import Upload
@@ -56,7 +56,7 @@ def spoken() -> Iterator[io.StringIO]:
     listener.setFormatter(logger.registered_formatter)
     logger.addHandler(listener)
     yield stream
-    logging.getLogger(SERVICE).removeHandler(listener)
+    logging.getLogger(logger.name).removeHandler(listener)
 
 
 def split(deployed: Deployed, handler: Loaded, key: str, metadata: dict[str, str]) -> dict[str, Any]:

@@ -90,8 +90,30 @@ def variables_of(function: dict[str, Any]) -> dict[str, Any]:
     return dict(function.get("Environment", {}).get("Variables", {}))
 
 
+NOTHING = {"Ref": "AWS::NoValue"}
+
+
+def resolved(value: Any, holds: bool) -> Any:
+    """The value in the world in which every condition holds, or none does."""
+    match value:
+        case {"Fn::If": [_, yes, no]}:
+            return resolved(yes if holds else no, holds)
+        case dict():
+            chosen = {name: resolved(member, holds) for name, member in value.items()}
+            return {name: member for name, member in chosen.items() if member != NOTHING}
+        case list():
+            return [member for member in (resolved(member, holds) for member in value) if member != NOTHING]
+    return value
+
+
+def worlds(value: Any) -> list[Any]:
+    return [resolved(value, holds) for holds in (False, True)]
+
+
 def statements(function: dict[str, Any]) -> list[dict[str, Any]]:
-    return [statement for policy in function.get("Policies", []) for statement in policy["Statement"]]
+    """All that a function may be allowed."""
+    policies = resolved(function.get("Policies", []), holds=True)
+    return [statement for policy in policies for statement in policy["Statement"]]
 
 
 def listed(value: Any) -> list[Any]:

@@ -9,8 +9,11 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import boto3
 import pytest
 
+from pagewise.aws.metering import NAMESPACE
+from pagewise.aws.table import EXPIRES
 from pagewise.tasks import Task
 from tests.template import cloudformation, wiring
 from tests.template.cloudformation import LOOP, functions, listed, of_type, resources, statements, target
@@ -20,6 +23,9 @@ Rule = Callable[[Template], Iterator[str]]
 
 # Read by Powertools itself.
 POWERTOOLS = {"POWERTOOLS_SERVICE_NAME", "POWERTOOLS_METRICS_NAMESPACE", "POWERTOOLS_LOG_LEVEL"}
+# Read by boto3 itself.
+BOTO3 = {"AWS_ENDPOINT_URL"}
+OF_THE_STACK = [{"Name": "service", "Value": {"Ref": "AWS::StackName"}}]
 
 
 def tasks_are_the_codes(template: Template) -> Iterator[str]:
@@ -144,8 +150,9 @@ def buckets_are_encrypted_private_and_tls_only(template: Template) -> Iterator[s
 
 def queues_and_tables_are_encrypted(template: Template) -> Iterator[str]:
     for name, queue in of_type(template, "SQS::Queue").items():
-        if not (queue.get("SqsManagedSseEnabled") or queue.get("KmsMasterKeyId")):
-            yield f"{name} is not encrypted"
+        for world in cloudformation.worlds(queue):
+            if not (world.get("SqsManagedSseEnabled") is True or world.get("KmsMasterKeyId")):
+                yield f"{name} is not encrypted"
     for name, table in of_type(template, "DynamoDB::Table").items():
         if not table.get("SSESpecification", {}).get("SSEEnabled"):
             yield f"{name} is not encrypted"
@@ -161,7 +168,7 @@ def functions_get_the_variables_they_need(template: Template) -> Iterator[str]:
 def variables_that_are_set_are_read(template: Template) -> Iterator[str]:
     read = {name: wiring.read_by(Path(function["CodeUri"]).name) for name, function in functions(template).items()}
     for variable in template["Globals"]["Function"]["Environment"]["Variables"]:
-        if variable not in POWERTOOLS.union(*read.values()):
+        if variable not in (POWERTOOLS | BOTO3).union(*read.values()):
             yield f"{variable} is set for all functions and read by none"
     for name, function in of_type(template, "Serverless::Function").items():
         for variable in sorted(set(cloudformation.variables_of(function)) - read[name]):
@@ -195,6 +202,68 @@ def layers_are_for_the_functions_platform(template: Template) -> Iterator[str]:
             yield f"{name} repeats Globals wrongly"
 
 
+def versions_are_kept_and_forgotten(template: Template) -> Iterator[str]:
+    for name, bucket in of_type(template, "S3::Bucket").items():
+        if bucket.get("VersioningConfiguration") != {"Status": "Enabled"}:
+            yield f"{name} keeps no versions"
+        rules = {rule["Id"]: rule for rule in cloudformation.resolved(bucket["LifecycleConfiguration"], True)["Rules"]}
+        if "NoncurrentVersionExpiration" not in rules.get("forget-replaced", {}):
+            yield f"{name} keeps replaced versions for ever"
+        if "AbortIncompleteMultipartUpload" not in rules.get("stop-unfinished-uploads", {}):
+            yield f"{name} keeps unfinished uploads for ever"
+
+
+def the_table_is_protected_and_forgets(template: Template) -> Iterator[str]:
+    table = of_type(template, "DynamoDB::Table")["ResultsTable"]
+    if table.get("TimeToLiveSpecification") != {"AttributeName": EXPIRES, "Enabled": True}:
+        yield f"records do not end by {EXPIRES}"
+    if table.get("DeletionProtectionEnabled") != {"Ref": "DeletionProtection"}:
+        yield "the table cannot be protected"
+    if not table.get("PointInTimeRecoverySpecification", {}).get("PointInTimeRecoveryEnabled"):
+        yield "the table cannot be brought back to a point in time"
+
+
+def functions_are_watched(template: Template) -> Iterator[str]:
+    common = template["Globals"]["Function"]
+    if common.get("Tracing") != "Active":
+        yield "functions are not traced"
+    if common.get("LoggingConfig", {}).get("LogFormat") != "JSON":
+        yield "logs are no JSON"
+    if not of_type(template, "Logs::LogGroup")["LogGroup"].get("RetentionInDays"):
+        yield "logs are kept for ever"
+
+
+def alarms_watch_what_is_counted(template: Template) -> Iterator[str]:
+    for name, alarm in of_type(template, "CloudWatch::Alarm").items():
+        if alarm.get("Namespace") == NAMESPACE and alarm["MetricName"] not in counted():
+            yield f"{name} watches {alarm['MetricName']}, which no code counts"
+        if alarm.get("Namespace") == NAMESPACE and alarm.get("Dimensions") != OF_THE_STACK:
+            yield f"{name} does not watch this stack alone"
+        if "Metrics" not in alarm and "MetricName" not in alarm:
+            yield f"{name} watches nothing"
+        if not (alarm.get("AlarmActions") and alarm.get("OKActions")):
+            yield f"{name} tells nobody"
+    dashboard = of_type(template, "CloudWatch::Dashboard")["Dashboard"]["DashboardBody"]["Fn::Sub"]
+    shown = set(re.findall(r'(?:"Pagewise"|"\.") ?, "([A-Z]\w+)"', dashboard))
+    for metric in sorted(shown - counted()):
+        yield f"the dashboard shows {metric}, which no code counts"
+
+
+def every_queue_of_page_jobs_is_watched(template: Template) -> Iterator[str]:
+    alarms = json.dumps(of_type(template, "CloudWatch::Alarm"))
+    for name in of_type(template, "SQS::Queue"):
+        if f'["{name}", "QueueName"]' not in alarms:
+            yield f"nobody notices when {name} stands still"
+
+
+def counted() -> set[str]:
+    """The names of the metrics in the code."""
+    root = cloudformation.ROOT
+    code = [*root.glob("functions/*/handler.py"), root / "layers/pagewise/pagewise/aws/metering.py"]
+    text = "\n".join(path.read_text() for path in code)
+    return set(re.findall(r'"([A-Z][A-Za-z]+)"', text))
+
+
 def outputs_are_described(template: Template) -> Iterator[str]:
     for name, output in template["Outputs"].items():
         if not output.get("Description"):
@@ -217,6 +286,11 @@ RULES: list[Rule] = [
     variables_that_are_set_are_read,
     functions_are_described_and_hold_only_their_code,
     layers_are_for_the_functions_platform,
+    versions_are_kept_and_forgotten,
+    the_table_is_protected_and_forgets,
+    functions_are_watched,
+    alarms_watch_what_is_counted,
+    every_queue_of_page_jobs_is_watched,
     outputs_are_described,
 ]
 
@@ -290,6 +364,20 @@ DRIFTS: list[tuple[str, Any, Rule]] = [
     ),
     ("Globals.Function.Architectures", ["arm64"], layers_are_for_the_functions_platform),
     ("Globals.Function.Runtime", "python3.14", layers_are_for_the_functions_platform),
+    ("Resources.PagesBucket.Properties.VersioningConfiguration", None, versions_are_kept_and_forgotten),
+    ("Resources.UploadsBucket.Properties.LifecycleConfiguration.Rules.1", None, versions_are_kept_and_forgotten),
+    (
+        "Resources.ResultsTable.Properties.TimeToLiveSpecification.AttributeName",
+        "ttl",
+        the_table_is_protected_and_forgets,
+    ),
+    ("Resources.ResultsTable.Properties.DeletionProtectionEnabled", None, the_table_is_protected_and_forgets),
+    ("Globals.Function.Tracing", "PassThrough", functions_are_watched),
+    ("Resources.LogGroup.Properties.RetentionInDays", None, functions_are_watched),
+    ("Resources.DailySpendAlarm.Properties.MetricName", "Costs", alarms_watch_what_is_counted),
+    ("Resources.DocumentsOverdueAlarm.Properties.Dimensions", [], alarms_watch_what_is_counted),
+    ("Resources.SplitStalledAlarm.Properties.AlarmActions", None, alarms_watch_what_is_counted),
+    ("Resources.SplitStalledAlarm", None, every_queue_of_page_jobs_is_watched),
     ("Outputs.EventBus.Description", None, outputs_are_described),
 ]
 
@@ -329,6 +417,13 @@ def test_everything_the_template_refers_to_exists() -> None:
     text = json.dumps(resources(template)) + json.dumps(template["Outputs"]) + json.dumps(template["Globals"])
     named = set(re.findall(r'\{"Ref": "(\w+)"\}', text)) | set(re.findall(r'\{"Fn::GetAtt": \["(\w+)"', text))
     assert named <= set(resources(template)) | set(template["Parameters"])
+
+
+def test_an_empty_endpoint_is_none_to_boto3(monkeypatch: pytest.MonkeyPatch) -> None:
+    variables = cloudformation.load()["Globals"]["Function"]["Environment"]["Variables"]
+    monkeypatch.setenv("AWS_ENDPOINT_URL", variables["AWS_ENDPOINT_URL"])
+    endpoint = boto3.client("sqs", region_name="eu-west-1").meta.endpoint_url
+    assert endpoint == "https://sqs.eu-west-1.amazonaws.com"
 
 
 def test_cfn_lint_is_content() -> None:

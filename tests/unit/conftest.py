@@ -22,6 +22,7 @@ from pagewise.table import Update
 from tests.fakes import (
     MemoryClock,
     MemoryPages,
+    MemoryProfiles,
     MemoryPublisher,
     MemoryQueues,
     MemoryTable,
@@ -45,6 +46,7 @@ class Pagewise:
 
     def __post_init__(self) -> None:
         self.uploads = MemoryUploads()
+        self.profiles = MemoryProfiles()
         self.pages = MemoryPages()
         self.table = MemoryTable()
         self.ledger = Ledger(self.table, self.pages, pause=lambda _seconds: None)
@@ -67,6 +69,7 @@ class Pagewise:
             self.accounting,
             self.clock,
             self.settings,
+            self.profiles,
         )
 
     @property

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -68,3 +70,9 @@ def test_a_long_result_is_left_to_be_fetched(pagewise: Pagewise) -> None:
     (event,) = pagewise.publisher.named("PageRecognized")
     assert event["output"] is None
     assert event["result"]["record"] == "result#00001#text_recognition"
+
+
+def test_the_contracts_page_is_fresh() -> None:
+    root = Path(__file__).parents[2]
+    done = subprocess.run([sys.executable, root / "docs/generate.py", "--check"], check=False, capture_output=True)
+    assert (done.returncode, done.stderr) == (0, b"")

@@ -13,6 +13,7 @@ from pagewise import events
 from pagewise.errors import DocumentRejected, PagewiseError
 from pagewise.events import Event
 from pagewise.ledger import Ledger
+from pagewise.metering import Meter, Unmetered
 from pagewise.model import (
     Document,
     DocumentId,
@@ -38,10 +39,13 @@ class Accounting:
     publisher: Publisher
     clock: Clock
     price: Price = field(default_factory=Price)
+    meter: Meter = field(default_factory=Unmetered)
 
     def save(self, document: Document, result: Result, image: StoredImage | None = None) -> Result:
         """Record a result and publish all that follows from it; the stored result, which may be an earlier one."""
         recorded = self.ledger.record(result, len(document.tasks), image)
+        if recorded.first:
+            self.meter.page_job(result, self.price.amount(result.usage))
         if not recorded.superseded:
             self.publish_end(document, recorded.result, recorded.page_closed)
         return recorded.result
@@ -79,6 +83,7 @@ class Accounting:
             cost = self.price.cost(document.usage)
             self.publisher.publish([events.document_completed(document, pointer, cost)])
         self.ledger.announced(document)
+        self.meter.ended(document)
 
     def reject(self, upload: Upload, rejection: DocumentRejected, download: Download | None = None) -> Document:
         """End an upload as a rejected document, with its receipt and event; `download` if it was read before."""

@@ -103,6 +103,7 @@ class Recognize:
 
     def postpone(self, job: PageJob, attempts: int, error: Throttled | Configuration) -> None:
         """Keep a page job that is not to blame; under a wrong configuration, tell: nothing works until someone acts."""
+        self.accounting.meter.put_off(error)
         stopped = isinstance(error, Configuration)
         self.put_off(
             replace(job, slot=None), attempts, CONFIGURATION_WAIT if stopped else self.wait(error, attempts + 1)

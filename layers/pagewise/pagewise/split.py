@@ -13,9 +13,10 @@ import tempfile
 from collections.abc import Generator, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from pagewise import profiles as choosing
 from pagewise import uploads as wishing
 from pagewise.accounting import Accounting
 from pagewise.errors import DocumentRejected, ObjectGone, PageUnreadable, Rejection, Transient
@@ -34,6 +35,7 @@ from pagewise.model import (
     jobs_of,
 )
 from pagewise.ports import Clock, Download, Pages, Publisher, Queues, Uploads
+from pagewise.profiles import NoProfiles, Profiles
 from pagewise.rendering import Contents, LostPage, Rendered, Unreached, inspect
 from pagewise.settings import SplitSettings
 from pagewise.splitting import subranges
@@ -56,6 +58,7 @@ class Split:
     accounting: Accounting
     clock: Clock
     settings: SplitSettings
+    profiles: Profiles = field(default_factory=NoProfiles)
 
     def upload(self, upload: Upload, deadline: float = math.inf) -> Document:
         """Accept or reject an upload and fan its pages out. The same upload again continues or does nothing.
@@ -70,7 +73,7 @@ class Split:
             path = folder / "document"
             try:
                 download = self.uploads.download(upload, path)
-                wishes = wishing.wishes(download.metadata, self.settings.default_tasks, self.settings.deployed_tasks)
+                wishes = self.wishes(upload, download)
                 contents = self.acceptable(path, wishes)
                 single = self.single_page(path, contents, wishes, deadline)
             except ObjectGone as gone:
@@ -79,6 +82,7 @@ class Split:
                 return self.accounting.reject(upload, rejection, download)
             document = self.ledger.open(self.accepted(upload, download.source, contents, wishes))
             self.publisher.publish([document_accepted(document)])
+            self.accounting.meter.accepted(document)
             everything = PageRange(1, document.pages)
             rendered = only(single) if single else self.rendered(path, contents, everything, wishes.password, deadline)
             self.fan_out(document, everything, rendered)
@@ -110,6 +114,11 @@ class Split:
         if not document.announced:
             self.accounting.announce(document)
         return True
+
+    def wishes(self, upload: Upload, download: Download) -> Wishes:
+        profile = choosing.chosen(self.profiles, upload.key, download.metadata)
+        settings = self.settings
+        return wishing.wishes(download.metadata, settings.default_tasks, settings.deployed_tasks, profile)
 
     def acceptable(self, path: Path, wishes: Wishes) -> Contents:
         contents = inspect(path, wishes.password)

@@ -10,6 +10,7 @@ from typing import Any
 from pagewise.engine import check_schema
 from pagewise.errors import DocumentRejected, Permanent, Rejection
 from pagewise.model import TaskOptions
+from pagewise.profiles import Profile
 from pagewise.tasks import Task, parse_tasks
 
 TASKS = "ocr-tasks"
@@ -31,14 +32,25 @@ class Wishes:
     password: str | None = None
 
 
-def wishes(metadata: Mapping[str, str], default_tasks: Iterable[Task], deployed_tasks: Iterable[Task]) -> Wishes:
-    """Read an object's metadata. Raises DocumentRejected: `unknown_task`, `undeployed_task`, `invalid_option`."""
+def wishes(
+    metadata: Mapping[str, str],
+    default_tasks: Iterable[Task],
+    deployed_tasks: Iterable[Task],
+    profile: Profile | None = None,
+) -> Wishes:
+    """Read an object's metadata; the profile says what they leave open.
+
+    Raises DocumentRejected: `unknown_task`, `undeployed_task`, `invalid_option`.
+    """
+    profile = profile or Profile()
+    schema = chosen_schema(metadata.get(RESULT_SCHEMA))
+    rotate = metadata.get(ENABLE_ROTATE)
     return Wishes(
-        tasks=chosen_tasks(metadata.get(TASKS, ""), tuple(default_tasks), tuple(deployed_tasks)),
+        tasks=chosen_tasks(metadata.get(TASKS, ""), profile.tasks or tuple(default_tasks), tuple(deployed_tasks)),
         tag=chosen_tag(metadata.get(TAG)),
         options=TaskOptions(
-            result_schema=chosen_schema(metadata.get(RESULT_SCHEMA)),
-            enable_rotate=metadata.get(ENABLE_ROTATE, "").strip().lower() in ("1", "true", "yes"),
+            result_schema=profile.result_schema if schema is None else schema,
+            enable_rotate=profile.enable_rotate if rotate is None else rotate.strip().lower() in ("1", "true", "yes"),
         ),
         password=metadata.get(PASSWORD),
     )

@@ -1,11 +1,24 @@
-"""Logs, metrics and traces: one of each for an execution environment. No document text, keys or image bytes go in."""
+"""Logs, metrics and traces: one of each for an execution environment. No document text, keys or image bytes go in.
+
+All three carry the stack's name as their service, from POWERTOOLS_SERVICE_NAME, and so does every alarm.
+"""
 
 from __future__ import annotations
 
+import traceback
+from pathlib import Path
+
 from aws_lambda_powertools import Logger, Metrics, Tracer
 
-SERVICE = "pagewise"
+from pagewise.aws.metering import NAMESPACE
 
-logger = Logger(service=SERVICE)
-metrics = Metrics(namespace="Pagewise", service=SERVICE)
-tracer = Tracer(service=SERVICE)
+logger = Logger()
+metrics = Metrics(namespace=NAMESPACE)
+tracer = Tracer()
+
+
+def unforeseen(error: BaseException) -> dict[str, object]:
+    """What the log may hold of an error that nobody expected: its kind and where it came from. Not its message, which
+    may quote the document."""
+    frames = traceback.extract_tb(error.__traceback__)[-6:]
+    return {"error": type(error).__name__, "at": [f"{Path(frame.filename).name}:{frame.lineno}" for frame in frames]}

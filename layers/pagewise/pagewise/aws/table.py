@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
@@ -18,12 +19,17 @@ if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
 PARTITION, RECORD = "document_id", "record"
+EXPIRES = "expires"  # seconds since 1970, as TTL wants it
+DAY = 86_400
 
 
 @dataclass(frozen=True, slots=True)
 class DynamoTable:
+    """`retention_days`: records live so long after they were last changed (DynamoDB's TTL on EXPIRES); 0 for ever."""
+
     client: DynamoDBClient
     name: str
+    retention_days: float = 0
 
     def get(self, key: Key) -> Attributes | None:
         with translated("The results table"):
@@ -53,7 +59,7 @@ class DynamoTable:
                 yield from (str(unmarshal(stored)[PARTITION]) for stored in page["Items"])
 
     def change(self, *changes: Change) -> None:
-        requests = [Request(self.name).of(change) for change in changes]
+        requests = [Request(self.name).of(self.expiring(change)) for change in changes]
         with refusals():
             if len(requests) == 1:
                 self.alone(*requests[0])
@@ -61,10 +67,18 @@ class DynamoTable:
                 self.client.transact_write_items(TransactItems=[{kind: body} for kind, body in requests])  # type: ignore[misc]
 
     def updated(self, update: Update) -> Attributes:
-        _, body = Request(self.name).of(update)
+        _, body = Request(self.name).of(self.expiring(update))
         with refusals():
             reply = self.client.update_item(**body, ReturnValues="ALL_NEW")
         return unmarshal(reply["Attributes"])
+
+    def expiring(self, change: Change) -> Change:
+        if not self.retention_days or isinstance(change, Delete):
+            return change
+        expires = {EXPIRES: int(time.time() + self.retention_days * DAY)}
+        if isinstance(change, Put):
+            return replace(change, attributes={**change.attributes, **expires})
+        return replace(change, set={**change.set, **expires})
 
     def alone(self, kind: str, body: dict[str, Any]) -> None:
         """One change needs no transaction, which would be billed twice."""

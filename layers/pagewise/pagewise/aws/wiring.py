@@ -16,11 +16,21 @@ from pagewise.aws.buckets import S3Pages, S3Uploads
 from pagewise.aws.bus import EventBridgePublisher
 from pagewise.aws.clock import UtcClock
 from pagewise.aws.failures import translated
+from pagewise.aws.metering import CloudWatchMeter
+from pagewise.aws.observing import metrics
 from pagewise.aws.queues import SqsQueues
 from pagewise.aws.table import DynamoTable
 from pagewise.errors import PagewiseError
 from pagewise.ledger import Ledger
-from pagewise.settings import EngineSettings, engine_settings, price_settings, rate_limits, split_settings, text
+from pagewise.settings import (
+    EngineSettings,
+    engine_settings,
+    number,
+    price_settings,
+    rate_limits,
+    split_settings,
+    text,
+)
 
 if TYPE_CHECKING:
     from pagewise.client import WireProtocol
@@ -59,7 +69,8 @@ def pages() -> S3Pages:
 
 @cache
 def ledger() -> Ledger:
-    return Ledger(DynamoTable(client("dynamodb"), text(os.environ, "RESULTS_TABLE")), pages())
+    days = number(os.environ, "RESULTS_RETENTION_DAYS")
+    return Ledger(DynamoTable(client("dynamodb"), text(os.environ, "RESULTS_TABLE"), days), pages())
 
 
 @cache
@@ -69,11 +80,12 @@ def publisher() -> EventBridgePublisher:
 
 @cache
 def accounting() -> Accounting:
-    return Accounting(ledger(), pages(), publisher(), UtcClock(), price_settings(os.environ))
+    return Accounting(ledger(), pages(), publisher(), UtcClock(), price_settings(os.environ), CloudWatchMeter(metrics))
 
 
 @cache
 def split() -> Split:
+    from pagewise.aws.profiles import SsmProfiles
     from pagewise.split import Split
 
     return Split(
@@ -85,6 +97,7 @@ def split() -> Split:
         accounting=accounting(),
         clock=UtcClock(),
         settings=split_settings(os.environ),
+        profiles=SsmProfiles(client("ssm"), text(os.environ, "PROFILES_PATH")),
     )
 
 

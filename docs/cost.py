@@ -1,0 +1,80 @@
+"""What pages cost on AWS and at the engine, as a formula. `make cost` prints the tables of docs/cost.md.
+
+Prices: us-east-1, public price lists, 2026-11, without free tiers. Change them here, or the page's properties on the
+command line: docs/cost.py --tasks 2 --input-tokens 2500 --output-tokens 800 --engine-seconds 6
+"""
+
+import argparse
+import sys
+from dataclasses import dataclass
+
+# USD for one unit.
+GB_SECOND = 0.0000166667  # Lambda, x86
+INVOCATION = 0.20e-6
+SQS_REQUEST = 0.40e-6
+TABLE_WRITE, TABLE_READ = 0.625e-6, 0.125e-6  # on demand: 1 KB written, 4 KB read; a transaction counts twice
+PUT, GET = 5e-6, 0.4e-6
+GB_MONTH = 0.023
+EVENT = 1e-6  # custom events, per 64 KB
+LOG_GB = 0.50
+TRACE = 5e-6
+
+# Of this stack.
+SPLITTER_GB, OCR_GB = 3538 / 1024, 1.0
+BATCH = 10  # OcrBatchSize: page jobs that share an invocation's seconds
+PAGES_PER_RANGE = 20
+
+
+@dataclass(frozen=True)
+class Page:
+    """An average page. The defaults: A4 at 200 dpi, as measured by make bench, and the documentation's tokens."""
+
+    tasks: int = 1
+    split_seconds: float = 0.25  # of one page, rendering and storing
+    engine_seconds: float = 4.0  # of one page job
+    overhead_seconds: float = 0.03  # of one page job, besides the engine
+    megabytes: float = 0.4
+    input_tokens: int = 3800
+    output_tokens: int = 600
+    input_price: float = 0.07  # per million, as the parameters' defaults
+    output_price: float = 0.16
+    traced: float = 0.05  # X-Ray's sampling rate
+
+
+def lines(page: Page) -> dict[str, float]:
+    """USD for one page, by service."""
+    jobs, batches = page.tasks, page.tasks / BATCH
+    billed = (page.engine_seconds + page.overhead_seconds) / BATCH  # all of a batch wait at the same time
+    return {
+        "Lambda: splitter": page.split_seconds * SPLITTER_GB * GB_SECOND + INVOCATION / PAGES_PER_RANGE,
+        "Lambda: OCR": jobs * billed * OCR_GB * GB_SECOND + batches * INVOCATION,
+        # Send, receive and delete, each in batches of ten, and a page's share of a range's message.
+        "SQS": 3 * SQS_REQUEST * (batches + 1 / PAGES_PER_RANGE),
+        # A job: two reads; a transaction of result (about 4 KB), page, and (once) the document: each write twice.
+        "DynamoDB": jobs * (2 * TABLE_READ + 2 * (4 + 1) * TABLE_WRITE) + 2 * TABLE_WRITE,
+        "S3: requests": PUT + jobs * GET,
+        "S3: a month of storage": page.megabytes / 1024 * GB_MONTH,
+        "EventBridge": (jobs + 1) * EVENT,
+        "Logs and traces": (1 + jobs) * 1e-6 * LOG_GB + page.traced * (batches + 0.05) * TRACE,
+        "Tokens": jobs * (page.input_tokens * page.input_price + page.output_tokens * page.output_price) / 1e6,
+    }
+
+
+def table(page: Page) -> str:
+    rows = lines(page)
+    text = "| | 1,000 pages | 1,000,000 pages | share |\n| --- | ---: | ---: | ---: |\n"
+    total = sum(rows.values())
+    for name, each in {**rows, "**together**": total}.items():
+        text += f"| {name} | {1000 * each:.4f} | {1_000_000 * each:,.2f} | {each / total:.1%} |\n"
+    return text
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    for name, default in vars(Page()).items():
+        parser.add_argument(f"--{name.replace('_', '-')}", type=type(default), default=default)
+    sys.stdout.write(table(Page(**vars(parser.parse_args()))))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,61 @@
+"""CloudWatch metrics, as lines in the log (embedded metric format): they cost no call.
+
+All are by stack (the dimension `service`) alone, for each combination of dimensions is a metric of its own on the bill;
+failures and rejections are by reason too. What else a page job was is in its log line.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from threading import Lock
+
+from aws_lambda_powertools import Metrics
+from aws_lambda_powertools.metrics import MetricUnit, single_metric
+
+from pagewise.errors import Configuration, PagewiseError
+from pagewise.model import Document, DocumentStatus, JobStatus, Result
+
+NAMESPACE = "Pagewise"
+
+
+@dataclass(frozen=True, slots=True)
+class CloudWatchMeter:
+    metrics: Metrics
+    lock: Lock = field(default_factory=Lock)  # page jobs of one invocation end side by side, in threads
+
+    def accepted(self, document: Document) -> None:
+        self.add("DocumentsAccepted")
+        self.add("Pages", document.pages)
+
+    def ended(self, document: Document) -> None:
+        if document.status is DocumentStatus.REJECTED:
+            self.add("DocumentsRejected")
+            self.by_reason("Rejections", document.reason)
+        else:
+            self.add("DocumentsEnded")
+
+    def page_job(self, result: Result, amount: float) -> None:
+        if result.status is JobStatus.RECOGNIZED:
+            self.add("PageJobsRecognized")
+            self.add("PageJobSeconds", result.seconds, MetricUnit.Seconds)
+        else:
+            self.add("PageJobsFailed")
+            self.by_reason("Failures", result.reason)
+        if result.usage.input_tokens or result.usage.output_tokens:
+            self.add("InputTokens", result.usage.input_tokens)
+            self.add("OutputTokens", result.usage.output_tokens)
+            self.add("Cost", amount)  # in the stack's PriceCurrency: CloudWatch has no unit for money
+
+    def put_off(self, error: PagewiseError) -> None:
+        self.add("ConfigurationErrors" if isinstance(error, Configuration) else "PageJobsThrottled")
+
+    def add(self, name: str, number: float = 1, unit: MetricUnit = MetricUnit.Count) -> None:
+        with self.lock:
+            self.metrics.add_metric(name, unit, number)
+
+    def by_reason(self, name: str, reason: str | None) -> None:
+        """A metric of its own dimensions is a line of its own."""
+        service = {"service": self.metrics.service} if self.metrics.service else {}
+        with self.lock, single_metric(name, MetricUnit.Count, 1, namespace=NAMESPACE) as metric:
+            for dimension, word in {**service, "reason": reason or "unknown"}.items():
+                metric.add_dimension(dimension, word)

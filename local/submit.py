@@ -1,0 +1,155 @@
+"""`python -m local submit`: documents to a deployed stack, their text back. The same shows and files as `run`."""
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import boto3
+from botocore.exceptions import BotoCoreError, ClientError
+from rich.console import Console
+
+from local.accounts import Account, Accounts
+from local.emulator import client as client_of
+from local.outcome import Outcome, prepare
+from local.progress import Progress, progress, reasons, summary
+from local.run import EXIT_CODES, NOT_RUN
+from local.uploads import LocalDocument, Uploaded, Uploads, find_documents
+from pagewise.aws.buckets import S3Pages
+from pagewise.aws.table import DynamoTable
+from pagewise.ledger import Ledger
+from pagewise.model import Document, DocumentId, DocumentStatus, Upload
+
+POLL_SECONDS = 2.0
+
+
+class StackError(Exception):
+    """The stack cannot be used; the message says why."""
+
+
+@dataclass(frozen=True)
+class Submission:
+    """`endpoint`: of an embedded stack; None is AWS, with the credentials that boto3 finds."""
+
+    documents: Path
+    output: Path
+    stack: str
+    endpoint: str | None = None
+    tasks: str | None = None
+    profile: str | None = None
+    patience: float = 1800.0
+
+
+@dataclass(frozen=True)
+class DeployedStack:
+    name: str
+    outputs: Mapping[str, str]
+    client: Callable[[str], Any]
+
+
+def deployed_stack(name: str, endpoint: str | None) -> DeployedStack:
+    def client(service: str) -> Any:
+        return client_of(service, endpoint) if endpoint else boto3.client(service)  # type: ignore[call-overload]
+
+    try:
+        (stack,) = client("cloudformation").describe_stacks(StackName=name)["Stacks"]
+    except (BotoCoreError, ClientError) as error:
+        raise StackError(f"The stack {name} cannot be reached: {error}") from error
+    return DeployedStack(name, {out["OutputKey"]: out["OutputValue"] for out in stack.get("Outputs", [])}, client)
+
+
+def submit(submission: Submission, console: Console) -> int:
+    documents = find_documents(submission.documents, submission.output)
+    prepare(submission.output)
+    stack = deployed_stack(submission.stack, submission.endpoint)
+    try:
+        return Submitted(submission, stack, documents).to_the_end(console)
+    except (BotoCoreError, ClientError) as error:
+        raise StackError(f"The stack {submission.stack}: {error}") from error
+
+
+class Submitted:
+    def __init__(self, submission: Submission, stack: DeployedStack, documents: list[LocalDocument]) -> None:
+        self._submission = submission
+        self._documents = documents
+        self._bucket = stack.outputs["UploadsBucket"]
+        self._s3 = stack.client("s3")
+        pages = S3Pages(self._s3, stack.outputs["PagesBucket"])
+        self._ledger = Ledger(DynamoTable(stack.client("dynamodb"), stack.outputs["ResultsTable"]), pages)
+        self._outcome = Outcome(stack.outputs, stack.client)
+        self._receipts: dict[int, dict[str, Any]] = {}
+
+    def to_the_end(self, console: Console) -> int:
+        accounts = Accounts(self._documents)
+        uploads = Uploads(self._s3, self._bucket, self._submission.tasks, self._submission.profile)
+        uploads.start(self._documents)
+        with progress(accounts, console) as shown:
+            self._follow(accounts, uploads, shown)
+        console.print(summary(accounts.all, self._receipts))
+        for reason in reasons(accounts.all):
+            console.print(reason, highlight=False, markup=False, soft_wrap=True)
+        console.print(f"results: {self._submission.output}/<document>/", highlight=False, markup=False)
+        return max(EXIT_CODES.get(account.status, NOT_RUN) for account in accounts.all)
+
+    def _follow(self, accounts: Accounts, uploads: Uploads, shown: Progress) -> None:
+        last_move = time.monotonic()
+        while accounts.open():
+            uploaded = uploads.uploaded()
+            accounts.uploaded(uploaded)
+            moved = [account for account in accounts.open() if self._look(account, uploaded)]
+            shown.show(moved)
+            now = time.monotonic()
+            last_move = now if moved else last_move
+            if now - last_move > self._submission.patience:
+                raise StackError(f"Nothing has happened for {now - last_move:.0f} s: see docs/operations.md.")
+            if accounts.open():
+                time.sleep(POLL_SECONDS)
+
+    def _look(self, account: Account, uploaded: list[Uploaded]) -> bool:
+        """Read how far a document is from the results table; whether it has moved."""
+        upload = next((upload for upload in uploaded if upload.document == account.document), None)
+        document = self._ledger.document(document_id(self._bucket, upload)) if upload else None
+        if document is None:
+            return False
+        before = (account.status, account.done, account.pages_done)
+        account.pages, account.tasks, account.pages_done = document.pages, len(document.tasks), document.pages_closed
+        account.recognized, account.failed = document.recognized, document.failed
+        account.accepted = account.accepted or time.monotonic()
+        if document.announced:
+            self._fetch(account, document)
+        elif document.status is DocumentStatus.IN_PROGRESS:
+            account.status = "recognizing"
+        return before != (account.status, account.done, account.pages_done)
+
+    def _fetch(self, account: Account, document: Document) -> None:
+        pointer = {"bucket": self._outcome.pages_bucket, "key": f"documents/{document.id}/receipt.json"}
+        receipt = self._outcome.receipt(pointer)
+        self._outcome.write(self._submission.output / account.document.place, receipt)
+        self._receipts[id(account)] = receipt
+        account.end(str(document.status), {"receipt": pointer})
+        account.reason = f"{document.reason}: {document.message}" if document.reason else ""
+
+
+def document_id(bucket: str, uploaded: Uploaded) -> DocumentId:
+    """The buckets of a stack keep versions, which make an object's version a document."""
+    return Upload(bucket, uploaded.key, uploaded.version, etag="", sequencer="", size=0).document_id
+
+
+def empty_buckets(stack: DeployedStack, confirmed: str) -> int:
+    """Delete every version of every object, which CloudFormation wants before it deletes a bucket; how many.
+
+    `confirmed`: the stack's name once more, by whoever means it.
+    """
+    if confirmed != stack.name:
+        raise StackError(f"Nothing was deleted: {confirmed!r} is not {stack.name}.")
+    deleted = 0
+    s3 = stack.client("s3")
+    for output in ("UploadsBucket", "PagesBucket"):
+        for listed in s3.get_paginator("list_object_versions").paginate(Bucket=stack.outputs[output]):
+            versions = [*listed.get("Versions", []), *listed.get("DeleteMarkers", [])]
+            keys = [{"Key": version["Key"], "VersionId": version["VersionId"]} for version in versions]
+            if keys:
+                s3.delete_objects(Bucket=stack.outputs[output], Delete={"Objects": keys, "Quiet": True})
+                deleted += len(keys)
+    return deleted

@@ -1,0 +1,74 @@
+"""`make submit`: documents to a stack that is deployed already, their text back; and what empties its buckets."""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from local.profiles import ProfileError, put
+from local.submit import StackError, Submission, deployed_stack, empty_buckets, submit
+from tests.pictures import picture, tiff
+from tests.running import Running, running
+
+
+@pytest.fixture(scope="module")
+def pagewise(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    with running(tmp_path_factory.mktemp("logs")) as started:
+        yield started
+
+
+def submitted(pagewise: Running, documents: Path, **wishes: str) -> tuple[int, str]:
+    shown = io.StringIO()
+    order = Submission(documents, documents.parent / "out", "pagewise", pagewise.stack.endpoint, **wishes)  # type: ignore[arg-type]
+    return submit(order, Console(file=shown, width=120)), shown.getvalue()
+
+
+def test_documents_come_back_with_receipt_pages_and_results(pagewise: Running, tmp_path: Path) -> None:
+    folder = tmp_path / "in"
+    folder.mkdir()
+    (folder / "two.tif").write_bytes(tiff(2))
+    (folder / "one.png").write_bytes(picture())
+    code, shown = submitted(pagewise, folder, tasks="text_recognition,multi_lan")
+    assert code == 0
+    assert "two.tif: complete" in shown
+    receipt = json.loads((tmp_path / "out/two.tif/receipt.json").read_text())
+    assert (receipt["status"], receipt["pages"], len(receipt["page_jobs"])) == ("complete", 2, 4)
+    assert (tmp_path / "out/two.tif/pages/0002.png").exists()
+    assert (tmp_path / "out/one.png/results/0001.multi_lan.txt").exists()
+
+
+def test_a_rejected_document_is_told_with_its_reason(pagewise: Running, tmp_path: Path) -> None:
+    (tmp_path / "empty.pdf").write_bytes(b"")
+    code, shown = submitted(pagewise, tmp_path / "empty.pdf")
+    assert code == 2
+    assert "empty:" in shown
+
+
+def test_a_stack_that_is_not_there_is_told(pagewise: Running) -> None:
+    with pytest.raises(StackError, match="nobody"):
+        deployed_stack("nobody", pagewise.stack.endpoint)
+
+
+def test_a_profile_is_put_into_the_stack_that_is_named(pagewise: Running) -> None:
+    assert "/pagewise/profiles/tables" in put("tables", "pagewise", pagewise.stack.endpoint)
+    with pytest.raises(ProfileError):
+        put("nobody", "pagewise", pagewise.stack.endpoint)
+
+
+def test_buckets_are_emptied_of_every_version(pagewise: Running) -> None:
+    s3, bucket = pagewise.stack.client("s3"), pagewise.stack.deployment.outputs["UploadsBucket"]
+    for _ in range(2):
+        s3.put_object(Bucket=bucket, Key="kept/a", Body=b"x")
+    s3.delete_object(Bucket=bucket, Key="kept/a")
+    stack = deployed_stack("pagewise", pagewise.stack.endpoint)
+    with pytest.raises(StackError):
+        empty_buckets(stack, "pagewise-dev")
+    assert empty_buckets(stack, "pagewise") >= 3
+    listed = s3.list_object_versions(Bucket=bucket)
+    assert not listed.get("Versions")
+    assert not listed.get("DeleteMarkers")

@@ -1,0 +1,101 @@
+"""A profile says what an upload's metadata leave open."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import pytest
+
+from pagewise.errors import DocumentRejected
+from pagewise.model import DocumentStatus
+from pagewise.profiles import load_profile
+from pagewise.tasks import Task
+from tests.pictures import picture
+from tests.unit.conftest import Pagewise
+
+FOLDER = Path(__file__).parents[2] / "profiles"
+SCHEMA = json.loads((FOLDER / "schema.json").read_text())
+EXAMPLES = sorted(path for path in FOLDER.glob("*.json") if path.stem != "schema")
+INVALID: list[Any] = [
+    [],
+    {"tasks": "text_recognition"},
+    {"tasks": ["translate"]},
+    {"result_schema": {}},
+    {"result_schema": []},
+    {"enable_rotate": "yes"},
+    {"dpi": 300},
+]
+
+
+@pytest.fixture
+def receipts(pagewise: Pagewise) -> Pagewise:
+    pagewise.profiles.stored["receipts"] = json.dumps(
+        {"tasks": ["key_information_extraction"], "result_schema": {"Total": ""}, "enable_rotate": True}
+    )
+    return pagewise
+
+
+@pytest.mark.parametrize(
+    ("key", "metadata"),
+    [
+        ("uploads/receipts/a.png", {}),
+        ("uploads/receipts/2026/a.png", {}),
+        ("uploads/a.png", {"ocr_profile": "receipts"}),
+        ("uploads/other/a.png", {"ocr_profile": "receipts"}),
+    ],
+)
+def test_the_first_folder_or_the_metadata_choose_it(receipts: Pagewise, key: str, metadata: dict[str, str]) -> None:
+    document = receipts.split.upload(receipts.uploads.put(picture(), key=key, **metadata))
+    assert document.tasks == (Task.KEY_INFORMATION_EXTRACTION,)
+    assert document.options.result_schema == {"Total": ""}
+    assert document.options.enable_rotate
+
+
+@pytest.mark.parametrize(
+    "key", ["uploads/other/a.png", "uploads/receipts", "receipts/a.png", "uploads/2026/receipts/a"]
+)
+def test_a_folder_without_a_profile_is_none(receipts: Pagewise, key: str) -> None:
+    assert receipts.split.upload(receipts.uploads.put(picture(), key=key)).tasks == (Task.TEXT_RECOGNITION,)
+
+
+def test_metadata_come_before_the_profile(receipts: Pagewise) -> None:
+    wished = {"ocr_tasks": "multi_lan", "ocr_result_schema": '{"Date": ""}', "ocr_enable_rotate": "false"}
+    document = receipts.split.upload(receipts.uploads.put(picture(), key="uploads/receipts/a.png", **wished))
+    assert document.tasks == (Task.MULTI_LAN,)
+    assert document.options.result_schema == {"Date": ""}
+    assert not document.options.enable_rotate
+
+
+@pytest.mark.parametrize("name", ["unknown", "../receipts", "x" * 65])
+def test_an_unknown_profile_by_name_rejects_the_document(receipts: Pagewise, name: str) -> None:
+    document = receipts.split.upload(receipts.uploads.put(picture(), ocr_profile=name))
+    assert (document.status, document.reason) == (DocumentStatus.REJECTED, "invalid_profile")
+
+
+@pytest.mark.parametrize("text", ["{", *map(json.dumps, INVALID)])
+def test_an_invalid_profile_rejects_the_document(receipts: Pagewise, text: str) -> None:
+    receipts.profiles.stored["receipts"] = text
+    document = receipts.split.upload(receipts.uploads.put(picture(), key="uploads/receipts/a.png"))
+    assert (document.status, document.reason) == (DocumentStatus.REJECTED, "invalid_profile")
+    assert receipts.publisher.named("DocumentRejected")[0]["reason"] == "invalid_profile"
+
+
+@pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)
+def test_the_examples_are_profiles(path: Path) -> None:
+    jsonschema.validate(json.loads(path.read_text()), SCHEMA)
+    assert load_profile(path.stem, path.read_text()).tasks
+
+
+@pytest.mark.parametrize("invalid", INVALID)
+def test_schema_and_code_refuse_alike(invalid: Any) -> None:
+    with pytest.raises(jsonschema.ValidationError):
+        jsonschema.validate(invalid, SCHEMA)
+    with pytest.raises(DocumentRejected):
+        load_profile("p", json.dumps(invalid))
+
+
+def test_the_schema_names_the_tasks() -> None:
+    assert set(SCHEMA["properties"]["tasks"]["items"]["enum"]) == {"all", *Task}
