@@ -8,6 +8,7 @@ import yaml
 
 ROOT = Path(__file__).parents[2]
 LOOP = "Fn::ForEach::Tasks"
+NO_VALUE = {"Ref": "AWS::NoValue"}
 
 
 class Loader(yaml.SafeLoader):
@@ -34,6 +35,18 @@ Loader.add_multi_constructor("!", intrinsic)
 def load() -> dict[str, Any]:
     template: dict[str, Any] = yaml.load((ROOT / "template.yaml").read_text(), Loader)  # noqa: S506  a SafeLoader
     return template
+
+
+def decided(value: Any, conditions: dict[str, bool]) -> Any:
+    """Every Fn::If decided; what is AWS::NoValue then is not there."""
+    if isinstance(value, list):
+        return [kept for member in value if (kept := decided(member, conditions)) != NO_VALUE]
+    if not isinstance(value, dict):
+        return value
+    if set(value) == {"Fn::If"}:
+        condition, if_true, if_false = value["Fn::If"]
+        return decided(if_true if conditions[condition] else if_false, conditions)
+    return {name: kept for name, member in value.items() if (kept := decided(member, conditions)) != NO_VALUE}
 
 
 def resources(template: dict[str, Any]) -> dict[str, dict[str, Any]]:
@@ -91,7 +104,9 @@ def variables_of(function: dict[str, Any]) -> dict[str, Any]:
 
 
 def statements(function: dict[str, Any]) -> list[dict[str, Any]]:
-    return [statement for policy in function.get("Policies", []) for statement in policy["Statement"]]
+    """With every permission that some condition gives."""
+    found = [statement for policy in function.get("Policies", []) for statement in policy["Statement"]]
+    return [decided(statement, {"HasKmsKey": True}) for statement in found]
 
 
 def listed(value: Any) -> list[Any]:

@@ -13,7 +13,7 @@ import pytest
 
 from pagewise.tasks import Task
 from tests.template import cloudformation, wiring
-from tests.template.cloudformation import LOOP, functions, listed, of_type, resources, statements, target
+from tests.template.cloudformation import LOOP, decided, functions, listed, of_type, resources, statements, target
 
 Template = dict[str, Any]
 Rule = Callable[[Template], Iterator[str]]
@@ -144,11 +144,37 @@ def buckets_are_encrypted_private_and_tls_only(template: Template) -> Iterator[s
 
 def queues_and_tables_are_encrypted(template: Template) -> Iterator[str]:
     for name, queue in of_type(template, "SQS::Queue").items():
-        if not (queue.get("SqsManagedSseEnabled") or queue.get("KmsMasterKeyId")):
+        if decided(queue, {"HasKmsKey": False}).get("SqsManagedSseEnabled") is not True:
             yield f"{name} is not encrypted"
     for name, table in of_type(template, "DynamoDB::Table").items():
         if not table.get("SSESpecification", {}).get("SSEEnabled"):
             yield f"{name} is not encrypted"
+
+
+KEY = {"Ref": "KmsKeyArn"}
+BUCKET_RULE = {
+    "ServerSideEncryptionByDefault": {"SSEAlgorithm": "aws:kms", "KMSMasterKeyID": KEY},
+    "BucketKeyEnabled": True,
+}
+UNDER_THE_KEY: list[tuple[str, str, Any]] = [
+    ("S3::Bucket", "BucketEncryption", {"ServerSideEncryptionConfiguration": [BUCKET_RULE]}),
+    ("SQS::Queue", "KmsMasterKeyId", KEY),
+    ("Logs::LogGroup", "KmsKeyId", KEY),
+    ("DynamoDB::Table", "SSESpecification", {"SSEEnabled": True, "SSEType": "KMS", "KMSMasterKeyId": KEY}),
+]
+
+
+def a_key_of_ones_own_is_used_everywhere(template: Template) -> Iterator[str]:
+    with_key = decided(template, {"HasKmsKey": True})
+    for kind, place, expected in UNDER_THE_KEY:
+        for name, resource in of_type(with_key, kind).items():
+            if resource.get(place) != expected:
+                yield f"{name} has another key"
+    for name, function in functions(template).items():
+        if {"kms:Decrypt", "kms:GenerateDataKey"} not in [set(listed(s["Action"])) for s in statements(function)]:
+            yield f"{name} may not use the key"
+    if "KmsKeyArn" in json.dumps(decided(template["Resources"], {"HasKmsKey": False})):
+        yield "an empty key is referred to"
 
 
 def functions_get_the_variables_they_need(template: Template) -> Iterator[str]:
@@ -213,6 +239,7 @@ RULES: list[Rule] = [
     parameters_are_described_and_used,
     buckets_are_encrypted_private_and_tls_only,
     queues_and_tables_are_encrypted,
+    a_key_of_ones_own_is_used_everywhere,
     functions_get_the_variables_they_need,
     variables_that_are_set_are_read,
     functions_are_described_and_hold_only_their_code,
@@ -220,6 +247,7 @@ RULES: list[Rule] = [
     outputs_are_described,
 ]
 
+USE_LESS = {"Sid": "Nothing", "Effect": "Allow", "Action": "kms:Decrypt", "Resource": {"Ref": "KmsKeyArn"}}
 # Where to change the template, to what (None: take it away), and the rules that must object.
 DRIFTS: list[tuple[str, Any, Rule]] = [
     ("Mappings.Tasks.MultiLan.Name", "multi_language", tasks_are_the_codes),
@@ -274,6 +302,9 @@ DRIFTS: list[tuple[str, Any, Rule]] = [
     ("Resources.PagesBucketPolicy", None, buckets_are_encrypted_private_and_tls_only),
     ("Resources.SplitQueue.Properties.SqsManagedSseEnabled", False, queues_and_tables_are_encrypted),
     ("Resources.ResultsTable.Properties.SSESpecification", None, queues_and_tables_are_encrypted),
+    ("Resources.DeadLetterQueue.Properties.KmsMasterKeyId", None, a_key_of_ones_own_is_used_everywhere),
+    ("Resources.LogGroup.Properties.KmsKeyId", {"Ref": "KmsKeyArn"}, a_key_of_ones_own_is_used_everywhere),
+    ("Resources.SweeperFunction.Properties.Policies.0.Statement.2", USE_LESS, a_key_of_ones_own_is_used_everywhere),
     ("Globals.Function.Environment.Variables.RESULTS_TABLE", None, functions_get_the_variables_they_need),
     (
         "Resources.SplitterFunction.Properties.Environment.Variables.MAX_PAGES",
