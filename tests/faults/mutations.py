@@ -5,14 +5,15 @@ from __future__ import annotations
 from dataclasses import replace
 
 from pagewise.accounting import Accounting
+from pagewise.errors import StorageBusy
 from pagewise.gate import Approach, Gate
-from pagewise.ledger import Ledger, result_key
+from pagewise.ledger import DayIsSpent, Ledger, document_key, dump_document, result_key, spend_key
 from pagewise.model import Document, DocumentId, PageRange, Result
 from pagewise.ports import Recorded
 from pagewise.rate import Turn
 from pagewise.recognize import Recognize
 from pagewise.split import Split
-from pagewise.table import ANY, Change, Put
+from pagewise.table import ANY, NEW, Change, Condition, Put, Refused, Update
 from tests.faults.promises import simulate
 from tests.faults.simulator import FaultyTable, World
 
@@ -107,6 +108,34 @@ class GateIsOpen(World):
     gate_class = Open
 
 
+class BillsAreNotSettled(World):
+    class Generous(Ledger):
+        def billed(self, _document: Document) -> list[Change]:
+            return []
+
+    ledger_class = Generous
+
+
+class DayIsClaimedApart(World):
+    class Apart(Ledger):
+        def open(self, document: Document, day_cap: int = 0) -> Document:
+            """The day's cap is claimed first, whether or not the document is new."""
+            if document.reserved is None:
+                return super().open(document)
+            fits = Condition(at_most={"spent": day_cap - document.reserved})
+            try:
+                self.table.change(Update(spend_key(document.day), fits, add={"spent": document.reserved}))
+            except Refused as refused:
+                raise (DayIsSpent if refused.unmet else StorageBusy("busy")) from None
+            try:
+                self.table.change(Put(document_key(document.id), dump_document(document), NEW))
+            except Refused:
+                return self.document(document.id) or document
+            return document
+
+    ledger_class = Apart
+
+
 MUTATIONS = {
     "a result is written over another": without_condition("result#"),
     "a page's account is written whatever it was": without_condition("page#"),
@@ -120,6 +149,9 @@ MUTATIONS = {
     "a job that is put off is lost": PutOffIsLost,
     "a window's places are claimed whatever it holds": without_condition("budget"),
     "page jobs go without a place": GateIsOpen,
+    "a day's cap is claimed whatever is left of it": without_condition("day"),
+    "a day's cap is claimed apart from the document": DayIsClaimedApart,
+    "a bill does not take the place of what was reserved": BillsAreNotSettled,
 }
 
 

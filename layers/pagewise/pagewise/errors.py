@@ -76,6 +76,7 @@ class Rejection(StrEnum):
     UNKNOWN_TASK = "unknown_task"
     UNDEPLOYED_TASK = "undeployed_task"
     INVALID_OPTION = "invalid_option"
+    OVER_BUDGET = "over_budget"
     GONE = "gone"
     SPLIT_FAILED = "split_failed"
 

@@ -91,7 +91,11 @@ class TaskOptions:
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """One uploaded object version and its account."""
+    """One uploaded object version and its account.
+
+    `reserved` is the most that it can cost, in the price's units, claimed of its day's cap until its bill takes the
+    place; None where there was no such cap.
+    """
 
     id: DocumentId
     source: Source
@@ -110,6 +114,12 @@ class Document:
     failed: int = 0
     usage: Usage = Usage()
     announced: bool = False
+    reserved: int | None = None
+
+    @property
+    def day(self) -> str:
+        """The day (UTC) on which it was accepted, whose cap it counts for."""
+        return self.started[:10]
 
     @property
     def page_jobs(self) -> int:

@@ -59,7 +59,8 @@ def pages() -> S3Pages:
 
 @cache
 def ledger() -> Ledger:
-    return Ledger(DynamoTable(client("dynamodb"), text(os.environ, "RESULTS_TABLE")), pages())
+    table = DynamoTable(client("dynamodb"), text(os.environ, "RESULTS_TABLE"))
+    return Ledger(table, pages(), price=price_settings(os.environ))
 
 
 @cache
