@@ -5,15 +5,16 @@ from __future__ import annotations
 from dataclasses import replace
 
 from pagewise.accounting import Accounting
+from pagewise.errors import StorageBusy
 from pagewise.gate import Approach, Gate
-from pagewise.ledger import Ledger, result_key
+from pagewise.ledger import DayIsSpent, Ledger, document_key, dump_document, result_key, spend_key
 from pagewise.model import Document, DocumentId, PageRange, Result, StoredImage
 from pagewise.ports import Recorded
 from pagewise.rate import Turn
 from pagewise.recognize import Recognize
 from pagewise.redrive import Choice, Redrive, Redriven
 from pagewise.split import Split
-from pagewise.table import ANY, Change, Put, Update
+from pagewise.table import ANY, NEW, Change, Condition, Put, Refused, Update
 from tests.faults.promises import simulate
 from tests.faults.simulator import FaultyTable, World
 
@@ -139,6 +140,34 @@ class GateIsOpen(World):
     gate_class = Open
 
 
+class BillsAreNotSettled(World):
+    class Generous(Ledger):
+        def billed(self, _document: Document, _bill: int) -> list[Change]:
+            return []
+
+    ledger_class = Generous
+
+
+class DayIsClaimedApart(World):
+    class Apart(Ledger):
+        def open(self, document: Document, day_cap: int = 0) -> Document:
+            """The day's cap is claimed first, whether or not the document is new."""
+            if document.reserved is None:
+                return super().open(document)
+            fits = Condition(at_most={"spent": day_cap - document.reserved})
+            try:
+                self.table.change(Update(spend_key(document.day), fits, add={"spent": document.reserved}))
+            except Refused as refused:
+                raise (DayIsSpent if refused.unmet else StorageBusy("busy")) from None
+            try:
+                self.table.change(Put(document_key(document.id), dump_document(document), NEW))
+            except Refused:
+                return self.document(document.id) or document
+            return document
+
+    ledger_class = Apart
+
+
 MUTATIONS = {
     "a result is written over another": without_condition("result#"),
     "a page's account is written whatever it was": without_condition("page#"),
@@ -155,6 +184,9 @@ MUTATIONS = {
     "a redrive takes away what may not have been published": RedriveOfWhatWasNotPublished,
     "a window's places are claimed whatever it holds": without_condition("budget"),
     "page jobs go without a place": GateIsOpen,
+    "a day's cap is claimed whatever is left of it": without_condition("day"),
+    "a day's cap is claimed apart from the document": DayIsClaimedApart,
+    "a bill does not take the place of what was reserved": BillsAreNotSettled,
 }
 
 

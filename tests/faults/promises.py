@@ -25,7 +25,9 @@ def violations(world: World) -> Iterator[str]:
     ledger = Ledger(MemoryTable(world.table.stored), world.pages)
     yield from world.table.changed_ends
     yield from double_payments(world)
+    yield from (f"more was claimed than there is: {what}" for what in world.table.overfull)
     yield from rate_overruns(world)
+    yield from wrong_sums(world, ledger)
     for document_id, upload in world.sent.items():
         document = ledger.document(document_id)
         if document is None:
@@ -50,10 +52,19 @@ def rate_overruns(world: World) -> Iterator[str]:
     """No call without a place, unless a message with its place has come twice at the same time."""
     if not world.limits:
         return
-    yield from (f"more is claimed of a window than it has: {window}" for window in world.table.overfull)
     excess = world.engine.asked - world.table.places
     if excess > (twice := world.faults["delivered twice"] + world.faults["visibility expired"]):
         yield f"{excess} calls had no place, with {twice} messages that came twice"
+
+
+def wrong_sums(world: World, ledger: Ledger) -> Iterator[str]:
+    """At rest, what is spent of a day's cap is the bills of the documents that were accepted on it."""
+    known = [document for document_id in world.sent if (document := ledger.document(document_id))]
+    for day in {document.day for document in known}:
+        counted = [document for document in known if document.day == day and document.reserved is not None]
+        bills = sum(ledger.price.units(document.usage + document.superseded_usage) for document in counted)
+        if ledger.spent(day) != bills:
+            yield f"{ledger.spent(day)} spent on {day}, bills of {bills}"
 
 
 def broken_accounts(ledger: Ledger, document: Document) -> Iterator[str]:

@@ -35,6 +35,7 @@ from pagewise.recognize import Recognize
 from pagewise.redrive import Choice, NothingToRedrive, Redrive
 from pagewise.results import load_result
 from pagewise.settings import EngineSettings, SplitSettings
+from pagewise.spending import Spending
 from pagewise.split import Split
 from pagewise.sweep import Sweep
 from pagewise.table import Attributes, Change, Key, Refused
@@ -53,6 +54,8 @@ OVERDUE_MILLISECONDS = 7 * 3600 * 1000
 MOST_STEPS = 20_000
 # What the account may ask in a minute; 0: no budget. Thirty page jobs at the most come at once.
 REQUESTS_PER_MINUTE = (0, 20, 60, 240)
+# Caps on the day's cost; 0: none. A page job can cost 0.0013 USD, and there are thirty at the most.
+DAY_CAPS = (0.0, 0.005, 0.02, 1.0)
 EPOCH = 1_764_000_002.5
 # The page job that is being worked on, and the step at which its delivery began.
 DELIVERY: ContextVar[tuple[PageJob, int]] = ContextVar("delivery")
@@ -112,6 +115,7 @@ class World:
         self.sent: dict[DocumentId, Upload] = {}
         self.redrives = 0
         self.limits = RateLimits(self.chance.choice(REQUESTS_PER_MINUTE), 0)
+        self.spending = Spending(day_cap=self.chance.choice(DAY_CAPS))
         self.clock = MemoryClock()
         self.uploads = FaultyUploads(self)
         self.pages = FaultyPages(self)
@@ -283,7 +287,7 @@ class World:
             self.publisher,
             self.accounting,
             self.clock,
-            SplitSettings(pages_per_range=2),
+            SplitSettings(pages_per_range=2, spending=self.spending),
         )
 
     def split_upload(self, upload: Upload) -> None:
@@ -436,6 +440,8 @@ class FaultyTable(MemoryTable):
         super().make(change)
         after = dict(self.stored.get(change.key) or {})
         record = change.key.record
+        if record == "day" and after["spent"] > self.world.spending.day_cap_units:
+            self.overfull.append(f"{after['spent']} spent of {self.world.spending.day_cap_units}")
         if record == "budget":
             self.witness_claim(before, after)
         elif record.startswith("result#"):

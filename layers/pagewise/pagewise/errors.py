@@ -77,6 +77,7 @@ class Rejection(StrEnum):
     UNDEPLOYED_TASK = "undeployed_task"
     INVALID_OPTION = "invalid_option"
     INVALID_PROFILE = "invalid_profile"
+    OVER_BUDGET = "over_budget"
     GONE = "gone"
     SPLIT_FAILED = "split_failed"
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from pagewise import limits
 from pagewise.encoding import Raster, png, raster_of
 from pagewise.errors import DocumentRejected, ImageRejected, PageUnreadable, Rejection
+from pagewise.geometry import Size
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -114,6 +115,26 @@ def count_frames(path: Path, image_format: str) -> int:
             return int(getattr(image, "n_frames", 1))
     except PageUnreadable as error:
         raise DocumentRejected(Rejection.UNREADABLE, error.message) from error
+
+
+def sizes(path: Path, image_format: str, pages: int) -> list[Size | None]:
+    """The size of each page as its header says; None where it does not, or where pixels are not square: those pages
+    become larger."""
+    from PIL import Image
+
+    Image.MAX_IMAGE_PIXELS = BOMB_PIXELS
+    if image_format == "HEIF":
+        import pillow_heif
+
+        pillow_heif.register_heif_opener()
+    found: list[Size | None] = [None] * pages
+    with suppress(PageUnreadable), guarded("The file"), Image.open(path) as image:
+        for page in range(pages):
+            if page:
+                image.seek(page)
+            horizontal, vertical = image.info.get("dpi", (0, 0))
+            found[page] = Size(*image.size) if horizontal == vertical else None
+    return found
 
 
 def page(path: Path, image_format: str, page: int, max_pixels: int, *, keep_file: bool) -> PageImage | Raster:

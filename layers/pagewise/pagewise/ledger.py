@@ -10,6 +10,9 @@
 
 All are in the document's own partition. A result, its page and (if it is the page's last) its document change in one
 transaction. Hot counters are avoided by that hierarchy: most results touch their own page only.
+
+Where there is a cap, `spend#<date>` has `spent`: the bills of the documents that were accepted on that day and have
+ended, and of the others the most that they can cost. It changes with the document, when that is opened and closed.
 """
 
 from __future__ import annotations
@@ -18,7 +21,7 @@ import json
 import random
 import time
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from pagewise.errors import UNREADABLE_PAGE, StorageBusy
@@ -40,6 +43,7 @@ from pagewise.ports import LargeResults, Recorded
 from pagewise.results import dump_result, load_result
 from pagewise.table import KNOWN, NEW, Attributes, Change, Condition, Delete, Key, Put, Refused, Table, Update
 from pagewise.tasks import Task
+from pagewise.tokens import Price
 
 # An item may have 400 KB, and every KB is billed twice in a transaction; a page of text has 2 to 10 KB.
 INLINE_RESULT_BYTES = 100_000
@@ -48,24 +52,40 @@ TRIES = 12
 LONGEST_PAUSE_SECONDS = 0.5
 
 
+class DayIsSpent(Exception):
+    """What a document reserves is more than is left of its day's cap."""
+
+
 @dataclass(frozen=True, slots=True)
 class Ledger:
     table: Table
     large_results: LargeResults
     pause: Callable[[float], None] = time.sleep
+    price: Price = field(default_factory=Price)
 
     # ── documents ────────────────────────────────────────────────────────────────────────────────────────────────────
 
-    def open(self, document: Document) -> Document:
-        """Write the document unless its id is known; the stored one either way."""
-        try:
-            self.table.change(Put(document_key(document.id), dump_document(document), NEW))
-        except Refused:
-            stored = self.document(document.id)
-            if stored is None:
-                raise StorageBusy("The document was deleted while it was written.") from None
-            return stored
-        return document
+    def open(self, document: Document, day_cap: int = 0) -> Document:
+        """Write the document unless its id is known; the stored one either way.
+
+        What it reserves is claimed of its day's cap in the same transaction. Raises DayIsSpent if that is too much.
+        """
+        together: list[Change] = [Put(document_key(document.id), dump_document(document), NEW)]
+        if document.reserved is not None:
+            fits = Condition(at_most={"spent": day_cap - document.reserved})
+            together.append(Update(spend_key(document.day), fits, add={"spent": document.reserved}))
+        for attempt in range(TRIES):
+            try:
+                self.table.change(*together)
+            except Refused as refused:
+                if stored := self.document(document.id):
+                    return stored
+                if 1 in refused.unmet:
+                    raise DayIsSpent from None
+                self.back_off(attempt)
+            else:
+                return document
+        raise StorageBusy("The document could not be written.")
 
     def document(self, document_id: DocumentId) -> Document | None:
         stored = self.table.get(document_key(document_id))
@@ -78,26 +98,40 @@ class Ledger:
             return document
         if document.pages_closed < document.pages:
             return document
-        try:
-            self.table.change(
-                Update(
-                    document_key(document_id),
-                    # As it was seen: a redrive may have opened it, or one of its pages, again.
-                    Condition(
-                        equal={
-                            "status": str(DocumentStatus.IN_PROGRESS),
-                            "run": document.run,
-                            "pages_closed": document.pages_closed,
-                            "failed": document.failed,
-                        }
-                    ),
-                    set={"status": str(final_status(document)), "ended": ended},
-                )
-            )
-        except Refused as refused:
-            if not refused.unmet:
-                raise StorageBusy("The document is being changed.") from None
-        return self.document(document_id)  # as it is stored: another invocation may have ended it first
+        bill = self.price.units(document.usage + document.superseded_usage)
+        settled = {} if document.reserved is None else {"reserved": bill}
+        ends = Update(
+            document_key(document_id),
+            # As it was seen: a redrive may have opened it, or one of its pages, again.
+            Condition(
+                equal={
+                    "status": str(DocumentStatus.IN_PROGRESS),
+                    "run": document.run,
+                    "pages_closed": document.pages_closed,
+                    "failed": document.failed,
+                }
+            ),
+            set={"status": str(final_status(document)), "ended": ended, **settled},
+        )
+        for attempt in range(TRIES):
+            try:
+                self.table.change(ends, *self.billed(document, bill))
+            except Refused as refused:
+                if not refused.unmet:
+                    self.back_off(attempt)
+                    continue
+            return self.document(document_id)  # as it is stored: another invocation may have ended it first
+        raise StorageBusy("The document is being changed.")
+
+    def billed(self, document: Document, bill: int) -> list[Change]:
+        """In the day's sum, a document's bill takes the place of what it reserved, or of its bill before a redrive."""
+        if document.reserved is None:
+            return []
+        return [Update(spend_key(document.day), add={"spent": bill - document.reserved})]
+
+    def spent(self, day: str) -> int:
+        """What has been claimed of a day's cap (YYYY-MM-DD), in the price's units."""
+        return int((self.table.get(spend_key(day)) or {}).get("spent", 0))
 
     def announced(self, document: Document) -> None:
         """The end of this run of the document has been published."""
@@ -160,7 +194,7 @@ class Ledger:
             except Refused as refused:
                 if 0 in refused.unmet:
                     return self.already(result)
-                self.pause(random.random() * min(LONGEST_PAUSE_SECONDS, 0.01 * 2**attempt))
+                self.back_off(attempt)
             else:
                 return Recorded(result, first=True, page_closed=closes)
         raise StorageBusy(f"The account of page {result.page} is busy.")
@@ -191,8 +225,11 @@ class Ledger:
                     pass
                 else:
                     return chosen
-            self.pause(random.random() * min(LONGEST_PAUSE_SECONDS, 0.01 * 2**attempt))
+            self.back_off(attempt)
         raise StorageBusy(f"The account of page {page} is busy.")
+
+    def back_off(self, attempt: int) -> None:
+        self.pause(random.random() * min(LONGEST_PAUSE_SECONDS, 0.01 * 2**attempt))
 
     def already(self, result: Result) -> Recorded:
         found = self.result(result.document_id, result.page, result.task)
@@ -306,6 +343,10 @@ def document_key(document_id: DocumentId) -> Key:
     return Key(document_id, "document")
 
 
+def spend_key(day: str) -> Key:
+    return Key(f"spend#{day}", "day")
+
+
 def split_key(document_id: DocumentId, pages: PageRange) -> Key:
     later_run = f"#{pages.run}" if pages.run > 1 else ""
     return Key(document_id, f"split#{pages.first:05}-{pages.last:05}{later_run}")
@@ -350,6 +391,7 @@ def dump_document(document: Document) -> Attributes:
         "due": document.due,
         "open": "open",
         "announced": False,
+        "reserved": document.reserved,
         "pages_closed": 0,
         "recognized": 0,
         "failed": 0,
@@ -392,6 +434,7 @@ def load_document(document_id: DocumentId, stored: Attributes) -> Document:
         superseded_usage=Usage(
             int(stored.get("superseded_input_tokens", 0)), int(stored.get("superseded_output_tokens", 0))
         ),
+        reserved=int(stored["reserved"]) if "reserved" in stored else None,
     )
 
 

@@ -95,6 +95,8 @@ class Document:
 
     `run` counts how often it was opened: 1, and one more for every redrive. What redriven page jobs had used before is
     in no counter but in `superseded_usage`.
+    `reserved` is the most that it can cost, in the price's units, claimed of its day's cap until its bill takes the
+    place; None where there was no such cap.
     """
 
     id: DocumentId
@@ -117,6 +119,12 @@ class Document:
     run: int = 1
     superseded_jobs: int = 0
     superseded_usage: Usage = Usage()
+    reserved: int | None = None
+
+    @property
+    def day(self) -> str:
+        """The day (UTC) on which it was accepted, whose cap it counts for."""
+        return self.started[:10]
 
     @property
     def page_jobs(self) -> int:

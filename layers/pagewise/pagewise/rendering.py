@@ -19,6 +19,7 @@ from pathlib import Path
 from pagewise import images, limits
 from pagewise.encoding import Raster
 from pagewise.errors import DocumentRejected, ImageRejected, PageUnreadable, Permanent, Rejection
+from pagewise.geometry import Size
 from pagewise.images import PageImage
 from pagewise.model import PageRange
 from pagewise.poppler import PageSize, PageTimedOut, Poppler, Scale
@@ -111,6 +112,21 @@ class Renderer:
                     yield under_way.popleft().result()
             while under_way:
                 yield under_way.popleft().result()
+
+    def sizes(self, path: Path, contents: Contents, password: str | None = None) -> list[Size | None]:
+        """Of every page the largest page image that it can become; None where the file does not say."""
+        if contents.format != "PDF":
+            return images.sizes(path, contents.format, contents.pages)
+        everything = PageRange(1, contents.pages)
+        with Poppler() as poppler:
+            stated = poppler.page_sizes(path, password, everything)
+        return [self.pixels(stated.get(page)) for page in everything.numbers()]
+
+    def pixels(self, size: PageSize | None) -> Size | None:
+        if size is None or size.width <= 0 or size.height <= 0 or (scale := self.scale(size)) is None:
+            return None
+        width, height = (math.ceil(side / POINTS_PER_INCH * scale.dpi) for side in (size.width, size.height))
+        return Size(width, height)
 
     def image_pages(
         self, path: Path, contents: Contents, pages: PageRange, deadline: float

@@ -14,8 +14,9 @@ from pagewise.errors import Configuration
 from pagewise.preprocessing import Step
 from pagewise.rate import RateLimits
 from pagewise.rendering import Renderer
+from pagewise.spending import Spending
 from pagewise.tasks import Task, parse_tasks
-from pagewise.tokens import Price
+from pagewise.tokens import MAX_OUTPUT_TOKENS, Price
 from pagewise.transport import Choice
 
 # The service's own two protocols, side by side on each of its hosts.
@@ -50,6 +51,7 @@ class SplitSettings:
     max_pages: int = 10_000
     overdue_seconds: int = 6 * 3600
     renderer: Renderer = field(default_factory=Renderer)
+    spending: Spending = field(default_factory=Spending)
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +82,19 @@ def split_settings(variables: Mapping[str, str]) -> SplitSettings:
             max_pixels=whole(variables, "MAX_PIXELS"),
             preprocessing=steps(variables, "PREPROCESSING"),
         ),
+        spending=spending(variables),
+    )
+
+
+def spending(variables: Mapping[str, str]) -> Spending:
+    most = json_object(variables, "QWEN_PARAMETERS").get("max_tokens")
+    return Spending(
+        document_cap=number(variables, "MAX_DOCUMENT_COST"),
+        day_cap=number(variables, "MAX_DAILY_COST"),
+        price=price_settings(variables),
+        model=text(variables, "QWEN_MODEL"),
+        max_pixels=whole(variables, "MAX_PIXELS"),
+        max_output_tokens=most if isinstance(most, int) and most > 0 else MAX_OUTPUT_TOKENS,
     )
 
 

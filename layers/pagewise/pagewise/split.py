@@ -22,7 +22,7 @@ from pagewise.accounting import Accounting
 from pagewise.errors import DocumentRejected, ObjectGone, PageUnreadable, Rejection, Transient
 from pagewise.events import document_accepted
 from pagewise.images import PageImage
-from pagewise.ledger import Ledger
+from pagewise.ledger import DayIsSpent, Ledger
 from pagewise.model import (
     Document,
     DocumentId,
@@ -75,12 +75,13 @@ class Split:
                 download = self.uploads.download(upload, path)
                 wishes = self.wishes(upload, download)
                 contents = self.acceptable(path, wishes)
+                reserved = self.affordable(path, contents, wishes)
                 single = self.single_page(path, contents, wishes, deadline)
+                document = self.opened(self.accepted(upload, download.source, contents, wishes, reserved))
             except ObjectGone as gone:
                 return self.accounting.reject(upload, DocumentRejected(Rejection.GONE, gone.message), download)
             except DocumentRejected as rejection:
                 return self.accounting.reject(upload, rejection, download)
-            document = self.ledger.open(self.accepted(upload, download.source, contents, wishes))
             self.publisher.publish([document_accepted(document)])
             self.accounting.meter.accepted(document)
             everything = PageRange(1, document.pages)
@@ -129,6 +130,23 @@ class Split:
             )
         return contents
 
+    def affordable(self, path: Path, contents: Contents, wishes: Wishes) -> int | None:
+        """What the document reserves of the day's cap: the most that it can cost; None without such a cap."""
+        spending = self.settings.spending
+        if not spending:
+            return None
+        sizes = self.settings.renderer.sizes(path, contents, wishes.password)
+        most = spending.most(sizes, wishes.tasks, wishes.options)
+        spending.check(most)
+        return most if spending.day_cap > 0 else None
+
+    def opened(self, document: Document) -> Document:
+        """The document as it is stored. Nothing has been paid for, so that one over the day's cap is rejected here."""
+        try:
+            return self.ledger.open(document, self.settings.spending.day_cap_units)
+        except DayIsSpent:
+            raise self.settings.spending.day_is_spent(document.reserved or 0) from None
+
     def single_page(self, path: Path, contents: Contents, wishes: Wishes, deadline: float) -> PageImage | None:
         """The only page of a one-page document, rendered before the document is accepted: if it cannot be, the
         upload is rejected with the page's reason."""
@@ -142,7 +160,9 @@ class Split:
             raise DocumentRejected(Rejection(page.error.reason) if known else Rejection.UNREADABLE, page.error.message)
         return page
 
-    def accepted(self, upload: Upload, source: Source, contents: Contents, wishes: Wishes) -> Document:
+    def accepted(
+        self, upload: Upload, source: Source, contents: Contents, wishes: Wishes, reserved: int | None
+    ) -> Document:
         return Document(
             id=upload.document_id,
             source=source,
@@ -153,6 +173,7 @@ class Split:
             due=self.clock.after(self.settings.overdue_seconds),
             options=wishes.options,
             tag=wishes.tag,
+            reserved=reserved,
         )
 
     def rendered(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 from pagewise.engine import DEFAULT_MAX_PIXELS, DEFAULT_MIN_PIXELS
 from pagewise.model import Usage
@@ -119,10 +119,20 @@ class Price:
     region: str = "international"
     as_of: str = "2026-11-22"
 
-    def amount(self, usage: Usage) -> float:
-        """What these tokens cost, to a hundred-millionth: a token of the cheapest price listed costs 4.3 of them."""
+    # Amounts are counted in hundred-millionths: a token of the cheapest price listed costs 4.3 of them.
+    units_of_one: ClassVar[int] = 100_000_000
+
+    def units(self, usage: Usage) -> int:
+        """What these tokens cost, as a whole number that can be summed without loss."""
         amount = usage.input_tokens * self.input_per_million + usage.output_tokens * self.output_per_million
-        return round(amount / 1_000_000, 8)
+        return round(amount * self.units_of_one / 1_000_000)
+
+    def amount_of(self, units: int) -> float:
+        return units / self.units_of_one
+
+    def amount(self, usage: Usage) -> float:
+        """What these tokens cost."""
+        return self.amount_of(self.units(usage))
 
     def cost(self, usage: Usage) -> dict[str, Any]:
         """The cost of these tokens, as the receipt shows it."""

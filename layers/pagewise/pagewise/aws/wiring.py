@@ -70,7 +70,8 @@ def pages() -> S3Pages:
 @cache
 def ledger() -> Ledger:
     days = number(os.environ, "RESULTS_RETENTION_DAYS")
-    return Ledger(DynamoTable(client("dynamodb"), text(os.environ, "RESULTS_TABLE"), days), pages())
+    table = DynamoTable(client("dynamodb"), text(os.environ, "RESULTS_TABLE"), days)
+    return Ledger(table, pages(), price=price_settings(os.environ))
 
 
 @cache
