@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import resource
 import shutil
 import subprocess
@@ -18,10 +19,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from pypdf import PdfWriter
-
-from tests.split.corpus import FOLDER
-from tests.split.documents import stream, text_pdf
+from tests.split.traces import children, peak_megabytes
 
 DPI = 150
 MEMORY_PAGES = (50, 200, 1000)
@@ -67,6 +65,9 @@ def ratio(measure: dict[str, float], other: dict[str, float]) -> float:
 
 
 def longest(folder: Path) -> Path:
+    from tests.split.corpus import FOLDER
+    from tests.split.documents import stream, text_pdf
+
     found = sorted((FOLDER / "files").glob("B09_*"))
     if found:
         return found[0]
@@ -86,6 +87,8 @@ def count(path: Path) -> int:
 
 def joined(folder: Path, path: Path, pages: int) -> Path:
     """A document of so many pages, from this one as often as it takes."""
+    from pypdf import PdfWriter
+
     writer = PdfWriter()
     content = path.read_bytes()
     while len(writer.pages) < pages:
@@ -141,9 +144,8 @@ def memory(folder: Path, path: Path) -> dict[str, Any]:
     }
     least, most = peaks[MEMORY_PAGES[0]], peaks[MEMORY_PAGES[-1]]
     return {
-        "peak_megabytes": {str(pages): peak["own"] + peak["poppler"] for pages, peak in peaks.items()},
+        "peak_megabytes": {str(pages): round(peak["own"] + peak["poppler"], 1) for pages, peak in peaks.items()},
         "peak_of_1000_to_50_pages_ratio": round((most["own"] + most["poppler"]) / (least["own"] + least["poppler"]), 3),
-        "own_peak_of_1000_to_50_pages_ratio": round(most["own"] / least["own"], 3),
         "temporary_megabytes": most["temporary"],
     }
 
@@ -249,11 +251,11 @@ def peak_memory(path: Path, _pages: int, dpi: int) -> dict[str, float]:
     from threading import Event, Thread
 
     pagewise, _ = splitting(path, dpi)
-    largest = 0
+    largest, poppler = 0, 0.0
     over = Event()
 
     def watch(folder: Path) -> None:
-        nonlocal largest
+        nonlocal largest, poppler
         while not over.wait(0.02):
             sizes = 0
             for file in folder.rglob("*"):
@@ -262,6 +264,7 @@ def peak_memory(path: Path, _pages: int, dpi: int) -> dict[str, float]:
                 except OSError:
                     continue
             largest = max(largest, sizes)
+            poppler = max(poppler, *(peak_megabytes(child) for child in children(os.getpid())), 0.0)
 
     with tempfile.TemporaryDirectory() as folder:
         tempfile.tempdir = folder
@@ -270,8 +273,7 @@ def peak_memory(path: Path, _pages: int, dpi: int) -> dict[str, float]:
         pagewise.split.upload(pagewise.upload(b""))
         over.set()
         watcher.join()
-    own = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    poppler = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
+    own = peak_megabytes(os.getpid())
     megabytes = (largest - path.stat().st_size) / 1e6
     return {"own": round(own, 1), "poppler": round(poppler, 1), "temporary": round(max(megabytes, 0.0), 3)}
 

@@ -42,6 +42,8 @@ MEMORY_KILOBYTES = 2_000_000
 FILE_BLOCKS = 131_072
 PIPE_BYTES = 1024 * 1024  # Linux's largest for an ordinary user: 3 pipefuls a page, not 40
 POLL_SECONDS = 0.05
+# pdftoppm writes 4 KB at a time: to let a few of them gather saves a twelfth of the CPU time of a page.
+GATHER_SECONDS = 0.0005
 # A page of 15.68 MP, the service's limit, in three channels, and then some: what claims more is not read.
 MAX_RASTER_PIXELS = 40_000_000
 COVERS = 0.9  # of a page's width and height: scanners leave margins
@@ -324,6 +326,7 @@ class Pipe:
         while True:
             ended = not self.writer.is_alive()
             if select.select([self.descriptor], [], [], 0 if ended else POLL_SECONDS)[0]:
+                time.sleep(0 if ended else GATHER_SECONDS)
                 return
             if ended:
                 raise EOFError
