@@ -27,12 +27,12 @@ PAGES_PER_RANGE = 20
 
 @dataclass(frozen=True)
 class Page:
-    """An average page. The defaults: A4 at 200 dpi, as measured by make bench, and the documentation's tokens."""
+    """An average page. The defaults: A4 at 200 dpi, durations by make bench, tokens by tokens.py's estimate."""
 
     tasks: int = 1
-    split_seconds: float = 0.25  # of one page, rendering and storing
+    split_seconds: float = 0.1  # of a page, rendered and stored; make bench: 0.04 for one of TIFF
     engine_seconds: float = 4.0  # of one page job
-    overhead_seconds: float = 0.03  # of one page job, besides the engine
+    overhead_seconds: float = 0.35  # of a batch; make bench: ten jobs, an engine of 2.0 s, 2.35 s billed
     megabytes: float = 0.4
     input_tokens: int = 3800
     output_tokens: int = 600
