@@ -15,6 +15,7 @@ from typing import Any
 from local.children import Children
 from local.embedded_mode import ENGINE_PYTHON, NO_RATE_BUDGET, TEMPLATE, store_api_key
 from local.emulator import free_port
+from local.environments import DEFAULT_CONCURRENCY
 from local.event_sources import Faults
 from local.published_events import PublishedEvent, PublishedEvents
 from local.stack import ROOT, Stack
@@ -100,6 +101,7 @@ def running(
     parameters: Mapping[str, str] | None = None,
     delay: float = 0.0,
     requests_per_minute: int = 0,
+    concurrency: int = DEFAULT_CONCURRENCY,
     faults: Faults | None = None,
     visibility_timeout: int | None = None,
     enforce_permissions: bool = False,
@@ -115,6 +117,7 @@ def running(
             faults=faults,
             visibility_timeout=visibility_timeout,
             enforce_permissions=enforce_permissions,
+            concurrency=concurrency,
         )
         with stack:
             store_api_key(stack)

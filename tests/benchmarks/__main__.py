@@ -15,6 +15,7 @@ from typing import Any
 
 from tests.benchmarks.call import call_costs
 from tests.benchmarks.pipeline import overheads
+from tests.benchmarks.rate import rate_figures
 from tests.benchmarks.rendering import rendering
 
 
@@ -24,6 +25,7 @@ def main() -> None:
         figures: dict[str, Any] = overheads(Path(folder))
         figures["rendering"] = rendering(Path(folder))
         figures["call"] = call_costs(Path(folder))
+        figures["rate"] = rate_figures(Path(folder) / "rate")
         figures["benchmark_seconds"] = round(time.monotonic() - began, 1)
     sys.stdout.write(json.dumps(figures, indent=2) + "\n")
 

@@ -55,7 +55,7 @@ MOST_STEPS = 20_000
 # What the account may ask in a minute; 0: no budget. Thirty page jobs at the most come at once.
 REQUESTS_PER_MINUTE = (0, 20, 60, 240)
 # Caps on the day's cost; 0: none. A page job can cost 0.0013 USD, and there are thirty at the most.
-DAY_CAPS = (0.0, 0.005, 0.02, 1.0)
+DAY_CAPS = (0.0, 0.0, 0.02, 1.0)
 EPOCH = 1_764_000_002.5
 # The page job that is being worked on, and the step at which its delivery began.
 DELIVERY: ContextVar[tuple[PageJob, int]] = ContextVar("delivery")

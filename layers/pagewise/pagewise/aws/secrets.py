@@ -26,11 +26,13 @@ class ApiKey:
     until: float = 0.0
 
     async def __call__(self) -> str:
-
         if time.monotonic() >= self.until:
-            self.kept = await asyncio.to_thread(self.read)
-            self.until = time.monotonic() + KEPT_SECONDS
+            await asyncio.to_thread(self.renew)
         return self.kept
+
+    def renew(self) -> None:
+        self.kept = self.read()
+        self.until = time.monotonic() + KEPT_SECONDS
 
     def read(self) -> str:
         with translated(f"The secret {self.secret}"):

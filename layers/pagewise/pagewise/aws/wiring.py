@@ -6,6 +6,7 @@ Clients are made once for an execution environment and kept over its invocations
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from dataclasses import replace
 from functools import cache
 from typing import TYPE_CHECKING, Any
@@ -113,6 +114,9 @@ def recognize() -> Recognize:
 
     settings = reachable(engine_settings(os.environ), client("s3").meta.endpoint_url)
     key = ApiKey(client("secretsmanager"), text(os.environ, "QWEN_API_KEY_SECRET"))
+    # Before any job has its place in the account's rate; a call that finds no key says what is wrong with it.
+    with suppress(PagewiseError):
+        key.renew()
     return Recognize(
         engine=EngineClient(httpx.AsyncClient(timeout=timeouts()), protocol(settings), settings.base_url, key),
         ledger=ledger(),
