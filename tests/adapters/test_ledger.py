@@ -6,13 +6,13 @@ import time
 import uuid
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from itertools import product
+from itertools import pairwise, product
 
 import pytest
 
 from pagewise.aws.buckets import S3Pages
 from pagewise.aws.table import DynamoTable
-from pagewise.ledger import INLINE_RESULT_BYTES, Ledger, result_key
+from pagewise.ledger import INLINE_RESULT_BYTES, DayIsSpent, Ledger, result_key
 from pagewise.model import (
     Document,
     DocumentId,
@@ -24,6 +24,7 @@ from pagewise.model import (
     TaskOptions,
     Usage,
 )
+from pagewise.rate import Later, RateBudget, RateLimits, Wanted
 from pagewise.tasks import Task
 from tests.deployed import Deployed
 from tests.fakes import MemoryPages, MemoryTable
@@ -200,3 +201,32 @@ def test_records_expire_so_many_days_after_their_last_change(deployed: Deployed)
             else:
                 assert "expires" not in record
         assert ledger.document(written.id) is not None
+
+
+def test_a_day_s_cap_is_claimed_once_for_a_document_and_settled_by_its_bill(ledger: Ledger) -> None:
+    day = f"{uuid.uuid4().hex[:10]}"  # of this test alone: the table is shared
+    first = replace(document(pages=1, tasks=(Task.MULTI_LAN,)), started=f"{day}T", reserved=600)
+    assert ledger.open(first, day_cap=1_000) == first
+    assert ledger.open(first, day_cap=1_000) == first
+    assert ledger.spent(day) == 600
+    second = replace(document(), started=f"{day}T", reserved=600)
+    with pytest.raises(DayIsSpent):
+        ledger.open(second, day_cap=1_000)
+    assert ledger.document(second.id) is None
+    ledger.record(result(first, 1, Task.MULTI_LAN, usage=Usage(100, 10)), 1)
+    for _ in range(2):
+        ledger.close(first.id, "2026-01-01T00:02:00.000Z")
+    assert ledger.spent(day) == ledger.price.units(Usage(100, 10)) < 1_000
+    assert ledger.open(replace(second, reserved=100), day_cap=1_000).reserved == 100
+
+
+def test_places_in_the_rate_are_given_once_however_many_claim_at_once(deployed: Deployed) -> None:
+    budget = RateBudget(dynamo(deployed).table, uuid.uuid4().hex, RateLimits(600, 6_000_000))
+    with ThreadPoolExecutor(8) as pool:
+        claims = list(pool.map(lambda task: budget.turns(task, [Wanted(1_000)] * 10), list(Task)))
+    slots = [turn.slot if isinstance(turn, Later) else turn for turns in claims for turn in turns]
+    moments = sorted(slot.moment for slot in slots if slot)
+    assert len(moments) == 70
+    assert min(after - before for before, after in pairwise(moments)) > 0.1
+    budget.refused()
+    assert budget.read().pace(time.time()) < 1
