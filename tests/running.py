@@ -66,7 +66,7 @@ class Running:
         )
         return key
 
-    def until_ended(self, *keys: str, seconds: float = 60) -> dict[str, dict[str, Any]]:
+    def until_ended(self, *keys: str, seconds: float = 180) -> dict[str, dict[str, Any]]:
         """Wait until these documents have ended; their receipts by key."""
         deadline = time.monotonic() + seconds
         while missing := set(keys) - set(self.ends()):
@@ -74,7 +74,7 @@ class Running:
             self.events += self.published.receive(wait=1)
         return {key: self.receipt(self.ends()[key]["receipt"]) for key in keys}
 
-    def until_event(self, name: str, seconds: float = 30) -> PublishedEvent:
+    def until_event(self, name: str, seconds: float = 120) -> PublishedEvent:
         deadline = time.monotonic() + seconds
         while not (found := [event for event in self.events if event.name == name]):
             assert time.monotonic() < deadline, f"no {name}"

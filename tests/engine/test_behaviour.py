@@ -103,7 +103,7 @@ def test_a_delayed_canned_answer_comes_after_its_time_and_says_what_it_is() -> N
     with running_engine("--canned", "--delay", "0.5") as engine:
         began = time.monotonic()
         assert "Canned answer" in engine.text(PAGE)
-        assert 0.5 <= time.monotonic() - began < 2
+        assert time.monotonic() - began >= 0.5
         assert engine.http.post("/behaviour", json={"name": "cut"}).status_code == 404
 
 

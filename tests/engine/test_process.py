@@ -21,12 +21,9 @@ def children_of(process: int) -> list[str]:
 
 
 def test_the_port_answers_while_the_models_load() -> None:
-    began = time.monotonic()
     with running_engine() as engine:
         health = engine.http.get("/health").json()
-        # About a second on an idle machine; the rest is for busy ones.
-        assert time.monotonic() - began < 5
-        assert health["status"] == "ok"
+        assert (health["status"], health["models"]) == ("ok", "loading")
         assert "tesseract_languages" in wait_until_ready(engine)
 
 
@@ -38,10 +35,8 @@ def test_it_stops_while_a_page_is_read_and_leaves_no_process(number: signal.Sign
             pool.submit(engine.ask, encode(drawn(*LETTER, size=(1600, 1600))), "text_recognition")
             time.sleep(0.3)
             children = children_of(engine.process.pid)
-            began = time.monotonic()
             engine.process.send_signal(number)
-            assert engine.process.wait(timeout=10) == 0
-        assert time.monotonic() - began < 5
+            assert engine.process.wait(timeout=30) == 0
     assert not any(os.path.exists(f"/proc/{child}") for child in children)  # noqa: PTH110
 
 
@@ -69,7 +64,7 @@ def test_health_answers_while_pages_are_read(engine: Engine) -> None:
             assert engine.http.get("/health").status_code == 200
             waits.append(time.monotonic() - began)
             time.sleep(0.05)
-    assert sorted(waits)[len(waits) // 2] < 0.25
+    assert sorted(waits)[len(waits) // 2] < 0.5
     assert all(one.result().status_code == 200 for one in reading)
 
 

@@ -66,7 +66,7 @@ def test_200_pages_under_faults_are_all_accounted_for(tmp_path: Path) -> None:
         killer = threading.Thread(target=kill_at_random, args=(pagewise, chance, over, killed))
         killer.start()
         key = pagewise.upload("faults.tif", tiff(PAGES))
-        receipt = pagewise.until_ended(key, seconds=120)[key]
+        receipt = pagewise.until_ended(key, seconds=300)[key]
         over.set()
         killer.join()
         while not pagewise.stack.is_idle():  # duplicates and what was killed after it had published

@@ -265,7 +265,7 @@ def toys(toy_template: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterat
             yield Toys(stack, journal)
 
 
-def eventually(probe: Callable[[], T], seconds: float = 15.0) -> T:
+def eventually(probe: Callable[[], T], seconds: float = 60.0) -> T:
     """The first true value of the probe; its last value when time is up."""
     give_up = time.monotonic() + seconds
     while True:

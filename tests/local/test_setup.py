@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shutil
 import subprocess
-import time
 from pathlib import Path
 
 import pytest
@@ -89,10 +88,8 @@ def test_macos_is_told_brews_command(machine: Path) -> None:
 def test_nothing_is_done_when_all_is_there(machine: Path) -> None:
     for environment in ("emulator", "local"):
         ready(machine, environment)
-    started = time.monotonic()
     answer = setup(machine, "emulator", "local")
     assert (answer.returncode, answer.stdout) == (0, "")
-    assert time.monotonic() - started < 0.5
 
 
 def test_a_changed_lock_file_makes_its_environment_again(machine: Path) -> None:
