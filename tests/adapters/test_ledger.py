@@ -18,13 +18,18 @@ from pagewise.model import (
     DocumentId,
     DocumentStatus,
     JobStatus,
+    Original,
+    PageJob,
     PageRange,
     Result,
     Source,
+    StoredImage,
     TaskOptions,
     Usage,
 )
 from pagewise.rate import Later, RateBudget, RateLimits, Wanted
+from pagewise.reuse import Asking, Reuse, Unanswered
+from pagewise.settings import EngineSettings
 from pagewise.tasks import Task
 from tests.deployed import Deployed
 from tests.fakes import MemoryPages, MemoryTable
@@ -230,3 +235,40 @@ def test_places_in_the_rate_are_given_once_however_many_claim_at_once(deployed: 
     assert min(after - before for before, after in pairwise(moments)) > 0.1
     budget.refused()
     assert budget.read().pace(time.time()) < 1
+
+
+def test_one_of_many_who_ask_the_same_at_once_asks_and_the_others_get_its_result(ledger: Ledger) -> None:
+    reuse = Reuse(ledger, EngineSettings(f"http://{uuid.uuid4().hex}", "qwen-vl-ocr"))
+    asking = document(pages=1, tasks=(Task.MULTI_LAN,))
+    image = StoredImage("documents/d/pages/00001.png", "image/png", 100, 50, 3, "f" * 64)
+    job = PageJob(asking.id, 1, Task.MULTI_LAN, 1, image)
+    found = reuse.look(job)
+    assert isinstance(found, Unanswered)
+    with ThreadPoolExecutor(4) as pool:
+        claims = list(pool.map(lambda _: reuse.claim(found, 60), range(4)))
+    (claim,) = (claim for claim in claims if isinstance(claim, Asking))
+    assert isinstance(reuse.look(job), Later)
+
+    ledger.open(asking)
+    answer = result(asking, 1, Task.MULTI_LAN, usage=Usage(100, 10), image_sha256=image.sha256)
+    ledger.record(answer, 1)
+    reuse.answered(claim, answer)
+    copy = reuse.look(replace(job, document_id=DocumentId("another"), page=7))
+    assert isinstance(copy, Result)
+    assert (copy.document_id, copy.page, copy.usage) == ("another", 7, Usage())
+    assert (copy.output, copy.reused_from) == (answer.output, Original(asking.id, 1))
+
+
+def test_a_claim_that_is_left_is_for_the_next_or_for_all(ledger: Ledger) -> None:
+    reuse = Reuse(ledger, EngineSettings(f"http://{uuid.uuid4().hex}", "qwen-vl-ocr"))
+    image = StoredImage("documents/d/pages/00001.png", "image/png", 100, 50, 3, "f" * 64)
+    job = PageJob(DocumentId("d"), 1, Task.MULTI_LAN, 1, image)
+    for for_the_next in (True, False):
+        found = reuse.look(job)
+        assert isinstance(found, Unanswered)
+        claim = reuse.claim(found, 60)
+        assert isinstance(claim, Asking)
+        reuse.leave(claim, for_the_next=for_the_next)
+        left = reuse.look(job)
+        assert isinstance(left, Unanswered)
+        assert left.claimable is for_the_next

@@ -8,13 +8,25 @@ from pagewise.accounting import Accounting
 from pagewise.errors import StorageBusy
 from pagewise.gate import Approach, Gate
 from pagewise.ledger import DayIsSpent, Ledger, document_key, dump_document, result_key, spend_key
-from pagewise.model import Document, DocumentId, PageRange, Result, StoredImage
+from pagewise.model import (
+    Document,
+    DocumentId,
+    JobStatus,
+    Original,
+    PageJob,
+    PageRange,
+    Result,
+    StoredImage,
+    TaskOptions,
+    Usage,
+)
 from pagewise.ports import Recorded
-from pagewise.rate import Turn
+from pagewise.rate import Later, Turn
 from pagewise.recognize import Recognize
 from pagewise.redrive import Choice, Redrive, Redriven
+from pagewise.reuse import Asking, Reuse, Unanswered
 from pagewise.split import Split
-from pagewise.table import ANY, NEW, Change, Condition, Put, Refused, Update
+from pagewise.table import ANY, NEW, Attributes, Change, Condition, Put, Refused, Update
 from tests.faults.promises import simulate
 from tests.faults.simulator import FaultyTable, World
 
@@ -168,6 +180,75 @@ class DayIsClaimedApart(World):
     ledger_class = Apart
 
 
+class ReuseByPageNumber(World):
+    """As if a page's number, or its key's ending, said what it shows."""
+
+    class ByNumber(Reuse):
+        def look(self, job: PageJob) -> Result | Later | Unanswered:
+            return Reuse.look(self, replace(job, image=replace(job.image, sha256=job.image.key[-9:])))
+
+        def original(self, job: PageJob, state: Attributes) -> Result | None:
+            of = Original(state["of_document"], int(state["of_page"]))
+            found = self.ledger.result(of.document_id, of.page, job.task)
+            return found and replace(
+                found, document_id=job.document_id, page=job.page, run=job.run, usage=Usage(), reused_from=of
+            )
+
+        def answered(self, asking: Asking, result: Result) -> None:
+            Reuse.answered(self, replace(asking, image=result.image_sha256), result)
+
+    reuse_class = ByNumber
+
+
+class ReuseForgetsTheOptions(World):
+    class Forgetful(Reuse):
+        def look(self, job: PageJob) -> Result | Later | Unanswered:
+            return Reuse.look(self, replace(job, options=TaskOptions()))
+
+    reuse_class = Forgetful
+
+
+class ReuseOfFailedResults(World):
+    class Indiscriminate(Reuse):
+        def answered(self, asking: Asking, result: Result) -> None:
+            Reuse.answered(self, asking, replace(result, status=JobStatus.RECOGNIZED))
+
+        def original(self, job: PageJob, state: Attributes) -> Result | None:
+            of = Original(state["of_document"], int(state["of_page"]))
+            found = self.ledger.result(of.document_id, of.page, job.task)
+            return found and replace(
+                found, document_id=job.document_id, page=job.page, run=job.run, usage=Usage(), reused_from=of
+            )
+
+    reuse_class = Indiscriminate
+
+
+class ReuseIsBilled(World):
+    class Billing(Reuse):
+        def original(self, job: PageJob, state: Attributes) -> Result | None:
+            found = Reuse.original(self, job, state)
+            return found and replace(found, usage=Usage(100, 10))
+
+    reuse_class = Billing
+
+
+class NobodyWaitsForAnAnswer(World):
+    class Impatient(Reuse):
+        def claim(self, found: Unanswered, _seconds: float) -> Asking | Later:
+            return Asking(found.key, found.image)
+
+    reuse_class = Impatient
+
+
+class ClaimsThatNeverEnd(World):
+    class Patient(Reuse):
+        def look(self, job: PageJob) -> Result | Later | Unanswered:
+            found = Reuse.look(self, job)
+            return found if not isinstance(found, Unanswered) or found.claimable else Later(10)
+
+    reuse_class = Patient
+
+
 MUTATIONS = {
     "a result is written over another": without_condition("result#"),
     "a page's account is written whatever it was": without_condition("page#"),
@@ -187,6 +268,12 @@ MUTATIONS = {
     "a day's cap is claimed whatever is left of it": without_condition("day"),
     "a day's cap is claimed apart from the document": DayIsClaimedApart,
     "a bill does not take the place of what was reserved": BillsAreNotSettled,
+    "results are reused by the page's number": ReuseByPageNumber,
+    "results are reused whatever the options": ReuseForgetsTheOptions,
+    "failed results are reused": ReuseOfFailedResults,
+    "a reused result is billed": ReuseIsBilled,
+    "nobody waits for the answer that another gets": NobodyWaitsForAnAnswer,
+    "a claim without an answer never ends": ClaimsThatNeverEnd,
 }
 
 

@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from typing import Any
 
 from pagewise.ledger import Ledger
-from pagewise.model import Document, DocumentStatus, JobStatus
+from pagewise.model import Document, DocumentStatus, JobStatus, Usage
 from tests.fakes import MemoryTable
-from tests.faults.simulator import BATCH, Restless, World, in_run
+from tests.faults.simulator import BATCH, Restless, World, answer_to, in_run
 
 
 def simulate(seed: int, kind: type[World] = World) -> tuple[World, list[str]]:
@@ -28,6 +28,7 @@ def violations(world: World) -> Iterator[str]:
     yield from (f"more was claimed than there is: {what}" for what in world.table.overfull)
     yield from rate_overruns(world)
     yield from wrong_sums(world, ledger)
+    yield from paid_in_spite_of_reuse(world)
     for document_id, upload in world.sent.items():
         document = ledger.document(document_id)
         if document is None:
@@ -37,6 +38,7 @@ def violations(world: World) -> Iterator[str]:
         else:
             yield from broken_accounts(ledger, document)
             yield from broken_events(world, ledger, document)
+            yield from mixed_up(world, ledger, document)
 
 
 def double_payments(world: World) -> Iterator[str]:
@@ -55,6 +57,30 @@ def rate_overruns(world: World) -> Iterator[str]:
     excess = world.engine.asked - world.table.places
     if excess > (twice := world.faults["delivered twice"] + world.faults["visibility expired"]):
         yield f"{excess} calls had no place, with {twice} messages that came twice"
+
+
+def paid_in_spite_of_reuse(world: World) -> Iterator[str]:
+    """Where results are reused, a question is paid for once, unless who claimed it brought no answer in time."""
+    claimed = {key.partition for key, stored in world.table.stored.items() if "claimed_until" in stored}
+    for question, times in world.engine.questions.items() if world.reuse else ():
+        if times > 1 and question not in world.table.unanswered | claimed:
+            yield f"a question was paid for {times} times"
+
+
+def mixed_up(world: World, ledger: Ledger, document: Document) -> Iterator[str]:
+    """Each result is of its own page's image, task and options, whoever paid for it; a failed one is nobody else's."""
+    for page in ledger.pages(document.id):
+        for job in page.jobs:
+            result = ledger.result(document.id, page.page, job.task)
+            if result is None or result.status is not JobStatus.RECOGNIZED:
+                if job.reused_from:
+                    yield f"a failed result of page {page.page} was used again"
+                continue
+            image = world.pages.objects[f"documents/{document.id}/pages/{page.page:05}.png"]
+            if result.output["text"] != answer_to(image, job.task, rotate=document.options.enable_rotate):
+                yield f"page {page.page} has the result of something else"
+            if result.reused_from != job.reused_from or (result.reused_from and result.usage != Usage()):
+                yield f"the reuse for page {page.page} is not what its account says"
 
 
 def wrong_sums(world: World, ledger: Ledger) -> Iterator[str]:

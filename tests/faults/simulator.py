@@ -9,6 +9,7 @@ that the world comes to rest; then `promises.violations` says what was not kept.
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import json
 import math
 from collections import Counter
@@ -34,12 +35,14 @@ from pagewise.rate import Calendar, RateBudget, RateLimits
 from pagewise.recognize import Recognize
 from pagewise.redrive import Choice, NothingToRedrive, Redrive
 from pagewise.results import load_result
+from pagewise.reuse import Reuse, fingerprint
 from pagewise.settings import EngineSettings, SplitSettings
 from pagewise.spending import Spending
 from pagewise.split import Split
 from pagewise.sweep import Sweep
 from pagewise.table import Attributes, Change, Key, Refused
 from pagewise.tasks import Task
+from pagewise.transport import Inline
 from tests.fakes import MemoryClock, MemoryPages, MemoryPublisher, MemoryTable, MemoryUploads, text_answer
 from tests.faults.scheduler import Crash, Scheduler, run_alone
 from tests.pictures import tiff
@@ -57,6 +60,7 @@ REQUESTS_PER_MINUTE = (0, 20, 60, 240)
 # Caps on the day's cost; 0: none. A page job can cost 0.0013 USD, and there are thirty at the most.
 DAY_CAPS = (0.0, 0.0, 0.02, 1.0)
 EPOCH = 1_764_000_002.5
+SETTINGS = EngineSettings("http://engine", MODEL, max_attempts=MAX_RECEIVES)
 # The page job that is being worked on, and the step at which its delivery began.
 DELIVERY: ContextVar[tuple[PageJob, int]] = ContextVar("delivery")
 
@@ -101,6 +105,7 @@ class World:
     recognize_class: type[Recognize] = Recognize
     redrive_class: type[Redrive] = Redrive
     gate_class: type[Gate] = Gate
+    reuse_class: type[Reuse] = Reuse
 
     def __init__(self, seed: int, odds: Odds | None = None) -> None:
         self.seed = seed
@@ -125,6 +130,8 @@ class World:
         self.engine = FaultyEngine(self)
         self.ledger = self.ledger_class(self.table, self.pages, pause=lambda _seconds: self.scheduler.step())
         self.accounting = self.accounting_class(self.ledger, self.pages, self.publisher, self.clock)
+        reused = self.chance.random() < 0.5
+        self.reuse = self.reuse_class(self.ledger, SETTINGS, lambda: EPOCH + self.now) if reused else None
 
     def make_table(self) -> FaultyTable:
         return FaultyTable(self)
@@ -176,7 +183,8 @@ class World:
 
     def upload(self, key: str, content: bytes) -> None:
         tasks = ",".join(TASKS[: self.chance.randint(1, 2)])
-        upload = self.uploads.put(content, key=key, ocr_tasks=tasks)
+        rotate = self.chance.choice(["true", "false", "false"])
+        upload = self.uploads.put(content, key=key, ocr_tasks=tasks, ocr_enable_rotate=rotate)
         self.sent[upload.document_id] = upload
         for _ in range(2 if self.happens("S3 event twice", self.odds.duplicate) else 1):
             self.deliver_upload(upload, tries=0)
@@ -323,9 +331,10 @@ class World:
             self.queues,
             self.accounting,
             self.clock,
-            EngineSettings("http://engine", MODEL, max_attempts=MAX_RECEIVES),
+            SETTINGS,
             wait=lambda _error, attempts: 10.0 * attempts,
             gate=self.gate(),
+            reuse=self.reuse,
         )
 
         async def one(message: Message, handle: int) -> None:
@@ -409,7 +418,8 @@ class FaultyPublisher(MemoryPublisher):
 
 class FaultyTable(MemoryTable):
     """Also the witness: of every terminal state that was changed other than by a redrive, of all that ever ended, of
-    the step at which a result was stored, and of the places in the account's rate."""
+    the step at which a result was stored, of the places in the account's rate, and of the questions that were claimed
+    and brought no answer in time."""
 
     def __init__(self, world: World) -> None:
         super().__init__()
@@ -419,6 +429,7 @@ class FaultyTable(MemoryTable):
         self.ended: set[str] = set()
         self.places = 0
         self.overfull: list[str] = []
+        self.unanswered: set[str] = set()
 
     def get(self, key: Key) -> Attributes | None:
         get = super().get
@@ -444,6 +455,12 @@ class FaultyTable(MemoryTable):
             self.overfull.append(f"{after['spent']} spent of {self.world.spending.day_cap_units}")
         if record == "budget":
             self.witness_claim(before, after)
+        elif change.key.partition.startswith("reuse#"):
+            until = before.get("claimed_until", 0)
+            if "of_document" in after and until > EPOCH + self.world.now:
+                return
+            if not after.get("claimed_until"):
+                self.unanswered.add(change.key.partition)
         elif record.startswith("result#"):
             self.note_result(change.key, before, after)
         elif record == "document":
@@ -522,16 +539,22 @@ class FaultyQueues:
         self.world.messages += [Message(queue, body, self.world.now + delay) for body in bodies]
 
 
+def answer_to(image: bytes, task: Task, *, rotate: bool) -> str:
+    """What the engine says: another text for another image, task or option."""
+    return f"{task} of {hashlib.sha256(image).hexdigest()}, rotated: {rotate}"
+
+
 @dataclass
 class FaultyEngine:
-    """Counts what is paid for, and what of it was stored already."""
+    """Counts what is paid for, and what of it was stored already. Its answer tells what it was asked."""
 
     world: World
     asked: int = 0
     paid: Counter[tuple[DocumentId, int, str, int]] = field(default_factory=Counter)
     paid_although_stored: list[str] = field(default_factory=list)
+    questions: Counter[str] = field(default_factory=Counter)
 
-    async def recognize(self, _question: Question, _seconds: float) -> Answer:
+    async def recognize(self, question: Question, _seconds: float) -> Answer:
         job, began = DELIVERY.get()
         for _ in range(self.world.chance.randint(0, 2)):
             await asyncio.sleep(0)
@@ -540,7 +563,8 @@ class FaultyEngine:
         if self.world.happens("engine", self.world.odds.engine):
             return self.misbehave(job, began)
         self.pay(job, began)
-        return text_answer(f"page {job.page}")
+        assert isinstance(question.image, Inline)
+        return text_answer(answer_to(question.image.content, job.task, rotate=bool(question.enable_rotate)))
 
     def misbehave(self, job: PageJob, began: int) -> Answer:
         failures: list[PagewiseError | None] = [
@@ -558,5 +582,6 @@ class FaultyEngine:
 
     def pay(self, job: PageJob, began: int) -> None:
         self.paid[job.document_id, job.page, job.task, job.run] += 1
+        self.questions[f"reuse#{fingerprint(job, SETTINGS)}"] += 1
         if self.world.table.stored_at.get(result_key(job.document_id, job.page, job.task), began) < began:
             self.paid_although_stored.append(f"{job.task} of page {job.page}")

@@ -22,6 +22,7 @@ from local.stack import ROOT
 from pagewise.aws.buckets import S3Pages
 from pagewise.aws.table import DynamoTable
 from pagewise.ledger import Ledger
+from pagewise.model import DocumentId
 from pagewise.tasks import Task
 from tests.pictures import picture, tiff
 from tests.running import Running, running
@@ -160,6 +161,23 @@ def test_duplicated_and_reordered_messages_change_no_account(tmp_path: Path) -> 
             stored = ledger(pagewise).document(receipt["document_id"])
             assert stored is not None
             assert (stored.pages_closed, stored.recognized, stored.failed) == (5, 10, 0)
+
+
+def test_with_reuse_the_same_pages_are_asked_about_once_however_often_they_are_uploaded(tmp_path: Path) -> None:
+    with running(tmp_path, parameters={"ReuseResults": "true"}, delay=0.5) as pagewise:
+        keys = [pagewise.upload(f"{number}.tif", tiff(4)) for number in range(5)]
+        receipts = pagewise.until_ended(*keys)
+        assert pagewise.engine.requests()["total"] == 4
+        jobs = [job for receipt in receipts.values() for job in receipt["page_jobs"]]
+        assert {job["status"] for job in jobs} == {"recognized"}
+        assert sum(job["reused_from"] is not None for job in jobs) == 16
+        assert all((job["input_tokens"] == 0) == (job["reused_from"] is not None) for job in jobs)
+        stored = [
+            ledger(pagewise).result(DocumentId(receipt["document_id"]), page, "text_recognition")
+            for receipt in receipts.values()
+            for page in range(1, 5)
+        ]
+        assert len({(result.page, json.dumps(result.output)) for result in stored if result}) == 4
 
 
 def test_a_function_killed_in_mid_page_is_redelivered_and_nothing_stored_is_paid_again(tmp_path: Path) -> None:

@@ -132,7 +132,8 @@ def job(task: Task) -> PageJob:
     assert isinstance(image, PageImage)  # the samples are sound
     extension = "jpg" if image.media_type == "image/jpeg" else "png"
     key = f"documents/{document}/pages/{page:05}.{extension}"
-    stored = StoredImage(key, image.media_type, image.width, image.height, len(image.content))
+    digest = hashlib.sha256(image.content).hexdigest()
+    stored = StoredImage(key, image.media_type, image.width, image.height, len(image.content), digest)
     page_job = PageJob(document, page, task, page_tasks=1, image=stored)
     if task is Task.KEY_INFORMATION_EXTRACTION:
         return replace(page_job, options=TaskOptions(result_schema=RESULT_SCHEMA))

@@ -15,6 +15,7 @@ from pagewise.give_up import GiveUp
 from pagewise.ledger import Ledger, document_key
 from pagewise.model import Document, PageJob, Result, Upload
 from pagewise.recognize import Recognize
+from pagewise.reuse import Reuse
 from pagewise.settings import EngineSettings, SplitSettings
 from pagewise.split import Split
 from pagewise.sweep import Sweep
@@ -43,6 +44,11 @@ class Pagewise:
 
     settings: SplitSettings = field(default_factory=SplitSettings)
     script: list[Answer | Exception] = field(default_factory=lambda: [text_answer()])
+    engine_settings: EngineSettings = field(
+        default_factory=lambda: EngineSettings("http://engine", "qwen-vl-ocr-2025-11-20")
+    )
+    reuses: bool = False
+    seconds: float = 1_764_000_000.0
 
     def __post_init__(self) -> None:
         self.uploads = MemoryUploads()
@@ -81,8 +87,9 @@ class Pagewise:
             self.queues,
             self.accounting,
             self.clock,
-            EngineSettings("http://engine", "qwen-vl-ocr-2025-11-20"),
+            self.engine_settings,
             wait=lambda _error, attempts: 10.0 * attempts,
+            reuse=Reuse(self.ledger, self.engine_settings, now=lambda: self.seconds) if self.reuses else None,
         )
 
     def run_job(self, job: PageJob, deliveries: int = 1) -> Result | None:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from pagewise.model import Document, DocumentId, JobStatus, PageAccount, Result
+from pagewise.results import dump_original
 from pagewise.tasks import OUTPUTS, Output
 
 SCHEMA_VERSION = "1"
@@ -90,6 +91,7 @@ def page_ended(document: Document, result: Result) -> Event:
         return event("PageFailed", document, suffix, reason=result.reason, message=result.message, **facts)
     facts["usage"] = {"input_tokens": result.usage.input_tokens, "output_tokens": result.usage.output_tokens}
     facts["output"] = short_output(result)
+    facts["reused_from"] = dump_original(result.reused_from)
     return event("PageRecognized", document, suffix, **facts)
 
 

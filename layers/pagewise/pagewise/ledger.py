@@ -13,6 +13,7 @@ transaction. Hot counters are avoided by that hierarchy: most results touch thei
 
 Where there is a cap, `spend#<date>` has `spent`: the bills of the documents that were accepted on that day and have
 ended, and of the others the most that they can cost. It changes with the document, when that is opened and closed.
+`reuse#<fingerprint>` is pagewise.reuse's.
 """
 
 from __future__ import annotations
@@ -40,7 +41,7 @@ from pagewise.model import (
     Usage,
 )
 from pagewise.ports import LargeResults, Recorded
-from pagewise.results import dump_result, load_result
+from pagewise.results import dump_original, dump_result, load_original, load_result
 from pagewise.table import KNOWN, NEW, Attributes, Change, Condition, Delete, Key, Put, Refused, Table, Update
 from pagewise.tasks import Task
 from pagewise.tokens import Price
@@ -446,6 +447,7 @@ def dump_job(result: Result) -> Attributes:
         "attempts": result.attempts,
         "input_tokens": result.usage.input_tokens,
         "output_tokens": result.usage.output_tokens,
+        "reused_from": dump_original(result.reused_from),
     }
 
 
@@ -458,6 +460,7 @@ def load_job(task: str, line: dict[str, Any], run: int) -> JobAccount:
         usage=Usage(int(line["input_tokens"]), int(line["output_tokens"])),
         message=line["message"],
         run=run,
+        reused_from=load_original(line.get("reused_from")),
     )
 
 

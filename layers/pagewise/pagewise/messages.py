@@ -76,11 +76,19 @@ def dump_image(image: StoredImage) -> dict[str, Any]:
         "width": image.width,
         "height": image.height,
         "size": image.size,
+        "sha256": image.sha256,
     }
 
 
 def load_image(image: Mapping[str, Any]) -> StoredImage:
-    return StoredImage(image["key"], image["media_type"], int(image["width"]), int(image["height"]), int(image["size"]))
+    return StoredImage(
+        key=image["key"],
+        media_type=image["media_type"],
+        width=int(image["width"]),
+        height=int(image["height"]),
+        size=int(image["size"]),
+        sha256=image.get("sha256"),
+    )
 
 
 def dump_options(options: TaskOptions) -> dict[str, Any]:

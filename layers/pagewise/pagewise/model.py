@@ -150,13 +150,14 @@ class PageRange:
 
 @dataclass(frozen=True, slots=True)
 class StoredImage:
-    """A page image in the pages bucket. `size` in bytes, `width` and `height` in pixels."""
+    """A page image in the pages bucket. `size` in bytes, `width` and `height` in pixels, `sha256` in hex."""
 
     key: str
     media_type: str
     width: int
     height: int
     size: int
+    sha256: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,6 +197,14 @@ def jobs_of(document: Document, page: int, image: StoredImage, runs: Mapping[Tas
 
 
 @dataclass(frozen=True, slots=True)
+class Original:
+    """The page, of this or another document, whose result was used again."""
+
+    document_id: DocumentId
+    page: int
+
+
+@dataclass(frozen=True, slots=True)
 class Result:
     """The stored outcome of one page job.
 
@@ -211,6 +220,7 @@ class Result:
     ended: str
     image_width: int = 0
     image_height: int = 0
+    image_sha256: str | None = None
     model: str | None = None
     reason: str | None = None
     message: str | None = None
@@ -221,6 +231,7 @@ class Result:
     seconds: float = 0.0
     sent: Mapping[str, Any] | None = None
     run: int = 1
+    reused_from: Original | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -234,6 +245,7 @@ class JobAccount:
     usage: Usage
     message: str | None = None
     run: int = 1
+    reused_from: Original | None = None
 
 
 @dataclass(frozen=True, slots=True)

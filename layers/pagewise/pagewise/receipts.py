@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from pagewise.model import Document, DocumentStatus, PageAccount, Usage
+from pagewise.results import dump_original
 from pagewise.tokens import Price
 
 SCHEMA_VERSION = "1"
@@ -29,6 +30,7 @@ def receipt(document: Document, pages: Iterable[PageAccount], price: Price) -> d
             "input_tokens": job.usage.input_tokens,
             "output_tokens": job.usage.output_tokens,
             "cost": price.amount(job.usage),
+            "reused_from": dump_original(job.reused_from),
         }
         for page in pages
         for job in sorted(page.jobs, key=lambda job: document.tasks.index(job.task))

@@ -1,8 +1,10 @@
-"""Use case: recognize one page job. Look for a stored result first, then ask the engine, save, publish."""
+"""Use case: recognize one page job. Look for a stored result first, its own or perhaps another page's with the same
+image; else ask the engine; save, publish."""
 
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
@@ -25,10 +27,11 @@ from pagewise.events import recognition_suspended
 from pagewise.gate import Gate
 from pagewise.geometry import Size
 from pagewise.ledger import Ledger
-from pagewise.model import JobStatus, PageJob, Result, Slot
+from pagewise.model import Document, JobStatus, PageJob, Result, Slot
 from pagewise.parsing import output_of
 from pagewise.ports import Clock, Engine, Pages, Queues
 from pagewise.rate import Later, Turn, Wanted
+from pagewise.reuse import Asking, Reuse, Unanswered
 from pagewise.settings import EngineSettings
 from pagewise.tasks import Task
 from pagewise.tokens import estimate
@@ -51,6 +54,7 @@ class Recognize:
     settings: EngineSettings
     wait: Callable[[PagewiseError, int], float]
     gate: Gate = field(default_factory=Gate)
+    reuse: Reuse | None = None
 
     async def page_job(self, job: PageJob, deliveries: int, deadline: float) -> Result | None:
         """Recognize a page job, unless it has a result already.
@@ -66,35 +70,84 @@ class Recognize:
         attempts = job.earlier_attempts + deliveries
         turn: Turn | None = None
         with self.gate.approach() as approach:
-            document, stored = await asyncio.gather(
+            document, stored, known = await asyncio.gather(
                 asyncio.to_thread(self.ledger.document, job.document_id),
                 asyncio.to_thread(self.ledger.result, job.document_id, job.page, job.task),
+                self.known_elsewhere(job),
             )
-            if document and not stored:
+            if document and not stored and not isinstance(known, Result | Later):
                 turn = await approach.turn(job.task, self.wanted(job))
         if document is None:
             return None  # deleted from the table: there is no account left to write to
         if stored:
             await asyncio.to_thread(self.accounting.publish_again, document, stored)
             return stored
-        superseded = document.run > 1 and await asyncio.to_thread(self.is_superseded, job)
-        if isinstance(turn, Later) and not superseded:
-            await asyncio.to_thread(self.put_off, replace(job, slot=turn.slot), attempts - 1, turn.seconds)
-        if superseded or isinstance(turn, Later):
+        if document.run > 1 and await asyncio.to_thread(self.is_superseded, job):
+            return None
+        if isinstance(known, Result):
+            copy = replace(known, attempts=attempts, ended=self.clock.now())
+            return await asyncio.to_thread(self.accounting.save, document, copy, job.image)
+        return await self.in_turn(document, job, attempts, deadline, turn, known)
+
+    async def in_turn(
+        self,
+        document: Document,
+        job: PageJob,
+        attempts: int,
+        deadline: float,
+        turn: Turn | None,
+        known: Later | Unanswered | None,
+    ) -> Result | None:
+        """Ask the engine, unless the job must wait: for its place in the rate, or for the answer that another gets."""
+        asking = turn if isinstance(turn, Later) else await self.claimed(known, deadline)
+        if isinstance(asking, Later):
+            await asyncio.to_thread(self.put_off, replace(job, slot=asking.slot), attempts - 1, asking.seconds)
             return None
         try:
-            result = await self.recognized(job, attempts, deadline, turn)
-        except (Throttled, Configuration) as error:
+            result = await self.recognized(job, attempts, deadline, None if isinstance(turn, Later) else turn)
+        except (Throttled, Configuration, Permanent, Transient) as error:
+            await self.not_answered(asking, error)
+            return await self.without_answer(document, job, attempts, error)
+        saved = await asyncio.to_thread(self.accounting.save, document, result, job.image)
+        if saved is result:
+            await self.answered(asking, result)
+        return saved
+
+    async def without_answer(
+        self, document: Document, job: PageJob, attempts: int, error: PagewiseError
+    ) -> Result | None:
+        """The failed result; None if the job was put off. Raises the error if another delivery may mend it."""
+        if isinstance(error, Throttled | Configuration):
             if isinstance(error, Throttled):
                 await self.gate.refused()
             await asyncio.to_thread(self.postpone, job, attempts - 1, error)
             return None
-        except (Permanent, Transient) as error:
-            if isinstance(error, Transient) and attempts < self.settings.max_attempts:
-                raise
-            fail = self.accounting.fail
-            return await asyncio.to_thread(fail, document, job.page, job.task, error, attempts, job.run, job.image)
-        return await asyncio.to_thread(self.accounting.save, document, result, job.image)
+        if isinstance(error, Transient) and attempts < self.settings.max_attempts:
+            raise error
+        fail = self.accounting.fail
+        return await asyncio.to_thread(fail, document, job.page, job.task, error, attempts, job.run, job.image)
+
+    # ── reuse, where it is on ────────────────────────────────────────────────────────────────────────────────────────
+
+    async def known_elsewhere(self, job: PageJob) -> Result | Later | Unanswered | None:
+        """What is known of the same image and question; None where nothing is reused."""
+        if self.reuse is None or job.image.sha256 is None:
+            return None
+        return await asyncio.to_thread(self.reuse.look, job)
+
+    async def claimed(self, known: Later | Unanswered | None, deadline: float) -> Asking | Later | None:
+        if self.reuse and isinstance(known, Unanswered):
+            return await asyncio.to_thread(self.reuse.claim, known, deadline - time.monotonic())
+        return known if isinstance(known, Later) else None
+
+    async def answered(self, asking: Asking | None, result: Result) -> None:
+        if self.reuse and asking:
+            await asyncio.to_thread(self.reuse.answered, asking, result)
+
+    async def not_answered(self, asking: Asking | None, error: PagewiseError) -> None:
+        if self.reuse and asking:
+            to_wait_for = isinstance(error, Throttled | Configuration)
+            await asyncio.to_thread(self.reuse.leave, asking, for_the_next=to_wait_for)
 
     def is_superseded(self, job: PageJob) -> bool:
         """Whether the page job was redriven after this message was sent: another one does it."""
@@ -130,7 +183,7 @@ class Recognize:
         return Wanted(tokens.input_tokens + tokens.output_tokens, job.slot)
 
     async def recognized(self, job: PageJob, attempts: int, deadline: float, turn: Slot | None = None) -> Result:
-        question, sent = await asyncio.to_thread(self.question, job, deadline - time.monotonic())
+        question, sent, digest = await asyncio.to_thread(self.question, job, deadline - time.monotonic())
         if turn:
             await self.gate.opens(turn)
         began = time.monotonic()
@@ -153,6 +206,7 @@ class Recognize:
             ended=self.clock.now(),
             image_width=job.image.width,
             image_height=job.image.height,
+            image_sha256=digest,
             model=self.settings.model,
             output=output,
             finish_reason=answer.finish_reason,
@@ -163,8 +217,9 @@ class Recognize:
             run=job.run,
         )
 
-    def question(self, job: PageJob, seconds: float) -> tuple[Question, Sent]:
-        """What to ask, and how the page goes along: as it is stored, or mended to pass the service's limits."""
+    def question(self, job: PageJob, seconds: float) -> tuple[Question, Sent, str]:
+        """What to ask, how the page goes along (as it is stored, or mended to pass the service's limits), and the
+        SHA-256 of the page as it is stored."""
         try:
             content = self.pages.image(job.image)
         except ObjectGone as gone:
@@ -180,7 +235,7 @@ class Recognize:
             enable_rotate=job.options.enable_rotate,
             parameters=self.settings.parameters,
         )
-        return question, fitted.sent
+        return question, fitted.sent, hashlib.sha256(content).hexdigest()
 
     def sendable(self, job: PageJob, fitted: Fitted, seconds: float) -> Inline | str:
         """The image itself, or a URL of it that lives for this call: of the stored page where that is what is sent."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from pagewise.model import DocumentId, JobStatus, Result, Usage
+from pagewise.model import DocumentId, JobStatus, Original, Result, Usage
 from pagewise.tasks import Task
 
 SCHEMA_VERSION = "1"
@@ -28,12 +28,13 @@ def dump_result(result: Result) -> dict[str, Any]:
     shown.update(result.output)
     shown.update(
         {
-            "image": {"width": result.image_width, "height": result.image_height},
+            "image": {"width": result.image_width, "height": result.image_height, "sha256": result.image_sha256},
             "sent": result.sent,
             "finish_reason": result.finish_reason,
             "usage": {"input_tokens": result.usage.input_tokens, "output_tokens": result.usage.output_tokens},
             "request_id": result.request_id,
             "seconds": result.seconds,
+            "reused_from": dump_original(result.reused_from),
             "ended": result.ended,
         }
     )
@@ -53,6 +54,7 @@ def load_result(shown: Mapping[str, Any]) -> Result:
         ended=shown["ended"],
         image_width=shown["image"]["width"],
         image_height=shown["image"]["height"],
+        image_sha256=shown["image"].get("sha256"),
         model=shown["model"],
         reason=shown["reason"],
         message=shown["message"],
@@ -63,4 +65,13 @@ def load_result(shown: Mapping[str, Any]) -> Result:
         seconds=shown["seconds"],
         sent=shown.get("sent"),
         run=shown.get("run", 1),
+        reused_from=load_original(shown.get("reused_from")),
     )
+
+
+def dump_original(original: Original | None) -> dict[str, Any] | None:
+    return {"document_id": original.document_id, "page": original.page} if original else None
+
+
+def load_original(shown: Mapping[str, Any] | None) -> Original | None:
+    return Original(DocumentId(shown["document_id"]), int(shown["page"])) if shown else None

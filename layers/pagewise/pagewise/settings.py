@@ -182,6 +182,13 @@ def number(variables: Mapping[str, str], name: str) -> float:
     return found
 
 
+def flag(variables: Mapping[str, str], name: str) -> bool:
+    value = text(variables, name)
+    if value not in ("true", "false"):
+        raise Configuration("setting_invalid", f"The environment variable {name} is {value!r}, not true or false.")
+    return value == "true"
+
+
 def text(variables: Mapping[str, str], name: str) -> str:
     if not (value := variables.get(name, "").strip()):
         raise Configuration("setting_missing", f"The environment variable {name} is not set.")

@@ -8,6 +8,7 @@ rendered; what an invocation has no time for becomes a range of its own.
 
 from __future__ import annotations
 
+import hashlib
 import math
 import tempfile
 from collections.abc import Generator, Iterator
@@ -233,7 +234,8 @@ class Split:
     def stored(self, document: Document, page: PageImage, awaited: dict[Task, int]) -> list[PageJob]:
         """Store a page image; the jobs of its page."""
         key = self.pages.put_image(document.id, page.page, page.content, page.media_type)
-        image = StoredImage(key, page.media_type, page.width, page.height, len(page.content))
+        digest = hashlib.sha256(page.content).hexdigest()
+        image = StoredImage(key, page.media_type, page.width, page.height, len(page.content), digest)
         return jobs_of(document, page.page, image, awaited)
 
 

@@ -37,7 +37,10 @@ class CloudWatchMeter:
     def page_job(self, result: Result, amount: float) -> None:
         if result.status is JobStatus.RECOGNIZED:
             self.add("PageJobsRecognized")
-            self.add("PageJobSeconds", result.seconds, MetricUnit.Seconds)
+            if result.reused_from:
+                self.add("PageJobsReused")
+            else:
+                self.add("PageJobSeconds", result.seconds, MetricUnit.Seconds)
         else:
             self.add("PageJobsFailed")
             self.by_reason("Failures", result.reason)

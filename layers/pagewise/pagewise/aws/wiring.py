@@ -26,6 +26,7 @@ from pagewise.ledger import Ledger
 from pagewise.settings import (
     EngineSettings,
     engine_settings,
+    flag,
     number,
     price_settings,
     rate_limits,
@@ -111,6 +112,7 @@ def recognize() -> Recognize:
     from pagewise.client import EngineClient, queue_backoff, timeouts
     from pagewise.gate import Gate
     from pagewise.recognize import Recognize
+    from pagewise.reuse import Reuse
 
     settings = reachable(engine_settings(os.environ), client("s3").meta.endpoint_url)
     key = ApiKey(client("secretsmanager"), text(os.environ, "QWEN_API_KEY_SECRET"))
@@ -127,6 +129,7 @@ def recognize() -> Recognize:
         settings=settings,
         wait=queue_backoff,
         gate=Gate(rate_budget(settings.model)),
+        reuse=Reuse(ledger(), settings) if flag(os.environ, "REUSE_RESULTS") else None,
     )
 
 
