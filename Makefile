@@ -32,10 +32,10 @@ local: ## the stack on this machine, until Ctrl-C: upload with any S3 client
 	@local/setup.sh
 	@$(LOCAL) serve
 
-redrive: ## DOCUMENT=id [PAGE=n] [TASK=t] [STACK=pagewise] [ENDPOINT=url]: failed page jobs again
+redrive: ## DOCUMENT=id or ALL=true [PAGE=n] [TASK=t] [REASON=r] [STACK=pagewise] [ENDPOINT=url]: failed page jobs again
 	@local/setup.sh local
-	@$(LOCAL) redrive --document "$(DOCUMENT)" --stack "$(or $(STACK),pagewise)" $(if $(PAGE),--page "$(PAGE)") \
-		$(if $(TASK),--task "$(TASK)") $(if $(ENDPOINT),--endpoint "$(ENDPOINT)")
+	@$(LOCAL) redrive $(if $(ALL),--all,--document "$(DOCUMENT)") --stack "$(or $(STACK),pagewise)" \
+		$(if $(PAGE),--page "$(PAGE)") $(if $(TASK),--task "$(TASK)") $(if $(REASON),--reason "$(REASON)") $(if $(ENDPOINT),--endpoint "$(ENDPOINT)")
 
 engine: ## PORT=n: the embedded OCR engine alone
 	@local/setup.sh engine local

@@ -3,7 +3,7 @@
 python -m local run --doc PATH     documents in, their text out
 python -m local serve              the stack stays, for any S3 client
 python -m local engine --port N    the embedded engine alone
-python -m local redrive --document ID    failed page jobs again
+python -m local redrive --document ID    failed page jobs again, or --all
 python -m local invoke FUNCTION EVENT   one function in a container, with one event
 python -m local profile NAME       a profile into a stack's parameters
 python -m local submit --doc PATH  documents to a deployed stack, their text back
@@ -98,10 +98,13 @@ def parse_arguments() -> argparse.Namespace:
     profile.add_argument("--endpoint", help="of an embedded stack (default: AWS)")
     engine = commands.add_parser("engine", help="the embedded engine alone")
     engine.add_argument("--port", type=int, required=True)
-    redrive = commands.add_parser("redrive", help="a document's failed page jobs again")
-    redrive.add_argument("--document", required=True, metavar="ID", help="its id, as in the receipt and the events")
+    redrive = commands.add_parser("redrive", help="failed page jobs again, of a document or of all")
+    which = redrive.add_mutually_exclusive_group(required=True)
+    which.add_argument("--document", metavar="ID", help="its id, as in the receipt and the events")
+    which.add_argument("--all", action="store_true", help="all documents that have failed page jobs")
     redrive.add_argument("--page", type=int, help="of this page only")
     redrive.add_argument("--task", help="of this task only")
+    redrive.add_argument("--reason", help="that failed for this reason only, as in the receipt")
     redrive.add_argument("--stack", default="pagewise", help="the stack's name (default: pagewise)")
     redrive.add_argument("--endpoint", metavar="URL", help="of `make local`; without it the stack is in your account")
     arguments = parser.parse_args()
@@ -130,11 +133,16 @@ def run_redrive(arguments: argparse.Namespace) -> int:
     from local.redrive import RedriveError, Wish, redrive
 
     try:
-        print(
-            redrive(
-                Wish(arguments.document, arguments.page, arguments.task, arguments.stack, arguments.endpoint),
-            )
+        wish = Wish(
+            None if arguments.all else arguments.document,
+            arguments.page,
+            arguments.task,
+            arguments.reason,
+            arguments.stack,
+            arguments.endpoint,
         )
+        for line in redrive(wish):
+            print(line, flush=True)
     except RedriveError as error:
         print(error, file=sys.stderr)
         return NOT_RUN

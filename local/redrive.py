@@ -1,6 +1,6 @@
-"""`python -m local redrive`: a document's failed page jobs are done again, on a stack here or in an account."""
+"""`python -m local redrive`: failed page jobs are done again, of one document or of all, here or in an account."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
@@ -19,10 +19,16 @@ from pagewise.errors import PagewiseError
 from pagewise.ledger import Ledger
 from pagewise.model import DocumentId
 from pagewise.redrive import Choice, Redrive, Redriven
-from pagewise.settings import price_settings
+from pagewise.settings import price_settings, spending
 from pagewise.tasks import Task
 
-PRICES = {
+# What the use case needs to know of money, by the functions' names for it and the stack's.
+MONEY = {
+    "MAX_DOCUMENT_COST": "MaxDocumentCost",
+    "MAX_DAILY_COST": "MaxDailyCost",
+    "QWEN_MODEL": "QwenModel",
+    "QWEN_PARAMETERS": "QwenParameters",
+    "MAX_PIXELS": "MaxPixels",
     "INPUT_PRICE_PER_MILLION": "InputPricePerMillion",
     "OUTPUT_PRICE_PER_MILLION": "OutputPricePerMillion",
     "PRICE_CURRENCY": "PriceCurrency",
@@ -34,33 +40,58 @@ ClientOf = Callable[[str], Any]
 
 
 class RedriveError(Exception):
-    """The stack cannot be reached, or the document has nothing to redrive; the message says which."""
+    """The stack cannot be reached, or a document has nothing to redrive; the message says which."""
 
 
 @dataclass(frozen=True)
 class Wish:
-    """What the user asks for."""
+    """What the user asks for; `document` None: all that have failed page jobs."""
 
-    document: str
+    document: str | None
     page: int | None = None
     task: str | None = None
+    reason: str | None = None
     stack: str = "pagewise"
     endpoint: str | None = None
 
 
-def redrive(wish: Wish) -> str:
-    """Queue the failed page jobs; a line that says what was queued."""
+def redrive(wish: Wish) -> Iterator[str]:
+    """Queue the failed page jobs; lines that say what was queued, while it is. Raises RedriveError."""
+    if wish.document == "":
+        raise RedriveError("Say whose failed page jobs: DOCUMENT=id, or ALL=true for those of all documents.")
     try:
-        task = Task(wish.task) if wish.task else None
+        choice = Choice(wish.page, Task(wish.task) if wish.task else None, wish.reason)
     except ValueError:
         raise RedriveError(f"{wish.task} is no task. The tasks are: {', '.join(Task)}.") from None
     try:
         use_case = redrive_of(clients(wish.endpoint), wish.stack)
-        return line(use_case.document(DocumentId(wish.document), Choice(wish.page, task)))
+        if wish.document is None:
+            yield from all_documents(use_case, choice)
+        else:
+            yield line(use_case.document(DocumentId(wish.document), choice))
     except PagewiseError as error:
         raise RedriveError(error.message) from error
     except (BotoCoreError, ClientError) as error:
         raise RedriveError(f"The stack {wish.stack} cannot be reached: {error}") from error
+
+
+def all_documents(use_case: Redrive, choice: Choice) -> Iterator[str]:
+    """One after the other; what one of them meets keeps none of the others back."""
+    documents = page_jobs = pages = 0
+    stuck: list[str] = []
+    for document_id in use_case.documents():
+        try:
+            done = use_case.document(document_id, choice)
+        except PagewiseError as error:
+            stuck.append(document_id)
+            yield f"{document_id}: {error.message}"
+            continue
+        if done.page_jobs or done.pages_to_render or done.over_cap:
+            documents, page_jobs, pages = documents + 1, page_jobs + done.page_jobs, pages + done.pages_to_render
+            yield f"{document_id}: {line(done)}"
+    yield f"{documents} documents: {page_jobs} page jobs are queued, {pages} pages are rendered first."
+    if stuck:
+        raise RedriveError(f"{len(stuck)} documents could not be redriven. The same command again goes on with them.")
 
 
 def clients(endpoint: str | None) -> ClientOf:
@@ -78,9 +109,14 @@ def redrive_of(client_of: ClientOf, stack: str) -> Redrive:
         parameter["ParameterKey"]: parameter["ParameterValue"] for parameter in description["Parameters"]
     }
     pages = S3Pages(client_of("s3"), outputs["PagesBucket"])
-    ledger = Ledger(DynamoTable(client_of("dynamodb"), outputs["ResultsTable"]), pages)
     publisher = EventBridgePublisher(client_of("events"), outputs["EventBus"])
-    price = price_settings({variable: parameters[parameter] for variable, parameter in PRICES.items()})
+    money = {variable: parameters[parameter] for variable, parameter in MONEY.items()}
+    price = price_settings(money)
+    ledger = Ledger(
+        DynamoTable(client_of("dynamodb"), outputs["ResultsTable"], float(parameters["ResultsRetentionDays"])),
+        pages,
+        price=price,
+    )
     return Redrive(
         ledger=ledger,
         queues=SqsQueues(client_of("sqs"), outputs["PageJobQueues"], outputs["SplitQueue"]),
@@ -88,11 +124,17 @@ def redrive_of(client_of: ClientOf, stack: str) -> Redrive:
         clock=UtcClock(),
         overdue_seconds=60 * int(parameters["OverdueMinutes"]),
         pages_per_range=int(parameters["PagesPerRange"]),
+        spending=spending(money),
     )
 
 
 def line(redriven: Redriven) -> str:
+    over = (
+        f" {redriven.over_cap} page jobs stay failed: what they can cost is over what is left of today's MaxDailyCost."
+        " Redrive them tomorrow (UTC), or raise the cap."
+    )
+    left = over if redriven.over_cap else ""
     if not redriven.page_jobs and not redriven.pages_to_render:
-        return "No page job of this choice has failed."
+        return left.strip() or "No page job of this choice has failed."
     rendering = f", and {redriven.pages_to_render} pages to be rendered first" if redriven.pages_to_render else ""
-    return f"Run {redriven.run}: {redriven.page_jobs} page jobs are queued{rendering}."
+    return f"Run {redriven.run}: {redriven.page_jobs} page jobs are queued{rendering}.{left}"

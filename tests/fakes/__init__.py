@@ -159,8 +159,9 @@ class MemoryTable:
             if key.partition == partition and key.record.startswith(prefix):
                 yield {**copy.deepcopy(self.stored[key]), "record": key.record}
 
-    def open_before(self, moment: str) -> Iterator[str]:
-        yield from [key.partition for key, record in self.stored.items() if "open" in record and record["due"] < moment]
+    def listed(self, word: str, before: str | None = None) -> Iterator[str]:
+        listed = [(record["due"], key.partition) for key, record in self.stored.items() if record.get("open") == word]
+        yield from [partition for due, partition in sorted(listed) if before is None or due < before]
 
     def change(self, *changes: Change) -> None:
         unmet = {position for position, change in enumerate(changes) if not self.holds(change)}

@@ -24,7 +24,7 @@ from typing import Any
 from pagewise import messages
 from pagewise.accounting import Accounting
 from pagewise.engine import Answer, Question
-from pagewise.errors import Configuration, PagewiseError, Permanent, StorageBusy, Throttled, Transient
+from pagewise.errors import Configuration, DocumentRejected, PagewiseError, Permanent, StorageBusy, Throttled, Transient
 from pagewise.events import Event
 from pagewise.gate import Gate
 from pagewise.give_up import GiveUp
@@ -225,8 +225,10 @@ class World:
         choice = self.chance.choice([Choice(), Choice(page=1), Choice(task=TASKS[1])])
 
         def work() -> None:
-            redrive = self.redrive_class(self.ledger, self.queues, self.accounting, self.clock, pages_per_range=2)
-            with suppress(NothingToRedrive):
+            redrive = self.redrive_class(
+                self.ledger, self.queues, self.accounting, self.clock, pages_per_range=2, spending=self.spending
+            )
+            with suppress(NothingToRedrive, DocumentRejected):
                 redrive.document(document_id, choice)
 
         def ended(succeeded: bool) -> None:

@@ -7,9 +7,11 @@ from typing import Any
 
 import pytest
 
-from pagewise.errors import Permanent, StorageBusy
-from pagewise.model import Document, DocumentStatus, JobStatus, PageJob
+from pagewise.errors import DocumentRejected, Permanent, StorageBusy
+from pagewise.model import Document, DocumentId, DocumentStatus, JobStatus, PageJob
 from pagewise.redrive import Choice, NothingToRedrive, Redrive, Redriven
+from pagewise.settings import SplitSettings
+from pagewise.spending import Spending
 from pagewise.tasks import Task
 from tests.fakes import text_answer
 from tests.pictures import tiff
@@ -206,3 +208,80 @@ def test_the_receipt_says_why_each_page_job_failed(pagewise: Pagewise) -> None:
     document = ended(pagewise, REFUSED)
     receipt: dict[str, Any] = pagewise.receipt_of(document)
     assert [job["message"] for job in receipt["page_jobs"]] == ["The engine refuses this page.", None]
+
+
+def test_one_reason_s_failures_are_redriven_and_the_others_left(pagewise: Pagewise, redrive: Redrive) -> None:
+    other = Permanent("InvalidParameter", "The engine takes no such page.")
+    document = ended(pagewise, REFUSED, other, REFUSED, pages=3)
+    redrive.document(document.id, Choice(reason="DataInspectionFailed"))
+    assert [job.page for job in pagewise.queues.jobs] == [1, 3]
+    pagewise.run_queues()
+    assert [status for _, _, status, _ in lines(pagewise, document)] == ["recognized", "failed", "recognized"]
+
+
+def test_documents_with_failures_are_listed_until_they_have_none(pagewise: Pagewise, redrive: Redrive) -> None:
+    document = ended(pagewise, REFUSED)
+    assert list(redrive.documents()) == [document.id]
+    redrive.document(document.id, Choice())
+    assert list(redrive.documents()) == []
+    pagewise.run_queues()
+    assert list(redrive.documents()) == []
+    assert list(pagewise.ledger.unfinished(before="2027")) == []
+
+
+# ── spend caps ───────────────────────────────────────────────────────────────────────────────────────────────────────
+
+PAGE_MOST = 0.0014  # what a page of the samples can cost: 8,192 tokens of output
+
+
+def capped(pagewise: Pagewise, redrive: Redrive, document_cap: float = 0.0, day_cap: float = 0.0) -> Redrive:
+    spending = Spending(document_cap, day_cap)
+    pagewise.settings = SplitSettings(spending=spending)
+    return replace(redrive, spending=spending)
+
+
+def test_a_redrive_claims_of_the_day_s_cap_what_it_can_cost_until_its_bill_takes_the_place(
+    pagewise: Pagewise, redrive: Redrive
+) -> None:
+    redrive = capped(pagewise, redrive, day_cap=10 * PAGE_MOST)
+    document = ended(pagewise, REFUSED)
+    bill = pagewise.ledger.spent("2026-01-01")
+    redrive.document(document.id, Choice())
+    units = redrive.spending.price.units_of_one
+    assert pagewise.ledger.spent("2026-01-01") - bill == pytest.approx(PAGE_MOST * units, rel=0.1)
+    pagewise.run_queues()
+    stored = pagewise.stored(document)
+    assert pagewise.ledger.spent("2026-01-01") == redrive.spending.price.units(stored.usage)
+
+
+def test_what_the_day_s_cap_has_no_room_for_stays_failed_and_is_told(pagewise: Pagewise, redrive: Redrive) -> None:
+    redrive = capped(pagewise, redrive, day_cap=2.5 * PAGE_MOST)
+    document = ended(pagewise, REFUSED, REFUSED)
+    units = redrive.spending.price.units_of_one
+    another = replace(document, id=DocumentId("another"), reserved=round(PAGE_MOST * units))
+    redrive.ledger.open(another, redrive.spending.day_cap_units)
+    done = redrive.document(document.id, Choice())
+    assert (done.page_jobs, done.over_cap) == (1, 1)
+    pagewise.run_queues()
+    assert [status for _, _, status, _ in lines(pagewise, document)] == ["recognized", "failed"]
+
+
+def test_a_redrive_of_another_day_counts_for_that_day(pagewise: Pagewise, redrive: Redrive) -> None:
+    redrive = capped(pagewise, redrive, day_cap=10 * PAGE_MOST)
+    document = ended(pagewise, text_answer(), REFUSED)
+    first_day = pagewise.ledger.spent("2026-01-01")
+    pagewise.clock.milliseconds += 86_400_000
+    redrive.document(document.id, Choice())
+    pagewise.run_queues()
+    price = redrive.spending.price
+    assert pagewise.ledger.spent("2026-01-01") == first_day == price.units(text_answer().usage)
+    assert pagewise.ledger.spent("2026-01-02") == price.units(text_answer().usage)
+
+
+def test_a_document_that_could_go_over_its_cap_is_not_redriven(pagewise: Pagewise, redrive: Redrive) -> None:
+    document = ended(pagewise, REFUSED)
+    with pytest.raises(DocumentRejected) as refused:
+        capped(pagewise, redrive, document_cap=PAGE_MOST / 2).document(document.id, Choice())
+    assert refused.value.reason == "over_budget"
+    assert pagewise.stored(document).status is DocumentStatus.PARTIAL
+    assert pagewise.queues.jobs == []

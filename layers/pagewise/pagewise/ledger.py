@@ -2,7 +2,8 @@
 
     record                            attributes
     ─────────────────────────────     ──────────────────────────────────────────────────────
-    document                          status, pages, tasks, source, counters; `open` until its end is announced
+    document                          status, pages, tasks, source, counters; `open` is "open" until its end is
+                                      announced, then "failed" while page jobs of it have failed
     split#00001-00020                 this page range has been fanned out (`#2` at the end: in the document's run 2)
     page#00001                        ended_jobs, closed, of every ended job `job#<task>`, of redriven ones `run#<task>`
     result#00001#text_recognition     result (JSON), or result_key (in the pages bucket) if it is large
@@ -11,8 +12,9 @@
 All are in the document's own partition. A result, its page and (if it is the page's last) its document change in one
 transaction. Hot counters are avoided by that hierarchy: most results touch their own page only.
 
-Where there is a cap, `spend#<date>` has `spent`: the bills of the documents that were accepted on that day and have
-ended, and of the others the most that they can cost. It changes with the document, when that is opened and closed.
+Where there is a cap, `spend#<date>` has `spent`: the bills of the documents that were accepted, or redriven, on that
+day and have ended, and of the others the most that they can cost. It changes with the document, when that is opened and
+closed.
 `reuse#<fingerprint>` is pagewise.reuse's.
 """
 
@@ -21,7 +23,7 @@ from __future__ import annotations
 import json
 import random
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -50,11 +52,25 @@ from pagewise.tokens import Price
 INLINE_RESULT_BYTES = 100_000
 # Who loses a race sees the winner's state next time; conflicts end within milliseconds.
 TRIES = 12
+# A document's attribute `open`, and so its place in the index of that name.
+OPEN, FAILED = "open", "failed"
+# Which of a withdrawal's changes claims of the day's cap.
+SPEND = 4
 LONGEST_PAUSE_SECONDS = 0.5
 
 
 class DayIsSpent(Exception):
     """What a document reserves is more than is left of its day's cap."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reserve:
+    """What a page job that is done again can cost at most, to be claimed of a day's cap (0: none), in the price's
+    units."""
+
+    day: str
+    cap: int
+    most: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +115,7 @@ class Ledger:
             return document
         if document.pages_closed < document.pages:
             return document
-        bill = self.price.units(document.usage + document.superseded_usage)
+        bill = self.price.units(document.usage + document.superseded_usage) - document.settled
         settled = {} if document.reserved is None else {"reserved": bill}
         ends = Update(
             document_key(document_id),
@@ -137,15 +153,23 @@ class Ledger:
     def announced(self, document: Document) -> None:
         """The end of this run of the document has been published."""
         as_seen = Condition(equal={"status": str(document.status), "run": document.run})
+        listed: Attributes = {"open": FAILED} if document.failed else {}
+        gone = () if listed else ("open",)
         try:
-            self.table.change(Update(document_key(document.id), as_seen, set={"announced": True}, remove=("open",)))
+            self.table.change(
+                Update(document_key(document.id), as_seen, set={"announced": True, **listed}, remove=gone)
+            )
         except Refused as refused:
             if not refused.unmet:
                 raise StorageBusy("The document is being changed.") from None
 
     def unfinished(self, before: str) -> Iterable[DocumentId]:
         """Documents due before this time that have not ended, or whose end is not announced."""
-        return (DocumentId(partition) for partition in self.table.open_before(before))
+        return (DocumentId(partition) for partition in self.table.listed(OPEN, before))
+
+    def with_failures(self) -> Iterable[DocumentId]:
+        """Documents that have ended with failed page jobs, the oldest first."""
+        return (DocumentId(partition) for partition in self.table.listed(FAILED))
 
     # ── page ranges ──────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -200,15 +224,18 @@ class Ledger:
                 return Recorded(result, first=True, page_closed=closes)
         raise StorageBusy(f"The account of page {result.page} is busy.")
 
-    def withdraw(self, document_id: DocumentId, page: int, task: Task, run: int | None, due: str) -> int | None:
+    def withdraw(
+        self, document_id: DocumentId, page: int, task: Task, run: int | None, due: str, reserve: Reserve | None = None
+    ) -> int | None:
         """Take a failed result out of the account, to be done again: the one way in which an end is ever undone.
 
         Parameters
         ----------
         run: the caller's own, from an earlier withdrawal; a new one is begun if the document is not in it any more.
         due: when the document, open again, becomes overdue.
+        reserve: what is claimed of the day's cap, of a document that counts for one.
 
-        Returns the run in which the page job is to be done again; None if it has no failed result.
+        Returns the run in which the page job is to be done again; None if it has no failed result. Raises DayIsSpent.
         """
         for attempt in range(TRIES):
             document, account = self.document(document_id), self.page(document_id, page)
@@ -220,10 +247,12 @@ class Ledger:
                 raise StorageBusy("The document's end is being published. Redrive it again.")
             if account and any(job.task is task for job in account.jobs):
                 chosen = document.run if open_in_run else document.run + 1
+                money = reservation(document, reserve)
                 try:
-                    self.table.change(*withdrawal(document, account, task, stored, chosen, due))
-                except Refused:
-                    pass
+                    self.table.change(*withdrawal(document, account, task, stored, chosen, due, money))
+                except Refused as refused:
+                    if SPEND in refused.unmet:
+                        raise DayIsSpent from None
                 else:
                     return chosen
             self.back_off(attempt)
@@ -289,7 +318,7 @@ def seen(page: PageAccount | None) -> Condition:
 
 
 def withdrawal(
-    document: Document, page: PageAccount, task: Task, stored: Attributes, run: int, due: str
+    document: Document, page: PageAccount, task: Task, stored: Attributes, run: int, due: str, money: Reservation
 ) -> list[Change]:
     """One transaction: a failed result becomes history, its line leaves the page, the page's sum the document, and the
     document is open again."""
@@ -307,7 +336,7 @@ def withdrawal(
         "superseded_input_tokens": job.usage.input_tokens,
         "superseded_output_tokens": job.usage.output_tokens,
     }
-    reopened = {"status": str(DocumentStatus.IN_PROGRESS), "run": run, "due": due, "open": "open", "announced": False}
+    reopened = {"status": str(DocumentStatus.IN_PROGRESS), "run": run, "due": due, "open": OPEN, "announced": False}
     as_read = Condition(equal={"status": str(document.status), "run": document.run, "announced": document.announced})
     found: Attributes = {name: stored[name] for name in ("status", "ended", "result", "result_key") if name in stored}
     return [
@@ -317,8 +346,40 @@ def withdrawal(
             Condition(equal={"status": str(JobStatus.FAILED), "ended": stored["ended"]}),
         ),
         Update(page_key(document.id, page.page), seen(page), set=account, remove=tuple(gone)),
-        Update(document_key(document.id), as_read, set=reopened, add=back | superseded, remove=("ended",)),
+        Update(
+            document_key(document.id),
+            as_read,
+            set=reopened | money.set,
+            add={**back, **superseded, **money.add},
+            remove=("ended",),
+        ),
+        *money.claims,
     ]
+
+
+@dataclass(frozen=True, slots=True)
+class Reservation:
+    """What a reserve changes in the document, and in the day's sum."""
+
+    set: Attributes = field(default_factory=dict)
+    add: Mapping[str, int] = field(default_factory=dict)
+    claims: tuple[Change, ...] = ()
+
+
+def reservation(document: Document, reserve: Reserve | None) -> Reservation:
+    """A document that had ended begins to count for the day on which it is opened again; what it has cost stays with
+    the days before. Raises DayIsSpent."""
+    if reserve is None or document.reserved is None:
+        return Reservation()
+    if 0 < reserve.cap < reserve.most:
+        raise DayIsSpent
+    fits = Condition(at_most={"spent": reserve.cap - reserve.most}) if reserve.cap else Condition()
+    if document.status is DocumentStatus.IN_PROGRESS or document.day == reserve.day:
+        claim = Update(spend_key(document.day), fits, add={"spent": reserve.most})
+        return Reservation(add={"reserved": reserve.most}, claims=(claim,))
+    settled = document.settled + document.reserved
+    claim = Update(spend_key(reserve.day), fits, add={"spent": reserve.most})
+    return Reservation(set={"spend_day": reserve.day, "settled": settled, "reserved": reserve.most}, claims=(claim,))
 
 
 def sums(page: PageAccount) -> dict[str, int]:
@@ -390,7 +451,7 @@ def dump_document(document: Document) -> Attributes:
         "started": document.started,
         "ended": document.ended,
         "due": document.due,
-        "open": "open",
+        "open": OPEN,
         "announced": False,
         "reserved": document.reserved,
         "pages_closed": 0,
@@ -436,6 +497,8 @@ def load_document(document_id: DocumentId, stored: Attributes) -> Document:
             int(stored.get("superseded_input_tokens", 0)), int(stored.get("superseded_output_tokens", 0))
         ),
         reserved=int(stored["reserved"]) if "reserved" in stored else None,
+        spend_day=stored.get("spend_day"),
+        settled=int(stored.get("settled", 0)),
     )
 
 

@@ -96,7 +96,8 @@ class Document:
     `run` counts how often it was opened: 1, and one more for every redrive. What redriven page jobs had used before is
     in no counter but in `superseded_usage`.
     `reserved` is the most that it can cost, in the price's units, claimed of its day's cap until its bill takes the
-    place; None where there was no such cap.
+    place; None where there was no such cap. The day is that of its acceptance, or of a redrive: then `spend_day`, and
+    `settled` is the part of its bill that earlier days hold.
     """
 
     id: DocumentId
@@ -120,11 +121,13 @@ class Document:
     superseded_jobs: int = 0
     superseded_usage: Usage = Usage()
     reserved: int | None = None
+    spend_day: str | None = None
+    settled: int = 0
 
     @property
     def day(self) -> str:
-        """The day (UTC) on which it was accepted, whose cap it counts for."""
-        return self.started[:10]
+        """The day (UTC) whose cap it counts for."""
+        return self.spend_day or self.started[:10]
 
     @property
     def page_jobs(self) -> int:

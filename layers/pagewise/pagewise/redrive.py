@@ -9,14 +9,26 @@ sweeper ends it.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from itertools import groupby
 
 from pagewise.accounting import Accounting
 from pagewise.errors import Permanent
-from pagewise.ledger import Ledger
-from pagewise.model import Document, DocumentId, DocumentStatus, JobStatus, PageAccount, PageJob, PageRange, jobs_of
+from pagewise.geometry import Size
+from pagewise.ledger import DayIsSpent, Ledger, Reserve
+from pagewise.model import (
+    Document,
+    DocumentId,
+    DocumentStatus,
+    JobAccount,
+    JobStatus,
+    PageAccount,
+    PageJob,
+    PageRange,
+    jobs_of,
+)
 from pagewise.ports import Clock, Queues
+from pagewise.spending import Spending
 from pagewise.splitting import subranges
 from pagewise.tasks import Task
 
@@ -27,22 +39,31 @@ class NothingToRedrive(Permanent):
 
 @dataclass(frozen=True, slots=True)
 class Redriven:
-    """What a redrive has queued: page jobs of pages that are stored, and pages that must be rendered first."""
+    """What a redrive has queued: page jobs of pages that are stored, and pages that must be rendered first.
+
+    `over_cap`: page jobs that stay failed, because the day's cap has no room for what they can cost.
+    """
 
     run: int
     page_jobs: int
     pages_to_render: int
+    over_cap: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """Which of a document's failed page jobs: of one page, of one task, or all."""
+    """Which of a document's failed page jobs: of one page, of one task, that failed for one reason, or all."""
 
     page: int | None = None
     task: Task | None = None
+    reason: str | None = None
 
     def includes(self, page: int, task: Task) -> bool:
         return self.page in (None, page) and self.task in (None, task)
+
+    def includes_failed(self, page: int, job: JobAccount) -> bool:
+        failed = job.status is JobStatus.FAILED and self.reason in (None, job.reason)
+        return failed and self.includes(page, job.task)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,19 +74,36 @@ class Redrive:
     clock: Clock
     overdue_seconds: int = 6 * 3600
     pages_per_range: int = 20
+    spending: Spending = field(default_factory=Spending)
+
+    def documents(self) -> Iterable[DocumentId]:
+        """Those with failed page jobs, the oldest first."""
+        return self.ledger.with_failures()
 
     def document(self, document_id: DocumentId, choice: Choice) -> Redriven:
-        """Queue a document's failed page jobs again. Raises NothingToRedrive."""
+        """Queue a document's failed page jobs again. Raises NothingToRedrive and DocumentRejected `over_budget`."""
         document = self.known(document_id)
-        pages = list(self.ledger.pages(document_id))
-        due = self.clock.after(self.overdue_seconds)
+        chosen = list(failed(self.ledger.pages(document_id), choice))
+        most = {(page.page, task): self.most(document, page, task) for page, task in chosen}
+        self.spending.check(sum(most.values()) + self.spending.price.units(document.usage + document.superseded_usage))
+        day, due = self.clock.now()[:10], self.clock.after(self.overdue_seconds)
         run: int | None = None
-        for page, task in failed(pages, choice):
+        done = 0
+        for page, task in chosen:
             # Whoever stored the result may have died before it was published: afterwards nobody could.
-            if result := self.ledger.result(document_id, page, task):
+            if result := self.ledger.result(document_id, page.page, task):
                 self.accounting.publish_again(document, result)
-            run = self.ledger.withdraw(document_id, page, task, run, due) or run
-        return self.queue(self.known(document_id), choice)
+            reserve = Reserve(day, self.spending.day_cap_units, most[page.page, task])
+            try:
+                run = self.ledger.withdraw(document_id, page.page, task, run, due, reserve) or run
+            except DayIsSpent:
+                break
+            done += 1
+        return replace(self.queue(self.known(document_id), choice), over_cap=len(chosen) - done)
+
+    def most(self, document: Document, page: PageAccount, task: Task) -> int:
+        size = Size(page.image.width, page.image.height) if page.image else None
+        return self.spending.most([size], [task], document.options)
 
     def known(self, document_id: DocumentId) -> Document:
         document = self.ledger.document(document_id)
@@ -96,11 +134,11 @@ class Redrive:
         return subranges(pages, self.pages_per_range)
 
 
-def failed(pages: Iterable[PageAccount], choice: Choice) -> Iterator[tuple[int, Task]]:
+def failed(pages: Iterable[PageAccount], choice: Choice) -> Iterator[tuple[PageAccount, Task]]:
     for page in pages:
         for job in page.jobs:
-            if job.status is JobStatus.FAILED and choice.includes(page.page, job.task):
-                yield page.page, job.task
+            if choice.includes_failed(page.page, job):
+                yield page, job.task
 
 
 def consecutive(pages: list[int], run: int) -> Iterator[PageRange]:

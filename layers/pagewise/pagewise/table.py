@@ -85,9 +85,9 @@ class Table(Protocol):
     def records(self, partition: str, prefix: str) -> Iterator[Attributes]:
         """The partition's records whose sort key begins with the prefix, in order; each with its `record`."""
 
-    def open_before(self, moment: str) -> Iterator[str]:
-        """Partitions of which a record has the attribute `open` and is `due` before this moment, soon after it is
-        written."""
+    def listed(self, word: str, before: str | None = None) -> Iterator[str]:
+        """Partitions of which a record's attribute `open` is this word, by when they are `due`: before this moment, or
+        all. Soon after it is written."""
 
     def change(self, *changes: Change) -> None:
         """All of it or nothing. Raises Refused."""

@@ -47,14 +47,15 @@ class DynamoTable:
             ):
                 yield from (unmarshal(stored) for stored in page["Items"])
 
-    def open_before(self, moment: str) -> Iterator[str]:
+    def listed(self, word: str, before: str | None = None) -> Iterator[str]:
+        bound = {":before": before} if before is not None else {}
         with translated("The results table"):
             for page in self.client.get_paginator("query").paginate(
                 TableName=self.name,
                 IndexName="open",
-                KeyConditionExpression="#open = :open AND due < :moment",
+                KeyConditionExpression="#open = :word" + (" AND due < :before" if bound else ""),
                 ExpressionAttributeNames={"#open": "open"},
-                ExpressionAttributeValues=marshal({":open": "open", ":moment": moment}),
+                ExpressionAttributeValues=marshal({":word": word, **bound}),
             ):
                 yield from (str(unmarshal(stored)[PARTITION]) for stored in page["Items"])
 
