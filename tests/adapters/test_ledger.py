@@ -24,6 +24,7 @@ from pagewise.model import (
     TaskOptions,
     Usage,
 )
+from pagewise.preprocessing import Step
 from pagewise.rate import Later, RateBudget, RateLimits, Wanted
 from pagewise.tasks import Task
 from tests.deployed import Deployed
@@ -54,6 +55,7 @@ def document(pages: int = 2, tasks: tuple[Task, ...] = (Task.TEXT_RECOGNITION, T
         started="2026-01-01T00:00:00.000Z",
         due="2026-01-01T06:00:00.000Z",
         options=TaskOptions({"Total": "the sum"}),
+        preprocessing=(Step.MEDIAN, Step.DESKEW),
         tag="tag",
     )
 
@@ -78,6 +80,13 @@ def test_a_document_is_written_once(ledger: Ledger) -> None:
     assert ledger.open(first) == first
     assert ledger.open(replace(first, pages=99)) == first
     assert ledger.document(first.id) == first
+
+
+@pytest.mark.parametrize("steps", [None, (), (Step.MEAN,)])
+def test_how_pages_are_prepared_is_read_as_it_was_written(ledger: Ledger, steps: tuple[Step, ...] | None) -> None:
+    known = replace(document(), preprocessing=steps)
+    ledger.open(known)
+    assert ledger.document(known.id) == known
 
 
 def test_an_unknown_document_is_none(ledger: Ledger) -> None:

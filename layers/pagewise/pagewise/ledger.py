@@ -40,6 +40,7 @@ from pagewise.model import (
     Usage,
 )
 from pagewise.ports import LargeResults, Recorded
+from pagewise.preprocessing import Step
 from pagewise.results import dump_result, load_result
 from pagewise.table import KNOWN, NEW, Attributes, Change, Condition, Delete, Key, Put, Refused, Table, Update
 from pagewise.tasks import Task
@@ -383,6 +384,7 @@ def dump_document(document: Document) -> Attributes:
             "sha256": source.sha256,
         },
         "options": json.dumps(dump_options(document.options), ensure_ascii=False),
+        "preprocessing": None if document.preprocessing is None else [str(step) for step in document.preprocessing],
         "tag": document.tag,
         "reason": document.reason,
         "message": document.message,
@@ -420,6 +422,7 @@ def load_document(document_id: DocumentId, stored: Attributes) -> Document:
         started=stored["started"],
         due=stored["due"],
         options=load_options(json.loads(stored["options"])),
+        preprocessing=tuple(map(Step, stored["preprocessing"])) if "preprocessing" in stored else None,
         tag=stored.get("tag"),
         reason=stored.get("reason"),
         message=stored.get("message"),

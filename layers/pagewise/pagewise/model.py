@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, NewType
 
+from pagewise.preprocessing import Step
 from pagewise.tasks import Task
 
 DocumentId = NewType("DocumentId", str)
@@ -93,6 +94,7 @@ class TaskOptions:
 class Document:
     """One uploaded object version and its account.
 
+    `preprocessing` is what every page is prepared by, however many invocations render them; None: as the stack is set.
     `run` counts how often it was opened: 1, and one more for every redrive. What redriven page jobs had used before is
     in no counter but in `superseded_usage`.
     `reserved` is the most that it can cost, in the price's units, claimed of its day's cap until its bill takes the
@@ -107,6 +109,7 @@ class Document:
     started: str
     due: str
     options: TaskOptions = TaskOptions()
+    preprocessing: tuple[Step, ...] | None = None
     tag: str | None = None
     reason: str | None = None
     message: str | None = None
