@@ -16,6 +16,7 @@ from pagewise.profiles import load_profile
 from pagewise.rendering import Renderer
 from pagewise.settings import SplitSettings
 from pagewise.tasks import Task
+from pagewise.validation import FORMATS, KEYWORDS
 from tests.pictures import picture, tiff
 from tests.unit.conftest import Pagewise
 
@@ -34,6 +35,19 @@ INVALID: list[Any] = [
     {"preprocessing": ["sharpen"]},
     {"preprocessing": ["none"]},
     {"preprocessing": [["median"]]},
+    {"validation": []},
+    {"validation": {"required": "Total"}},
+    {"validation": {"requried": ["Total"]}},
+    {"validation": {"$ref": "https://example.com/rules.json"}},
+    {"validation": {"properties": {"Total": {"type": "money"}}}},
+    {"validation": {"properties": {"Total": {"anyOf": [{"format": "money"}]}}}},
+    {"validation": {"properties": {"Total": False}}},
+]
+# What a JSON Schema of profiles cannot say.
+INVALID_BEYOND: list[Any] = [
+    {"validation": {"properties": {"Total": {"pattern": "("}}}},
+    {"result_schema": {"Total": ""}, "validation": {"required": ["Totl"]}},
+    {"result_schema": {"Total": ""}, "validation": {"properties": {"Totl": {}}}},
 ]
 NOT_JSON = ["{", "[" * 100_000]
 
@@ -83,7 +97,7 @@ def test_an_unknown_profile_by_name_rejects_the_document(receipts: Pagewise, nam
     assert (document.status, document.reason) == (DocumentStatus.REJECTED, "invalid_profile")
 
 
-@pytest.mark.parametrize("text", [*NOT_JSON, *map(json.dumps, INVALID)])
+@pytest.mark.parametrize("text", [*NOT_JSON, *map(json.dumps, INVALID + INVALID_BEYOND)])
 def test_an_invalid_profile_rejects_the_document(receipts: Pagewise, text: str) -> None:
     receipts.profiles.stored["receipts"] = text
     document = receipts.split.upload(receipts.uploads.put(picture(), key="uploads/receipts/a.png"))
@@ -105,9 +119,12 @@ def test_schema_and_code_refuse_alike(invalid: Any) -> None:
         load_profile("p", json.dumps(invalid))
 
 
-def test_the_schema_names_tasks_and_steps() -> None:
+def test_the_schema_names_tasks_steps_rules_and_formats() -> None:
     assert set(SCHEMA["properties"]["tasks"]["items"]["enum"]) == {"all", *Task}
     assert set(SCHEMA["properties"]["preprocessing"]["items"]["enum"]) == set(Step)
+    rules = SCHEMA["$defs"]["rules"]["properties"]
+    assert set(rules) == KEYWORDS
+    assert set(rules["format"]["enum"]) == set(FORMATS)
 
 
 # ── preprocessing ────────────────────────────────────────────────────────────────────────────────────────────────────

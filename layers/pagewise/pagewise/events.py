@@ -90,6 +90,7 @@ def page_ended(document: Document, result: Result) -> Event:
         return event("PageFailed", document, suffix, reason=result.reason, message=result.message, **facts)
     facts["usage"] = {"input_tokens": result.usage.input_tokens, "output_tokens": result.usage.output_tokens}
     facts["output"] = short_output(result)
+    facts["valid"] = result.valid
     return event("PageRecognized", document, suffix, **facts)
 
 
@@ -119,7 +120,10 @@ def page_completed(document: Document, page: PageAccount) -> Event:
     )
 
 
-def document_completed(document: Document, receipt: Mapping[str, str], cost: Mapping[str, Any]) -> Event:
+def document_completed(
+    document: Document, receipt: Mapping[str, str], cost: Mapping[str, Any], invalid: int = 0
+) -> Event:
+    """`invalid`: how many of the recognized page jobs' results break a rule."""
     return event(
         "DocumentCompleted",
         document,
@@ -127,7 +131,7 @@ def document_completed(document: Document, receipt: Mapping[str, str], cost: Map
         run=document.run,
         status=document.status,
         pages=document.pages,
-        page_jobs={"recognized": document.recognized, "failed": document.failed},
+        page_jobs={"recognized": document.recognized, "failed": document.failed, "invalid": invalid},
         usage={"input_tokens": document.usage.input_tokens, "output_tokens": document.usage.output_tokens},
         cost=dict(cost),
         started=document.started,

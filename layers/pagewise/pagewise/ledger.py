@@ -385,6 +385,7 @@ def dump_document(document: Document) -> Attributes:
         },
         "options": json.dumps(dump_options(document.options), ensure_ascii=False),
         "preprocessing": None if document.preprocessing is None else [str(step) for step in document.preprocessing],
+        "rules": None if document.rules is None else json.dumps(document.rules, ensure_ascii=False),
         "tag": document.tag,
         "reason": document.reason,
         "message": document.message,
@@ -423,6 +424,7 @@ def load_document(document_id: DocumentId, stored: Attributes) -> Document:
         due=stored["due"],
         options=load_options(json.loads(stored["options"])),
         preprocessing=tuple(map(Step, stored["preprocessing"])) if "preprocessing" in stored else None,
+        rules=json.loads(stored["rules"]) if "rules" in stored else None,
         tag=stored.get("tag"),
         reason=stored.get("reason"),
         message=stored.get("message"),
@@ -449,6 +451,7 @@ def dump_job(result: Result) -> Attributes:
         "attempts": result.attempts,
         "input_tokens": result.usage.input_tokens,
         "output_tokens": result.usage.output_tokens,
+        "valid": result.valid,
     }
 
 
@@ -461,6 +464,7 @@ def load_job(task: str, line: dict[str, Any], run: int) -> JobAccount:
         usage=Usage(int(line["input_tokens"]), int(line["output_tokens"])),
         message=line["message"],
         run=run,
+        valid=line.get("valid"),
     )
 
 

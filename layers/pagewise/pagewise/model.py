@@ -95,6 +95,7 @@ class Document:
     """One uploaded object version and its account.
 
     `preprocessing` is what every page is prepared by, however many invocations render them; None: as the stack is set.
+    `rules` are for its fields (validation.py), and nothing that the engine is asked.
     `run` counts how often it was opened: 1, and one more for every redrive. What redriven page jobs had used before is
     in no counter but in `superseded_usage`.
     `reserved` is the most that it can cost, in the price's units, claimed of its day's cap until its bill takes the
@@ -110,6 +111,7 @@ class Document:
     due: str
     options: TaskOptions = TaskOptions()
     preprocessing: tuple[Step, ...] | None = None
+    rules: Mapping[str, Any] | None = None
     tag: str | None = None
     reason: str | None = None
     message: str | None = None
@@ -199,11 +201,31 @@ def jobs_of(document: Document, page: int, image: StoredImage, runs: Mapping[Tas
 
 
 @dataclass(frozen=True, slots=True)
+class Problem:
+    """A rule that a field breaks: its keyword in JSON Schema. No field: the fields as a whole."""
+
+    field: str | None
+    rule: str
+
+
+@dataclass(frozen=True, slots=True)
+class Validation:
+    """What a document's rules say of a result."""
+
+    problems: tuple[Problem, ...] = ()
+
+    @property
+    def valid(self) -> bool:
+        return not self.problems
+
+
+@dataclass(frozen=True, slots=True)
 class Result:
     """The stored outcome of one page job.
 
     `output` holds the task's own fields, as `results/<page>.<task>.json` shows them: `text` for every task,
     and `lines`, `fields`, `html` or `latex`. `sent` says how the page went to the engine, None if it never did.
+    `validation` is None where there are no rules for it.
     """
 
     document_id: DocumentId
@@ -224,6 +246,12 @@ class Result:
     seconds: float = 0.0
     sent: Mapping[str, Any] | None = None
     run: int = 1
+    validation: Validation | None = None
+
+    @property
+    def valid(self) -> bool | None:
+        """Whether it keeps its rules; None if there are none."""
+        return self.validation.valid if self.validation else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -237,6 +265,7 @@ class JobAccount:
     usage: Usage
     message: str | None = None
     run: int = 1
+    valid: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,5 +1,5 @@
 """Profiles: named configurations of a document, as JSON: {"description", "tasks", "result_schema", "enable_rotate",
-"preprocessing"}.
+"preprocessing", "validation"}.
 
 The object's metadata `ocr-profile` names one, or else the key's first folder below `uploads/` does, if there is one of
 that name. What the metadata says beyond that comes before what the profile says. profiles/schema.json is the form.
@@ -17,11 +17,12 @@ from pagewise.engine import check_schema
 from pagewise.errors import DocumentRejected, Permanent, Rejection
 from pagewise.preprocessing import Step, parse_steps
 from pagewise.tasks import Task, parse_tasks
+from pagewise.validation import check_rules
 
 PROFILE = "ocr-profile"
 UPLOADS = "uploads/"
 NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")  # what Parameter Store takes as a part of a name
-KEYS = frozenset({"$schema", "description", "tasks", "result_schema", "enable_rotate", "preprocessing"})
+KEYS = frozenset({"$schema", "description", "tasks", "result_schema", "enable_rotate", "preprocessing", "validation"})
 
 
 class Profiles(Protocol):
@@ -42,6 +43,7 @@ class Profile:
     result_schema: Mapping[str, Any] | None = None
     enable_rotate: bool = False
     preprocessing: tuple[Step, ...] | None = None
+    validation: Mapping[str, Any] | None = None
 
 
 def chosen(profiles: Profiles, key: str, metadata: Mapping[str, str]) -> Profile:
@@ -74,6 +76,7 @@ def load_profile(name: str, text: str) -> Profile:
         result_schema=result_schema,
         enable_rotate=flag_of(name, stored.get("enable_rotate", False)),
         preprocessing=steps_of(name, stored.get("preprocessing")),
+        validation=rules_of(name, stored.get("validation"), result_schema),
     )
 
 
@@ -114,6 +117,21 @@ def steps_of(name: str, steps: Any) -> tuple[Step, ...] | None:
             f"The profile {name} names {str(unknown)[:100]!r}, which is no step of preprocessing. "
             f"There are: {', '.join(Step)}."
         ) from None
+
+
+def rules_of(name: str, rules: Any, result_schema: Mapping[str, Any] | None) -> Mapping[str, Any] | None:
+    if rules is None:
+        return None
+    try:
+        check_rules(rules)
+    except Permanent as error:
+        raise invalid(f"The profile {name}: {error.message}") from None
+    wanted = {*rules.get("properties", ()), *rules.get("required", ())}
+    if result_schema and (unknown := sorted(wanted.difference(result_schema))):
+        raise invalid(
+            f"The profile {name} has rules for {unknown[0][:100]!r}, which its result_schema does not ask for."
+        )
+    return dict(rules)
 
 
 def invalid(message: str) -> DocumentRejected:

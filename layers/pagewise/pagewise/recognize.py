@@ -33,6 +33,7 @@ from pagewise.settings import EngineSettings
 from pagewise.tasks import Task
 from pagewise.tokens import estimate
 from pagewise.transport import Fitted, Inline, Sent
+from pagewise.validation import judged
 
 # What a page job waits that the configuration stops: SQS delays by 900 s at most.
 CONFIGURATION_WAIT = 300.0
@@ -94,6 +95,7 @@ class Recognize:
                 raise
             fail = self.accounting.fail
             return await asyncio.to_thread(fail, document, job.page, job.task, error, attempts, job.run, job.image)
+        result = await asyncio.to_thread(judged, result, document.rules)
         return await asyncio.to_thread(self.accounting.save, document, result, job.image)
 
     def is_superseded(self, job: PageJob) -> bool:

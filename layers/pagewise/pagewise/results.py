@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from pagewise.model import DocumentId, JobStatus, Result, Usage
+from pagewise.model import DocumentId, JobStatus, Problem, Result, Usage, Validation
 from pagewise.tasks import Task
 
 SCHEMA_VERSION = "1"
@@ -28,6 +28,7 @@ def dump_result(result: Result) -> dict[str, Any]:
     shown.update(result.output)
     shown.update(
         {
+            "validation": dump_validation(result.validation),
             "image": {"width": result.image_width, "height": result.image_height},
             "sent": result.sent,
             "finish_reason": result.finish_reason,
@@ -63,4 +64,18 @@ def load_result(shown: Mapping[str, Any]) -> Result:
         seconds=shown["seconds"],
         sent=shown.get("sent"),
         run=shown.get("run", 1),
+        validation=load_validation(shown.get("validation")),
     )
+
+
+def dump_validation(validation: Validation | None) -> dict[str, Any] | None:
+    if validation is None:
+        return None
+    problems = [{"field": problem.field, "rule": problem.rule} for problem in validation.problems]
+    return {"valid": validation.valid, "problems": problems}
+
+
+def load_validation(shown: Mapping[str, Any] | None) -> Validation | None:
+    if shown is None:
+        return None
+    return Validation(tuple(Problem(problem["field"], problem["rule"]) for problem in shown["problems"]))

@@ -180,6 +180,7 @@ class Split:
             due=self.clock.after(self.settings.overdue_seconds),
             options=wishes.options,
             preprocessing=wishes.preprocessing,
+            rules=wishes.rules,
             tag=wishes.tag,
             reserved=reserved,
         )

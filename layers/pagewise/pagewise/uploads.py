@@ -36,6 +36,7 @@ class Wishes:
     tag: str | None
     options: TaskOptions
     preprocessing: tuple[Step, ...] | None = None
+    rules: Mapping[str, Any] | None = None
     password: str | None = None
 
 
@@ -61,6 +62,7 @@ def wishes(
             enable_rotate=profile.enable_rotate if rotate is None else rotate.strip().lower() in ("1", "true", "yes"),
         ),
         preprocessing=profile.preprocessing if steps is None else steps,
+        rules=profile.validation,
         password=metadata.get(PASSWORD),
     )
 
