@@ -49,6 +49,7 @@ INVALID_BEYOND: list[Any] = [
     {"result_schema": {"Total": ""}, "validation": {"required": ["Totl"]}},
     {"result_schema": {"Total": ""}, "validation": {"properties": {"Totl": {}}}},
 ]
+TOO_DEEP = '{"result_schema": ' + '{"a":' * 680 + "1" + "}" * 681
 NOT_JSON = ["{", "[" * 100_000]
 
 
@@ -97,7 +98,7 @@ def test_an_unknown_profile_by_name_rejects_the_document(receipts: Pagewise, nam
     assert (document.status, document.reason) == (DocumentStatus.REJECTED, "invalid_profile")
 
 
-@pytest.mark.parametrize("text", [*NOT_JSON, *map(json.dumps, INVALID + INVALID_BEYOND)])
+@pytest.mark.parametrize("text", [*NOT_JSON, TOO_DEEP, *map(json.dumps, INVALID + INVALID_BEYOND)])
 def test_an_invalid_profile_rejects_the_document(receipts: Pagewise, text: str) -> None:
     receipts.profiles.stored["receipts"] = text
     document = receipts.split.upload(receipts.uploads.put(picture(), key="uploads/receipts/a.png"))
