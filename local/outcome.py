@@ -1,8 +1,10 @@
 """Writes what became of a document into its folder: receipt, page images, results."""
 
 import json
+import re
 import shutil
 import tempfile
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from io import BytesIO
 from pathlib import Path, PurePosixPath
@@ -14,6 +16,7 @@ RECEIPT = "receipt.json"
 # The result's field → the suffix of the file that holds it alone.
 TEXT_FILES = {"text": ".txt", "html": ".html", "latex": ".tex"}
 PNG = ".png"
+LIST_MEMBER = re.compile(r"/[0-9]+(?=/|$)")
 
 
 class OutputError(Exception):
@@ -44,13 +47,17 @@ class Outcome:
         receipt: dict[str, Any] = json.loads(body)
         return receipt
 
-    def write(self, folder: Path, receipt: dict[str, Any]) -> None:
+    def write(self, folder: Path, receipt: dict[str, Any]) -> Counter[str]:
+        """Write all of it; of how many pages which fields are invalid."""
+        invalid: Counter[str] = Counter()
         remove_earlier(folder)
         write_json(folder / RECEIPT, receipt)
         for key in self._page_keys(receipt["document_id"]):
             write_page(folder / "pages", PurePosixPath(key), self._object(self.pages_bucket, key))
         for result in self._results(receipt["document_id"]):
             write_result(folder / "results", result)
+            invalid.update(problems(result))
+        return invalid
 
     def _page_keys(self, document_id: str) -> Iterator[str]:
         listing = self._s3.get_paginator("list_objects_v2").paginate(
@@ -111,6 +118,13 @@ def write_result(folder: Path, result: dict[str, Any]) -> None:
     for field, suffix in TEXT_FILES.items():
         if isinstance(result.get(field), str):
             (folder / f"{name}{suffix}").write_text(result[field], encoding="utf-8", newline="")
+
+
+def problems(result: dict[str, Any]) -> set[str]:
+    """What is invalid about a page's fields; of a list's members, whichever they are."""
+    broken = (result.get("validation") or {}).get("problems", [])
+    places = ((LIST_MEMBER.sub("/…", problem["field"] or "its fields"), problem["rule"]) for problem in broken)
+    return {f"{result['task']}: invalid: {field} ({rule})" for field, rule in places}
 
 
 def write_json(path: Path, content: Any) -> None:

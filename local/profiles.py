@@ -47,6 +47,7 @@ def put_profile(ssm: Any, stack: str, name: str) -> str:
 
 def put(name: str, stack: str, endpoint: str | None) -> str:
     """Put a profile into the stack behind an endpoint, or into one on AWS; a sentence about it."""
+    profile_text(name)  # what is wrong with it is told first, also where there is no stack
     try:
         ssm = client("ssm", endpoint) if endpoint else boto3.client("ssm")
         parameter = put_profile(ssm, stack, name)

@@ -144,11 +144,11 @@ def currency(receipts: Mapping[int, Mapping[str, Any]]) -> str:
 
 
 def reasons(accounts: Iterable[Account]) -> list[str]:
-    """Why documents were rejected and page jobs failed, each reason once."""
+    """Why documents were rejected, page jobs failed and results are invalid, each reason once."""
     told: list[str] = []
     for account in accounts:
         if account.reason:
             told.append(f"{account.document.name}: {account.reason}")
-        for failure, pages in account.failures.items():
-            told.append(f"{account.document.name}: {'1 page' if pages == 1 else f'{pages} pages'}, {failure}")
+        for reason, pages in [*account.failures.items(), *account.invalid.items()]:
+            told.append(f"{account.document.name}: {'1 page' if pages == 1 else f'{pages} pages'}, {reason}")
     return told

@@ -125,7 +125,7 @@ class Submitted:
     def _fetch(self, account: Account, document: Document) -> None:
         pointer = {"bucket": self._outcome.pages_bucket, "key": f"documents/{document.id}/receipt.json"}
         receipt = self._outcome.receipt(pointer)
-        self._outcome.write(self._submission.output / account.document.place, receipt)
+        account.invalid = self._outcome.write(self._submission.output / account.document.place, receipt)
         self._receipts[id(account)] = receipt
         account.end(str(document.status), {"receipt": pointer})
         account.reason = f"{document.reason}: {document.message}" if document.reason else ""

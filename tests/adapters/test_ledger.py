@@ -21,12 +21,15 @@ from pagewise.model import (
     Original,
     PageJob,
     PageRange,
+    Problem,
     Result,
     Source,
     StoredImage,
     TaskOptions,
     Usage,
+    Validation,
 )
+from pagewise.preprocessing import Step
 from pagewise.rate import Later, RateBudget, RateLimits, Wanted
 from pagewise.reuse import Asking, Reuse, Unanswered
 from pagewise.settings import EngineSettings
@@ -59,6 +62,8 @@ def document(pages: int = 2, tasks: tuple[Task, ...] = (Task.TEXT_RECOGNITION, T
         started="2026-01-01T00:00:00.000Z",
         due="2026-01-01T06:00:00.000Z",
         options=TaskOptions({"Total": "the sum"}),
+        preprocessing=(Step.MEDIAN, Step.DESKEW),
+        rules={"properties": {"Total": {"minimum": 0.5}}},
         tag="tag",
     )
 
@@ -83,6 +88,22 @@ def test_a_document_is_written_once(ledger: Ledger) -> None:
     assert ledger.open(first) == first
     assert ledger.open(replace(first, pages=99)) == first
     assert ledger.document(first.id) == first
+
+
+@pytest.mark.parametrize("steps", [None, (), (Step.MEAN,)])
+def test_how_pages_are_prepared_is_read_as_it_was_written(ledger: Ledger, steps: tuple[Step, ...] | None) -> None:
+    known = replace(document(), preprocessing=steps, rules=None if steps is None else {})
+    ledger.open(known)
+    assert ledger.document(known.id) == known
+
+
+@pytest.mark.parametrize("validation", [None, Validation(), Validation((Problem("Total", "required"),))])
+def test_whether_a_result_is_valid_is_in_its_line(ledger: Ledger, validation: Validation | None) -> None:
+    known = ledger.open(document(pages=1, tasks=(Task.KEY_INFORMATION_EXTRACTION,)))
+    judged = result(known, 1, Task.KEY_INFORMATION_EXTRACTION, validation=validation)
+    ledger.record(judged, 1)
+    assert ledger.result(known.id, 1, Task.KEY_INFORMATION_EXTRACTION) == judged
+    assert [job.valid for page in ledger.pages(known.id) for job in page.jobs] == [judged.valid]
 
 
 def test_an_unknown_document_is_none(ledger: Ledger) -> None:

@@ -114,3 +114,5 @@ def test_without_a_terminal_there_are_plain_lines_and_a_table(accounts: Accounts
 def test_each_reason_of_a_failure_is_told_once(accounts: Accounts) -> None:
     accounts.record([accepted("a.pdf"), page_failed("a.pdf"), page_failed("a.pdf")])
     assert reasons(accounts.all) == ["a.pdf: 2 pages, multi_lan: truncated: The text is too long."]
+    accounts.all[1].invalid["key_information_extraction: invalid: Total (required)"] += 1
+    assert reasons(accounts.all)[1:] == ["b.pdf: 1 page, key_information_extraction: invalid: Total (required)"]

@@ -9,7 +9,7 @@ from pathlib import Path, PurePosixPath
 import pytest
 from PIL import Image, ImageChops
 
-from local.outcome import OutputError, prepare, remove_earlier, write_page, write_result
+from local.outcome import OutputError, prepare, problems, remove_earlier, write_page, write_result
 
 
 def test_a_page_that_is_a_jpeg_becomes_a_png_of_the_same_pixels(tmp_path: Path) -> None:
@@ -34,6 +34,19 @@ def test_a_result_has_files_for_what_it_holds(tmp_path: Path) -> None:
     assert (tmp_path / "0003.table_parsing.txt").read_bytes() == "naïve\r\n".encode()
     assert (tmp_path / "0003.table_parsing.html").read_text() == "<table>"
     assert not (tmp_path / "0003.table_parsing.tex").exists()
+
+
+def test_what_is_invalid_is_told_once_for_a_page(tmp_path: Path) -> None:
+    broken = [("Total", "required"), ("Lines/0/Price", "pattern"), ("Lines/17/Price", "pattern"), (None, "type")]
+    shown = [{"field": field, "rule": rule} for field, rule in broken]
+    task = "key_information_extraction"
+    assert problems({"task": task, "validation": {"valid": False, "problems": shown}}) == {
+        f"{task}: invalid: Total (required)",
+        f"{task}: invalid: Lines/…/Price (pattern)",
+        f"{task}: invalid: its fields (type)",
+    }
+    assert problems({"task": task, "validation": {"valid": True, "problems": []}}) == set()
+    assert problems({"task": task, "validation": None}) == set()
 
 
 def test_what_an_earlier_run_left_is_removed_and_nothing_else(tmp_path: Path) -> None:

@@ -60,6 +60,11 @@ def test_a_profile_is_put_into_the_stack_that_is_named(pagewise: Running) -> Non
         put("nobody", "pagewise", pagewise.stack.endpoint)
 
 
+def test_what_is_wrong_with_a_profile_is_told_where_there_is_no_stack() -> None:
+    with pytest.raises(ProfileError, match="There are: formulas"):
+        put("nobody", "pagewise", None)
+
+
 def test_buckets_are_emptied_of_every_version(pagewise: Running) -> None:
     s3, bucket = pagewise.stack.client("s3"), pagewise.stack.deployment.outputs["UploadsBucket"]
     for _ in range(2):

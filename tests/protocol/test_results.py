@@ -162,6 +162,10 @@ def test_what_is_no_json_is_reported_and_never_guessed(text: str) -> None:
     assert reason(FIELDS, compatible(text)) == "malformed"
 
 
+def test_fields_that_nest_too_deep_are_no_result() -> None:
+    assert reason(FIELDS, compatible('{"a":' * 900 + "1" + "}" * 900)) == "malformed"
+
+
 def test_the_services_own_cleaned_text_is_preferred() -> None:
     said = native({"text": "twice twice", "processed_text": "twice"})
     assert output_of(Task.TEXT_RECOGNITION, said, PAGE) == {"text": "twice"}

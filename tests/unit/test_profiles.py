@@ -11,9 +11,13 @@ import pytest
 
 from pagewise.errors import DocumentRejected
 from pagewise.model import DocumentStatus
+from pagewise.preprocessing import Step
 from pagewise.profiles import load_profile
+from pagewise.rendering import Renderer
+from pagewise.settings import SplitSettings
 from pagewise.tasks import Task
-from tests.pictures import picture
+from pagewise.validation import FORMATS, KEYWORDS
+from tests.pictures import picture, tiff
 from tests.unit.conftest import Pagewise
 
 FOLDER = Path(__file__).parents[2] / "profiles"
@@ -27,7 +31,26 @@ INVALID: list[Any] = [
     {"result_schema": []},
     {"enable_rotate": "yes"},
     {"dpi": 300},
+    {"preprocessing": "median"},
+    {"preprocessing": ["sharpen"]},
+    {"preprocessing": ["none"]},
+    {"preprocessing": [["median"]]},
+    {"validation": []},
+    {"validation": {"required": "Total"}},
+    {"validation": {"requried": ["Total"]}},
+    {"validation": {"$ref": "https://example.com/rules.json"}},
+    {"validation": {"properties": {"Total": {"type": "money"}}}},
+    {"validation": {"properties": {"Total": {"anyOf": [{"format": "money"}]}}}},
+    {"validation": {"properties": {"Total": False}}},
 ]
+# What a JSON Schema of profiles cannot say.
+INVALID_BEYOND: list[Any] = [
+    {"validation": {"properties": {"Total": {"pattern": "("}}}},
+    {"result_schema": {"Total": ""}, "validation": {"required": ["Totl"]}},
+    {"result_schema": {"Total": ""}, "validation": {"properties": {"Totl": {}}}},
+]
+TOO_DEEP = '{"result_schema": ' + '{"a":' * 680 + "1" + "}" * 681
+NOT_JSON = ["{", "[" * 100_000]
 
 
 @pytest.fixture
@@ -75,7 +98,7 @@ def test_an_unknown_profile_by_name_rejects_the_document(receipts: Pagewise, nam
     assert (document.status, document.reason) == (DocumentStatus.REJECTED, "invalid_profile")
 
 
-@pytest.mark.parametrize("text", ["{", *map(json.dumps, INVALID)])
+@pytest.mark.parametrize("text", [*NOT_JSON, TOO_DEEP, *map(json.dumps, INVALID + INVALID_BEYOND)])
 def test_an_invalid_profile_rejects_the_document(receipts: Pagewise, text: str) -> None:
     receipts.profiles.stored["receipts"] = text
     document = receipts.split.upload(receipts.uploads.put(picture(), key="uploads/receipts/a.png"))
@@ -97,5 +120,66 @@ def test_schema_and_code_refuse_alike(invalid: Any) -> None:
         load_profile("p", json.dumps(invalid))
 
 
-def test_the_schema_names_the_tasks() -> None:
+def test_the_schema_names_tasks_steps_rules_and_formats() -> None:
     assert set(SCHEMA["properties"]["tasks"]["items"]["enum"]) == {"all", *Task}
+    assert set(SCHEMA["properties"]["preprocessing"]["items"]["enum"]) == set(Step)
+    rules = SCHEMA["$defs"]["rules"]["properties"]
+    assert set(rules) == KEYWORDS
+    assert set(rules["format"]["enum"]) == set(FORMATS)
+
+
+# ── preprocessing ────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize(
+    ("profile", "metadata", "steps"),
+    [
+        ({}, {}, None),
+        ({"preprocessing": []}, {}, ()),
+        ({"preprocessing": ["deskew", "median"]}, {}, (Step.MEDIAN, Step.DESKEW)),
+        ({"preprocessing": ["deskew"]}, {"ocr_preprocessing": " "}, (Step.DESKEW,)),
+        ({"preprocessing": ["deskew"]}, {"ocr_preprocessing": "none"}, ()),
+        ({"preprocessing": ["deskew"]}, {"ocr_preprocessing": "Mean, equalize"}, (Step.MEAN, Step.EQUALIZE)),
+        ({}, {"ocr_preprocessing": "mean"}, (Step.MEAN,)),
+    ],
+)
+def test_metadata_then_the_profile_then_the_stack_say_how_pages_are_prepared(
+    pagewise: Pagewise, profile: Any, metadata: dict[str, str], steps: tuple[Step, ...] | None
+) -> None:
+    pagewise.profiles.stored["scans"] = json.dumps(profile)
+    document = pagewise.split.upload(pagewise.uploads.put(picture(), key="uploads/scans/a", **metadata))
+    assert pagewise.stored(document).preprocessing == steps
+
+
+def test_a_step_that_there_is_not_rejects_the_document_and_names_those_that_there_are(pagewise: Pagewise) -> None:
+    document = pagewise.split.upload(pagewise.upload(picture(), ocr_preprocessing="sharpen"))
+    assert (document.status, document.reason) == (DocumentStatus.REJECTED, "invalid_option")
+    pagewise.profiles.stored["scans"] = json.dumps({"preprocessing": ["sharpen"]})
+    other = pagewise.split.upload(pagewise.uploads.put(picture(), key="uploads/scans/a"))
+    assert (other.status, other.reason) == (DocumentStatus.REJECTED, "invalid_profile")
+    for rejected in (document, other):
+        assert rejected.message is not None
+        assert "'sharpen'" in rejected.message
+        assert "median, mean, equalize, deskew" in rejected.message
+
+
+@pytest.mark.parametrize("of_stack", [(), (Step.MEAN,)])
+@pytest.mark.parametrize("of_profile", [[], ["mean"]])
+def test_every_page_range_is_prepared_as_the_document_says(of_stack: tuple[Step, ...], of_profile: list[str]) -> None:
+    wanted = images(Pagewise(SplitSettings(renderer=Renderer(preprocessing=tuple(map(Step, of_profile))))), None)
+    in_ranges = SplitSettings(renderer=Renderer(preprocessing=of_stack), pages_per_range=2)
+    assert images(Pagewise(in_ranges), of_profile) == wanted
+    assert images(Pagewise(SplitSettings(renderer=Renderer(preprocessing=of_stack))), of_profile) == wanted
+
+
+def test_the_only_page_is_prepared_too(pagewise: Pagewise) -> None:
+    plain = images(pagewise, None, pages=1)
+    assert images(Pagewise(), ["mean"], pages=1) != plain
+
+
+def images(pagewise: Pagewise, steps: list[str] | None, pages: int = 5) -> list[bytes]:
+    pagewise.profiles.stored["scans"] = json.dumps({} if steps is None else {"preprocessing": steps})
+    document = pagewise.split.upload(pagewise.uploads.put(tiff(pages), key="uploads/scans/a"))
+    pagewise.run_queues()
+    assert pagewise.stored(document).status is DocumentStatus.COMPLETE
+    return [content for _, content in sorted(pagewise.pages.objects.items())]

@@ -26,7 +26,7 @@ from pagewise.model import (
     Upload,
 )
 from pagewise.ports import Clock, Download, Pages, Publisher
-from pagewise.receipts import receipt
+from pagewise.receipts import invalid, receipt
 from pagewise.tasks import Task
 from pagewise.tokens import Price
 from pagewise.uploads import MAX_TAG_CHARACTERS, TAG
@@ -81,7 +81,7 @@ class Accounting:
             self.publisher.publish([events.document_rejected(document, pointer)])
         else:
             cost = self.price.cost(document.usage)
-            self.publisher.publish([events.document_completed(document, pointer, cost)])
+            self.publisher.publish([events.document_completed(document, pointer, cost, invalid(pages))])
         self.ledger.announced(document)
         self.meter.ended(document)
 

@@ -61,10 +61,14 @@ def check_schema(schema: Any) -> None:
     """Raise Permanent `invalid_schema` unless it is a JSON object of at most three nested layers."""
     if not isinstance(schema, Mapping) or not schema:
         raise Permanent("invalid_schema", "A result schema is a JSON object with at least one field.")
-    if layers(schema) > MAX_SCHEMA_LAYERS:
+    try:
+        deep = layers(schema)
+    except RecursionError:
+        raise Permanent("invalid_schema", f"The result schema nests more than {MAX_SCHEMA_LAYERS} layers.") from None
+    if deep > MAX_SCHEMA_LAYERS:
         raise Permanent(
             "invalid_schema",
-            f"The result schema nests {layers(schema)} layers; at most {MAX_SCHEMA_LAYERS} pass. Flatten it.",
+            f"The result schema nests {deep} layers; at most {MAX_SCHEMA_LAYERS} pass. Flatten it.",
         )
 
 

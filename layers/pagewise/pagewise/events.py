@@ -92,6 +92,7 @@ def page_ended(document: Document, result: Result) -> Event:
     facts["usage"] = {"input_tokens": result.usage.input_tokens, "output_tokens": result.usage.output_tokens}
     facts["output"] = short_output(result)
     facts["reused_from"] = dump_original(result.reused_from)
+    facts["valid"] = result.valid
     return event("PageRecognized", document, suffix, **facts)
 
 
@@ -121,7 +122,10 @@ def page_completed(document: Document, page: PageAccount) -> Event:
     )
 
 
-def document_completed(document: Document, receipt: Mapping[str, str], cost: Mapping[str, Any]) -> Event:
+def document_completed(
+    document: Document, receipt: Mapping[str, str], cost: Mapping[str, Any], invalid: int = 0
+) -> Event:
+    """`invalid`: how many of the recognized page jobs' results break a rule."""
     return event(
         "DocumentCompleted",
         document,
@@ -129,7 +133,7 @@ def document_completed(document: Document, receipt: Mapping[str, str], cost: Map
         run=document.run,
         status=document.status,
         pages=document.pages,
-        page_jobs={"recognized": document.recognized, "failed": document.failed},
+        page_jobs={"recognized": document.recognized, "failed": document.failed, "invalid": invalid},
         usage={"input_tokens": document.usage.input_tokens, "output_tokens": document.usage.output_tokens},
         cost=dict(cost),
         started=document.started,

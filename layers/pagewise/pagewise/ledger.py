@@ -43,6 +43,7 @@ from pagewise.model import (
     Usage,
 )
 from pagewise.ports import LargeResults, Recorded
+from pagewise.preprocessing import Step
 from pagewise.results import dump_original, dump_result, load_original, load_result
 from pagewise.table import KNOWN, NEW, Attributes, Change, Condition, Delete, Key, Put, Refused, Table, Update
 from pagewise.tasks import Task
@@ -445,6 +446,8 @@ def dump_document(document: Document) -> Attributes:
             "sha256": source.sha256,
         },
         "options": json.dumps(dump_options(document.options), ensure_ascii=False),
+        "preprocessing": None if document.preprocessing is None else [str(step) for step in document.preprocessing],
+        "rules": None if document.rules is None else json.dumps(document.rules, ensure_ascii=False),
         "tag": document.tag,
         "reason": document.reason,
         "message": document.message,
@@ -482,6 +485,8 @@ def load_document(document_id: DocumentId, stored: Attributes) -> Document:
         started=stored["started"],
         due=stored["due"],
         options=load_options(json.loads(stored["options"])),
+        preprocessing=tuple(map(Step, stored["preprocessing"])) if "preprocessing" in stored else None,
+        rules=json.loads(stored["rules"]) if "rules" in stored else None,
         tag=stored.get("tag"),
         reason=stored.get("reason"),
         message=stored.get("message"),
@@ -511,6 +516,7 @@ def dump_job(result: Result) -> Attributes:
         "input_tokens": result.usage.input_tokens,
         "output_tokens": result.usage.output_tokens,
         "reused_from": dump_original(result.reused_from),
+        "valid": result.valid,
     }
 
 
@@ -524,6 +530,7 @@ def load_job(task: str, line: dict[str, Any], run: int) -> JobAccount:
         message=line["message"],
         run=run,
         reused_from=load_original(line.get("reused_from")),
+        valid=line.get("valid"),
     )
 
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, NewType
 
+from pagewise.preprocessing import Step
 from pagewise.tasks import Task
 
 DocumentId = NewType("DocumentId", str)
@@ -93,6 +94,8 @@ class TaskOptions:
 class Document:
     """One uploaded object version and its account.
 
+    `preprocessing` is what every page is prepared by, however many invocations render them; None: as the stack is set.
+    `rules` are for its fields (validation.py), and nothing that the engine is asked.
     `run` counts how often it was opened: 1, and one more for every redrive. What redriven page jobs had used before is
     in no counter but in `superseded_usage`.
     `reserved` is the most that it can cost, in the price's units, claimed of its day's cap until its bill takes the
@@ -108,6 +111,8 @@ class Document:
     started: str
     due: str
     options: TaskOptions = TaskOptions()
+    preprocessing: tuple[Step, ...] | None = None
+    rules: Mapping[str, Any] | None = None
     tag: str | None = None
     reason: str | None = None
     message: str | None = None
@@ -208,11 +213,31 @@ class Original:
 
 
 @dataclass(frozen=True, slots=True)
+class Problem:
+    """A rule that a field breaks: its keyword in JSON Schema. No field: the fields as a whole."""
+
+    field: str | None
+    rule: str
+
+
+@dataclass(frozen=True, slots=True)
+class Validation:
+    """What a document's rules say of a result."""
+
+    problems: tuple[Problem, ...] = ()
+
+    @property
+    def valid(self) -> bool:
+        return not self.problems
+
+
+@dataclass(frozen=True, slots=True)
 class Result:
     """The stored outcome of one page job.
 
     `output` holds the task's own fields, as `results/<page>.<task>.json` shows them: `text` for every task,
     and `lines`, `fields`, `html` or `latex`. `sent` says how the page went to the engine, None if it never did.
+    `validation` is None where there are no rules for it.
     """
 
     document_id: DocumentId
@@ -235,6 +260,12 @@ class Result:
     sent: Mapping[str, Any] | None = None
     run: int = 1
     reused_from: Original | None = None
+    validation: Validation | None = None
+
+    @property
+    def valid(self) -> bool | None:
+        """Whether it keeps its rules; None if there are none."""
+        return self.validation.valid if self.validation else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -249,6 +280,7 @@ class JobAccount:
     message: str | None = None
     run: int = 1
     reused_from: Original | None = None
+    valid: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -176,7 +176,10 @@ def fields_output(answer: Answer, text: str) -> dict[str, Any]:
         found, repaired = parsed(found if isinstance(found, str) and found.strip() else text)
     if not isinstance(found, dict | list):
         raise ResultUnusable("malformed", "The engine answered without fields.")
-    output = {"text": text, "fields": without_null_strings(found)}
+    try:
+        output = {"text": text, "fields": without_null_strings(found)}
+    except RecursionError:
+        raise ResultUnusable("malformed", "The engine's fields nest too deep to be any page's.") from None
     return {**output, "repaired": True} if repaired else output
 
 

@@ -26,6 +26,23 @@ class Step(StrEnum):
     DESKEW = "deskew"
 
 
+STEP_NAMES = frozenset(str(step) for step in Step)
+NONE = "none"
+
+
+def parse_steps(names: Iterable[str]) -> tuple[Step, ...]:
+    """The steps of these names, each once. Raises ValueError, with the offending name as its only argument."""
+    chosen = set(names)
+    if unknown := sorted(chosen - STEP_NAMES):
+        raise ValueError(unknown[0])
+    return tuple(step for step in Step if step in chosen)
+
+
+def listed_steps(text: str) -> tuple[Step, ...]:
+    """Steps by their names, comma-separated, or `none`. Raises ValueError as `parse_steps` does."""
+    return parse_steps({name.strip().lower() for name in text.split(",")} - {"", NONE})
+
+
 # Of adaptive equalisation: as many tiles each way, and how many times the mean a brightness may count, so that plain
 # paper does not become noise. The values are those of CLAHE's common implementations.
 TILES = 8

@@ -1,4 +1,5 @@
-"""Profiles: named configurations of a document, as JSON: {"description", "tasks", "result_schema", "enable_rotate"}.
+"""Profiles: named configurations of a document, as JSON: {"description", "tasks", "result_schema", "enable_rotate",
+"preprocessing", "validation"}.
 
 The object's metadata `ocr-profile` names one, or else the key's first folder below `uploads/` does, if there is one of
 that name. What the metadata says beyond that comes before what the profile says. profiles/schema.json is the form.
@@ -14,12 +15,14 @@ from typing import Any, Protocol
 
 from pagewise.engine import check_schema
 from pagewise.errors import DocumentRejected, Permanent, Rejection
+from pagewise.preprocessing import Step, parse_steps
 from pagewise.tasks import Task, parse_tasks
+from pagewise.validation import check_rules
 
 PROFILE = "ocr-profile"
 UPLOADS = "uploads/"
 NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")  # what Parameter Store takes as a part of a name
-KEYS = frozenset({"$schema", "description", "tasks", "result_schema", "enable_rotate"})
+KEYS = frozenset({"$schema", "description", "tasks", "result_schema", "enable_rotate", "preprocessing", "validation"})
 
 
 class Profiles(Protocol):
@@ -34,11 +37,13 @@ class NoProfiles:
 
 @dataclass(frozen=True, slots=True)
 class Profile:
-    """What metadata leaves open. No tasks: the stack's default ones."""
+    """What metadata leaves open. No tasks: the stack's default ones; `preprocessing` None: the stack's own, too."""
 
     tasks: tuple[Task, ...] = ()
     result_schema: Mapping[str, Any] | None = None
     enable_rotate: bool = False
+    preprocessing: tuple[Step, ...] | None = None
+    validation: Mapping[str, Any] | None = None
 
 
 def chosen(profiles: Profiles, key: str, metadata: Mapping[str, str]) -> Profile:
@@ -59,16 +64,19 @@ def chosen(profiles: Profiles, key: str, metadata: Mapping[str, str]) -> Profile
 def load_profile(name: str, text: str) -> Profile:
     try:
         stored = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         raise invalid(f"The profile {name} is not JSON.") from None
     if not isinstance(stored, dict):
         raise invalid(f"The profile {name} is no JSON object.")
     if unknown := sorted(set(stored) - KEYS):
         raise invalid(f"The profile {name} says {', '.join(unknown)[:100]}, which no profile can.")
+    result_schema = schema_of(name, stored.get("result_schema"))
     return Profile(
         tasks=tasks_of(name, stored.get("tasks", [])),
-        result_schema=schema_of(name, stored.get("result_schema")),
+        result_schema=result_schema,
         enable_rotate=flag_of(name, stored.get("enable_rotate", False)),
+        preprocessing=steps_of(name, stored.get("preprocessing")),
+        validation=rules_of(name, stored.get("validation"), result_schema),
     )
 
 
@@ -95,6 +103,35 @@ def flag_of(name: str, flag: Any) -> bool:
     if not isinstance(flag, bool):
         raise invalid(f"enable_rotate of the profile {name} is neither true nor false.")
     return flag
+
+
+def steps_of(name: str, steps: Any) -> tuple[Step, ...] | None:
+    if steps is None:
+        return None
+    if not isinstance(steps, list) or not all(isinstance(step, str) for step in steps):
+        raise invalid(f"The preprocessing of the profile {name} is no list of steps.")
+    try:
+        return parse_steps(steps)
+    except ValueError as unknown:
+        raise invalid(
+            f"The profile {name} names {str(unknown)[:100]!r}, which is no step of preprocessing. "
+            f"There are: {', '.join(Step)}."
+        ) from None
+
+
+def rules_of(name: str, rules: Any, result_schema: Mapping[str, Any] | None) -> Mapping[str, Any] | None:
+    if rules is None:
+        return None
+    try:
+        check_rules(rules)
+    except Permanent as error:
+        raise invalid(f"The profile {name}: {error.message}") from None
+    wanted = {*rules.get("properties", ()), *rules.get("required", ())}
+    if result_schema and (unknown := sorted(wanted.difference(result_schema))):
+        raise invalid(
+            f"The profile {name} has rules for {unknown[0][:100]!r}, which its result_schema does not ask for."
+        )
+    return dict(rules)
 
 
 def invalid(message: str) -> DocumentRejected:

@@ -15,6 +15,7 @@ SCHEMA_VERSION = "1"
 def receipt(document: Document, pages: Iterable[PageAccount], price: Price) -> dict[str, Any]:
     """Every page job with its outcome, attempts, tokens and cost, and their sums by task and in all.
 
+    `invalid` of the recognized ones break a rule of the document's profile.
     `superseded` is what failed page jobs had used, and cost, before they were redriven: it is in no other sum.
     """
     pages = list(pages)
@@ -25,6 +26,7 @@ def receipt(document: Document, pages: Iterable[PageAccount], price: Price) -> d
             "status": job.status,
             "reason": job.reason,
             "message": job.message,
+            "valid": job.valid,
             "attempts": job.attempts,
             "run": job.run,
             "input_tokens": job.usage.input_tokens,
@@ -53,6 +55,7 @@ def receipt(document: Document, pages: Iterable[PageAccount], price: Price) -> d
         "pages": document.pages,
         "tasks": list(document.tasks),
         "page_jobs": jobs,
+        "invalid": invalid(pages),
         "usage": {"input_tokens": document.usage.input_tokens, "output_tokens": document.usage.output_tokens},
         "by_task": by_task(document, pages, price),
         "cost": price.cost(document.usage if document.status is not DocumentStatus.REJECTED else Usage()),
@@ -66,6 +69,11 @@ def receipt(document: Document, pages: Iterable[PageAccount], price: Price) -> d
         "started": document.started,
         "ended": document.ended,
     }
+
+
+def invalid(pages: Iterable[PageAccount]) -> int:
+    """How many results break a rule."""
+    return sum(job.valid is False for page in pages for job in page.jobs)
 
 
 def by_task(document: Document, pages: Iterable[PageAccount], price: Price) -> dict[str, dict[str, Any]]:

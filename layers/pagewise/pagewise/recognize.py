@@ -36,6 +36,7 @@ from pagewise.settings import EngineSettings
 from pagewise.tasks import Task
 from pagewise.tokens import estimate
 from pagewise.transport import Fitted, Inline, Sent
+from pagewise.validation import judged
 
 # What a page job waits that the configuration stops: SQS delays by 900 s at most.
 CONFIGURATION_WAIT = 300.0
@@ -86,6 +87,7 @@ class Recognize:
             return None
         if isinstance(known, Result):
             copy = replace(known, attempts=attempts, ended=self.clock.now())
+            copy = await asyncio.to_thread(judged, copy, document.rules)
             return await asyncio.to_thread(self.accounting.save, document, copy, job.image)
         return await self.in_turn(document, job, attempts, deadline, turn, known)
 
@@ -108,6 +110,7 @@ class Recognize:
         except (Throttled, Configuration, Permanent, Transient) as error:
             await self.not_answered(asking, error)
             return await self.without_answer(document, job, attempts, error)
+        result = await asyncio.to_thread(judged, result, document.rules)
         saved = await asyncio.to_thread(self.accounting.save, document, result, job.image)
         if saved is result:
             await self.answered(asking, result)

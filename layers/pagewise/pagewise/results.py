@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from pagewise.model import DocumentId, JobStatus, Original, Result, Usage
+from pagewise.model import DocumentId, JobStatus, Original, Problem, Result, Usage, Validation
 from pagewise.tasks import Task
 
 SCHEMA_VERSION = "1"
@@ -28,6 +28,7 @@ def dump_result(result: Result) -> dict[str, Any]:
     shown.update(result.output)
     shown.update(
         {
+            "validation": dump_validation(result.validation),
             "image": {"width": result.image_width, "height": result.image_height, "sha256": result.image_sha256},
             "sent": result.sent,
             "finish_reason": result.finish_reason,
@@ -66,6 +67,7 @@ def load_result(shown: Mapping[str, Any]) -> Result:
         sent=shown.get("sent"),
         run=shown.get("run", 1),
         reused_from=load_original(shown.get("reused_from")),
+        validation=load_validation(shown.get("validation")),
     )
 
 
@@ -75,3 +77,16 @@ def dump_original(original: Original | None) -> dict[str, Any] | None:
 
 def load_original(shown: Mapping[str, Any] | None) -> Original | None:
     return Original(DocumentId(shown["document_id"]), int(shown["page"])) if shown else None
+
+
+def dump_validation(validation: Validation | None) -> dict[str, Any] | None:
+    if validation is None:
+        return None
+    problems = [{"field": problem.field, "rule": problem.rule} for problem in validation.problems]
+    return {"valid": validation.valid, "problems": problems}
+
+
+def load_validation(shown: Mapping[str, Any] | None) -> Validation | None:
+    if shown is None:
+        return None
+    return Validation(tuple(Problem(problem["field"], problem["rule"]) for problem in shown["problems"]))

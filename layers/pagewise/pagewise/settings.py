@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 
 from pagewise.engine import DEFAULT_MAX_PIXELS
 from pagewise.errors import Configuration
-from pagewise.preprocessing import Step
+from pagewise.preprocessing import Step, listed_steps
 from pagewise.rate import RateLimits
 from pagewise.rendering import Renderer
 from pagewise.spending import Spending
@@ -205,14 +205,13 @@ def whole(variables: Mapping[str, str], name: str, least: int = 1) -> int:
 
 
 def steps(variables: Mapping[str, str], name: str) -> tuple[Step, ...]:
-    """Steps of preprocessing by their names, comma-separated, or `none`."""
-    names = [part.strip() for part in text(variables, name).split(",")]
-    if unknown := [part for part in names if part not in {"none", *Step}]:
+    try:
+        return listed_steps(text(variables, name))
+    except ValueError as unknown:
         raise Configuration(
             "setting_invalid",
-            f"The environment variable {name} names {unknown[0]!r}; there are: none, {', '.join(Step)}.",
-        )
-    return tuple(step for step in Step if step in names)
+            f"The environment variable {name} names {str(unknown)!r}; there are: none, {', '.join(Step)}.",
+        ) from None
 
 
 def tasks(variables: Mapping[str, str], name: str) -> tuple[Task, ...]:

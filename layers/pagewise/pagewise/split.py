@@ -36,8 +36,9 @@ from pagewise.model import (
     jobs_of,
 )
 from pagewise.ports import Clock, Download, Pages, Publisher, Queues, Uploads
+from pagewise.preprocessing import Step
 from pagewise.profiles import NoProfiles, Profiles
-from pagewise.rendering import Contents, LostPage, Rendered, Unreached, inspect
+from pagewise.rendering import Contents, LostPage, Rendered, Renderer, Unreached, inspect
 from pagewise.settings import SplitSettings
 from pagewise.splitting import subranges
 from pagewise.tasks import Task
@@ -86,7 +87,11 @@ class Split:
             self.publisher.publish([document_accepted(document)])
             self.accounting.meter.accepted(document)
             everything = PageRange(1, document.pages)
-            rendered = only(single) if single else self.rendered(path, contents, everything, wishes.password, deadline)
+            if single:
+                rendered = only(single)
+            else:
+                renderer = self.renderer(document.preprocessing)
+                rendered = renderer.render(path, contents, everything, wishes.password, deadline)
             self.fan_out(document, everything, rendered)
         return document
 
@@ -106,7 +111,8 @@ class Split:
                     self.accounting.fail_page(document, page, PageUnreadable(error.message), pages.run)
                 self.ledger.mark_split(document_id, pages)
                 return document
-            self.fan_out(document, pages, self.rendered(path, contents, pages, password, deadline))
+            renderer = self.renderer(document.preprocessing)
+            self.fan_out(document, pages, renderer.render(path, contents, pages, password, deadline))
         return document
 
     def is_settled(self, document: Document) -> bool:
@@ -153,7 +159,8 @@ class Split:
         upload is rejected with the page's reason."""
         if contents.pages != 1:
             return None
-        (page,) = self.rendered(path, contents, PageRange(1, 1), wishes.password, deadline)
+        renderer = self.renderer(wishes.preprocessing)
+        (page,) = renderer.render(path, contents, PageRange(1, 1), wishes.password, deadline)
         if isinstance(page, Unreached):
             raise out_of_time()
         if isinstance(page, LostPage):
@@ -173,14 +180,15 @@ class Split:
             started=self.clock.now(),
             due=self.clock.after(self.settings.overdue_seconds),
             options=wishes.options,
+            preprocessing=wishes.preprocessing,
+            rules=wishes.rules,
             tag=wishes.tag,
             reserved=reserved,
         )
 
-    def rendered(
-        self, path: Path, contents: Contents, pages: PageRange, password: str | None, deadline: float
-    ) -> Generator[Rendered, None, None]:
-        return self.settings.renderer.render(path, contents, pages, password, deadline)
+    def renderer(self, preprocessing: tuple[Step, ...] | None) -> Renderer:
+        renderer = self.settings.renderer
+        return renderer if preprocessing is None else replace(renderer, preprocessing=preprocessing)
 
     def fan_out(self, document: Document, pages: PageRange, rendered: Generator[Rendered, None, None]) -> None:
         """Queue smaller ranges, or store the pages and queue their jobs; then note that the range is done."""

@@ -10,6 +10,7 @@ from typing import Any
 from pagewise.engine import check_schema
 from pagewise.errors import DocumentRejected, Permanent, Rejection
 from pagewise.model import TaskOptions
+from pagewise.preprocessing import NONE, Step, listed_steps
 from pagewise.profiles import Profile
 from pagewise.tasks import Task, parse_tasks
 
@@ -17,6 +18,7 @@ TASKS = "ocr-tasks"
 TAG = "ocr-tag"
 RESULT_SCHEMA = "ocr-result-schema"
 ENABLE_ROTATE = "ocr-enable-rotate"
+PREPROCESSING = "ocr-preprocessing"
 PASSWORD = "ocr-password"  # noqa: S105  the metadata's name, not a password
 
 MAX_TAG_CHARACTERS = 256
@@ -24,11 +26,17 @@ MAX_TAG_CHARACTERS = 256
 
 @dataclass(frozen=True, slots=True)
 class Wishes:
-    """What is wanted of a document. `password` opens an encrypted PDF and is never stored or logged."""
+    """What is wanted of a document.
+
+    `preprocessing` is None where the stack's own is to be done. `password` opens an encrypted PDF and is never stored
+    or logged.
+    """
 
     tasks: tuple[Task, ...]
     tag: str | None
     options: TaskOptions
+    preprocessing: tuple[Step, ...] | None = None
+    rules: Mapping[str, Any] | None = None
     password: str | None = None
 
 
@@ -45,6 +53,7 @@ def wishes(
     profile = profile or Profile()
     schema = chosen_schema(metadata.get(RESULT_SCHEMA))
     rotate = metadata.get(ENABLE_ROTATE)
+    steps = chosen_steps(metadata.get(PREPROCESSING, ""))
     return Wishes(
         tasks=chosen_tasks(metadata.get(TASKS, ""), profile.tasks or tuple(default_tasks), tuple(deployed_tasks)),
         tag=chosen_tag(metadata.get(TAG)),
@@ -52,6 +61,8 @@ def wishes(
             result_schema=profile.result_schema if schema is None else schema,
             enable_rotate=profile.enable_rotate if rotate is None else rotate.strip().lower() in ("1", "true", "yes"),
         ),
+        preprocessing=profile.preprocessing if steps is None else steps,
+        rules=profile.validation,
         password=metadata.get(PASSWORD),
     )
 
@@ -77,6 +88,18 @@ def chosen_tag(tag: str | None) -> str | None:
             Rejection.INVALID_OPTION, f"{TAG} has {len(tag)} characters; at most {MAX_TAG_CHARACTERS} pass."
         )
     return tag
+
+
+def chosen_steps(names: str) -> tuple[Step, ...] | None:
+    if not names.strip():
+        return None
+    try:
+        return listed_steps(names)
+    except ValueError as unknown:
+        raise DocumentRejected(
+            Rejection.INVALID_OPTION,
+            f"{PREPROCESSING} names {str(unknown)[:100]!r}; there are: {NONE}, {', '.join(Step)}.",
+        ) from None
 
 
 def chosen_schema(text: str | None) -> dict[str, Any] | None:

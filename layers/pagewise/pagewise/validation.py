@@ -1,0 +1,197 @@
+"""A profile's validation rules: a JSON Schema (2020-12) that the fields of a page must meet.
+
+A result that breaks a rule stays recognized; it says which field breaks which rule, never what the page says.
+
+Rules must come to an end on any fields: patterns are RE2's, whose time grows with the text alone, and references, which
+could go round in circles or to the network, are no rules here. What JSON Schema would ignore, such as a keyword that is
+spelt wrong, is refused: a rule that nobody checks is worse than none.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
+from functools import cache
+from itertools import islice
+from typing import TYPE_CHECKING, Any
+
+from pagewise.errors import Permanent
+from pagewise.model import JobStatus, Problem, Result, Validation
+from pagewise.tasks import OUTPUTS, Output
+
+if TYPE_CHECKING:
+    from jsonschema.exceptions import ValidationError
+    from jsonschema.protocols import Validator
+
+# Keywords by what they hold: a schema, a list of schemas, schemas by name, something else.
+ONE = frozenset({"additionalProperties", "contains", "else", "if", "items", "not", "propertyNames", "then"})
+SEVERAL = frozenset({"allOf", "anyOf", "oneOf", "prefixItems"})
+NAMED = frozenset({"dependentSchemas", "properties"})
+OTHERS = frozenset(
+    {
+        *("$comment", "const", "dependentRequired", "description", "enum", "exclusiveMaximum", "exclusiveMinimum"),
+        *("format", "maxContains", "maximum", "maxItems", "maxLength", "maxProperties", "minContains", "minimum"),
+        *("minItems", "minLength", "minProperties", "pattern", "required", "title", "type"),
+    }
+)
+KEYWORDS = ONE | SEVERAL | NAMED | OTHERS
+# false in the place of a schema: nothing else may be there.
+CLOSED = frozenset({"additionalProperties", "items"})
+# Those that jsonschema checks without further packages, and that a document may hold.
+FORMATS = ("date", "email")
+# Of JSON. A result schema has three; each takes two of rules, and Python takes some hundred.
+MAX_LAYERS = 32
+# A table of a thousand lines may break a rule in each of them.
+MOST_PROBLEMS = 100
+# In the place of a name that the rules don't know: it was read off the page.
+SOME_FIELD = "*"
+
+
+def judged(result: Result, rules: Mapping[str, Any] | None) -> Result:
+    """The result with what these rules say of its fields, and nothing said where there are no rules or no fields."""
+    if rules is None or result.status is not JobStatus.RECOGNIZED or OUTPUTS[result.task] is not Output.FIELDS:
+        return replace(result, validation=None)
+    errors = validator(rules).iter_errors(filled(result.output[Output.FIELDS]))
+    named = frozenset(names(rules))
+    problems = (Problem(place(error.absolute_path, named), str(error.validator)) for error in errors)
+    return replace(result, validation=Validation(tuple(dict.fromkeys(islice(problems, MOST_PROBLEMS)))))
+
+
+def filled(fields: Any) -> Any:
+    """The fields that were found. The engine answers a field that the page does not have by null or by empty text: then
+    it is missing to a rule that requires it, and of no wrong form to one that does not."""
+    if isinstance(fields, dict):
+        return {name: filled(value) for name, value in fields.items() if value is not None and not is_blank(value)}
+    return [filled(value) for value in fields] if isinstance(fields, list) else fields
+
+
+def is_blank(value: Any) -> bool:
+    return isinstance(value, str) and not value.strip()
+
+
+def place(path: Iterable[str | int], named: frozenset[str]) -> str | None:
+    """A field after those that it lies in, such as `Lines/0/Price`; None for the fields as a whole."""
+    return "/".join(str(part) if isinstance(part, int) or part in named else SOME_FIELD for part in path) or None
+
+
+def names(rules: Mapping[str, Any]) -> Iterator[str]:
+    """The fields that the rules name."""
+    for part in parts(rules):
+        yield from part.get("properties", ())
+        yield from part.get("required", ())
+        for dependent in part.get("dependentRequired", {}).values():
+            yield from dependent
+
+
+def check_rules(rules: Any) -> None:
+    """Raise Permanent `invalid_rules` unless these are rules that can be held against any fields."""
+    if not isinstance(rules, Mapping):
+        raise invalid("They are no JSON object.")
+    if not nests(rules, MAX_LAYERS):
+        raise invalid(f"They nest more than {MAX_LAYERS} layers.")
+    for part in parts(rules):
+        if unknown := sorted(set(part) - KEYWORDS):
+            raise invalid(f"{unknown[0][:100]!r} is none of the keywords that are checked.")
+        if "format" in part and part["format"] not in FORMATS:
+            raise invalid(f"The formats that are checked are {' and '.join(FORMATS)}.")
+    check_form(rules)
+    for part in parts(rules):
+        if "pattern" in part:
+            check_pattern(part["pattern"])
+
+
+def nests(value: Any, layers: int) -> bool:
+    """Whether no more than so many layers of objects and lists lie in each other."""
+    if not isinstance(value, Mapping | list):
+        return True
+    inner = value.values() if isinstance(value, Mapping) else value
+    return layers > 0 and all(nests(member, layers - 1) for member in inner)
+
+
+def parts(rules: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+    """These rules, and all rules in them."""
+    yield rules
+    for keyword, value in rules.items():
+        inner: list[Any] = []
+        if keyword in ONE and not (keyword in CLOSED and isinstance(value, bool)):
+            inner = [value]
+        elif keyword in SEVERAL and isinstance(value, list):
+            inner = value
+        elif keyword in NAMED and isinstance(value, Mapping):
+            inner = list(value.values())
+        for member in inner:
+            if not isinstance(member, Mapping):
+                raise invalid(f"{keyword} holds what is no JSON object.")
+            yield from parts(member)
+
+
+def check_form(rules: Mapping[str, Any]) -> None:
+    """What JSON Schema says of JSON Schemas; not the form of patterns, which would be Python's."""
+    from jsonschema import Draft202012Validator as JsonSchema
+
+    for error in JsonSchema(JsonSchema.META_SCHEMA).iter_errors(rules):
+        where = "/".join(map(str, error.absolute_path))
+        raise invalid(f"{where[:100]!r} is not as JSON Schema has it.")
+
+
+def check_pattern(pattern: str) -> None:
+    import re2
+
+    try:
+        found(pattern, "")
+    except (re2.error, UnicodeError):
+        raise invalid(f"RE2, which has no lookaround and no backreferences, does not take {pattern[:100]!r}.") from None
+
+
+def invalid(message: str) -> Permanent:
+    return Permanent("invalid_rules", f"The validation rules cannot be used. {message}")
+
+
+def validator(rules: Mapping[str, Any]) -> Validator:
+    # Rules are about named fields. Where the engine made a list of them, JSON Schema would say that all are met.
+    return dialect()({"type": "object", **rules}, format_checker=formats())
+
+
+@cache
+def dialect() -> type[Validator]:
+    """JSON Schema, but patterns are RE2's, and what is missing has a place: its own."""
+    from jsonschema import Draft202012Validator as JsonSchema
+    from jsonschema.exceptions import ValidationError
+    from jsonschema.validators import extend
+
+    def pattern(_validator: Any, wanted: str, value: Any, _rules: Any) -> Iterator[ValidationError]:
+        if isinstance(value, str) and not found(wanted, value):
+            yield ValidationError("is of another form")
+
+    def required(_validator: Any, wanted: list[str], value: Any, _rules: Any) -> Iterator[ValidationError]:
+        if isinstance(value, dict):
+            yield from (ValidationError("is missing", path=[name]) for name in wanted if name not in value)
+
+    def dependent_required(
+        validator: Any, wanted: dict[str, list[str]], value: Any, rules: Any
+    ) -> Iterator[ValidationError]:
+        for name, others in wanted.items():
+            if isinstance(value, dict) and name in value:
+                yield from required(validator, others, value, rules)
+
+    keywords = {"pattern": pattern, "required": required, "dependentRequired": dependent_required}
+    made: type[Validator] = extend(JsonSchema, keywords)  # type: ignore[no-untyped-call]
+    return made
+
+
+@cache
+def formats() -> Any:
+    from jsonschema import FormatChecker
+
+    return FormatChecker(FORMATS)
+
+
+def found(pattern: str, text: str) -> bool:
+    import re2
+
+    options = re2.Options()
+    options.log_errors = False
+    # JSON can hold half a pair of surrogates, which is no text that could be looked through.
+    readable = text.encode("utf-8", "replace").decode()
+    compiled = re2.compile(pattern, options)  # type: ignore[no-untyped-call]
+    return compiled.search(readable) is not None
