@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import signal
@@ -16,13 +17,14 @@ from typing import Any
 
 import jsonschema
 import pytest
+from PIL import Image
 
 from local.event_sources import Faults
 from local.stack import ROOT
 from pagewise.aws.buckets import S3Pages
 from pagewise.aws.table import DynamoTable
 from pagewise.ledger import Ledger
-from pagewise.model import DocumentId
+from pagewise.model import DocumentId, Problem, Validation
 from pagewise.tasks import Task
 from tests.pictures import picture, tiff
 from tests.running import Running, running
@@ -181,6 +183,46 @@ def test_duplicated_and_reordered_messages_change_no_account(tmp_path: Path) -> 
             stored = ledger(pagewise).document(receipt["document_id"])
             assert stored is not None
             assert (stored.pages_closed, stored.recognized, stored.failed) == (5, 10, 0)
+
+
+def test_a_profile_s_rules_judge_each_result_and_its_steps_prepare_each_page_of_every_range(tmp_path: Path) -> None:
+    """The canned engine answers every information extraction with one field, `canned`."""
+    profile = {
+        "tasks": ["key_information_extraction"],
+        "preprocessing": ["equalize"],
+        "validation": {"required": ["canned", "Total"]},
+    }
+    with running(tmp_path, parameters={"PagesPerRange": "2"}) as pagewise:
+        path = f"{pagewise.stack.deployment.outputs['Profiles']}/strict"
+        pagewise.stack.client("ssm").put_parameter(Name=path, Value=json.dumps(profile), Type="String")
+        strict, plain = pagewise.upload("strict/a.tif", grey_tiff(3)), pagewise.upload("a.tif", grey_tiff(3))
+        receipts = pagewise.until_ended(strict, plain)
+        assert (receipts[strict]["status"], receipts[strict]["invalid"]) == ("complete", 3)
+        assert {job["valid"] for job in receipts[strict]["page_jobs"]} == {False}
+        assert {job["valid"] for job in receipts[plain]["page_jobs"]} == {None}
+        result = ledger(pagewise).result(DocumentId(receipts[strict]["document_id"]), 1, "key_information_extraction")
+        assert result is not None
+        assert result.validation == Validation((Problem("Total", "required"),))
+        assert all(
+            stored_page(pagewise, receipts[strict], page) != stored_page(pagewise, receipts[plain], page)
+            for page in (1, 2, 3)
+        )
+
+
+def grey_tiff(pages: int) -> bytes:
+    """Pages of dull greys, which equalizing changes."""
+    frames = [
+        Image.linear_gradient("L").point(lambda level, page=page: 100 + level // 4 + page) for page in range(pages)
+    ]
+    buffer = io.BytesIO()
+    frames[0].save(buffer, format="TIFF", save_all=True, append_images=frames[1:])
+    return buffer.getvalue()
+
+
+def stored_page(pagewise: Running, receipt: dict[str, Any], page: int) -> bytes:
+    bucket = pagewise.stack.deployment.outputs["PagesBucket"]
+    key = f"documents/{receipt['document_id']}/pages/{page:05}.png"
+    return bytes(pagewise.stack.client("s3").get_object(Bucket=bucket, Key=key)["Body"].read())
 
 
 def test_with_reuse_the_same_pages_are_asked_about_once_however_often_they_are_uploaded(tmp_path: Path) -> None:
