@@ -57,6 +57,8 @@ def visibility_is_six_timeouts_and_the_window(template: Template) -> Iterator[st
     for name, mapping in of_type(template, "Lambda::EventSourceMapping").items():
         queue, function = target(mapping["EventSourceArn"]), target(mapping["FunctionName"])
         window = mapping.get("MaximumBatchingWindowInSeconds", 0)
+        if isinstance(window, dict):
+            window = template["Parameters"][window["Ref"]]["MaxValue"]
         expected = 6 * functions(template)[function]["Timeout"] + window
         visibility = of_type(template, "SQS::Queue")[queue].get("VisibilityTimeout")
         if visibility != expected:
