@@ -2,15 +2,11 @@
 
 import os
 import subprocess
-import time
-import urllib.error
-import urllib.request
 from pathlib import Path
 
 from local.children import Children
 from local.emulator import free_port
-
-START_SECONDS = 60.0
+from local.health import NotHealthy, wait_until_healthy
 
 
 class EngineError(Exception):
@@ -36,13 +32,7 @@ class EmbeddedEngine:
 
     def wait_until_healthy(self) -> None:
         """It answers before its models are loaded; a page that comes earlier waits for them."""
-        give_up = time.monotonic() + START_SECONDS
-        while time.monotonic() < give_up:
-            if self._child.poll() is not None:
-                raise EngineError(f"The embedded engine ended with code {self._child.returncode} (log: {self._log}).")
-            try:
-                with urllib.request.urlopen(self._health, timeout=2):  # noqa: S310  http of our own
-                    return
-            except (urllib.error.URLError, OSError):
-                time.sleep(0.05)
-        raise EngineError(f"The embedded engine did not answer within {START_SECONDS:.0f} s (log: {self._log}).")
+        try:
+            wait_until_healthy(self._child, self._health)
+        except NotHealthy as reason:
+            raise EngineError(f"The embedded engine {reason} (log: {self._log}).") from None

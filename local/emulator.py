@@ -4,9 +4,6 @@ import os
 import socket
 import subprocess
 import threading
-import time
-import urllib.error
-import urllib.request
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -15,10 +12,10 @@ import boto3
 from botocore.config import Config
 
 from local.children import Children
+from local.health import NotHealthy, wait_until_healthy
 
 REGION = "us-east-1"
 ACCESS_KEY = SECRET_KEY = "test"  # noqa: S105  any is accepted
-START_SECONDS = 60.0  # half a second on an idle machine; a loaded one may take long to import
 CLOSED = "0"
 
 
@@ -66,16 +63,10 @@ class Emulator:
         return self._child
 
     def wait_until_healthy(self) -> None:
-        give_up = time.monotonic() + START_SECONDS
-        while time.monotonic() < give_up:
-            if self._child.poll() is not None:
-                raise EmulatorError(f"The emulator ended with code {self._child.returncode} (log: {self._log}).")
-            try:
-                with urllib.request.urlopen(f"{self.endpoint}/_ministack/health", timeout=1):  # noqa: S310  our own
-                    return
-            except (urllib.error.URLError, OSError):
-                time.sleep(0.02)
-        raise EmulatorError(f"The emulator did not answer within {START_SECONDS:.0f} s (log: {self._log}).")
+        try:
+            wait_until_healthy(self._child, f"{self.endpoint}/_ministack/health")
+        except NotHealthy as reason:
+            raise EmulatorError(f"The emulator {reason} (log: {self._log}).") from None
 
     def client(self, service: str) -> Any:
         """One client of each service, for all threads: to make one takes 30 to 100 ms."""
