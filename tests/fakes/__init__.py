@@ -8,8 +8,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from pagewise.engine import Answer, Question
-from pagewise.errors import ObjectGone
+from pagewise.engine import Again, Answer, Question
+from pagewise.errors import ObjectGone, Transient
 from pagewise.events import Event
 from pagewise.model import (
     DocumentId,
@@ -200,14 +200,22 @@ class MemoryTable:
 
 @dataclass
 class ScriptedEngine:
-    """Answers each question by the next of `script` (the last for ever): an answer, or an error to raise."""
+    """Answers each question by the next of `script` (the last for ever): an answer, or an error to raise.
+
+    `tries`: how often it asks in vain before that, as far as it may.
+    """
 
     script: list[Answer | Exception]
     questions: list[Question] = field(default_factory=list)
     before_answer: Callable[[], None] = lambda: None
+    tries: int = 0
 
-    async def recognize(self, question: Question, seconds: float) -> Answer:
+    async def recognize(self, question: Question, seconds: float, again: Again) -> Answer:
         assert seconds > 0
+        for _ in range(self.tries):
+            self.questions.append(question)
+            if not await again():
+                raise Transient("InternalError", "the engine's own trouble")
         self.questions.append(question)
         self.before_answer()
         said = self.script.pop(0) if len(self.script) > 1 else self.script[0]

@@ -23,7 +23,7 @@ from typing import Any
 
 from pagewise import messages
 from pagewise.accounting import Accounting
-from pagewise.engine import Answer, Question
+from pagewise.engine import Again, Answer, Question
 from pagewise.errors import Configuration, DocumentRejected, PagewiseError, Permanent, StorageBusy, Throttled, Transient
 from pagewise.events import Event
 from pagewise.gate import Gate
@@ -556,7 +556,7 @@ class FaultyEngine:
     paid_although_stored: list[str] = field(default_factory=list)
     questions: Counter[str] = field(default_factory=Counter)
 
-    async def recognize(self, question: Question, _seconds: float) -> Answer:
+    async def recognize(self, question: Question, _seconds: float, _again: Again) -> Answer:
         job, began = DELIVERY.get()
         for _ in range(self.world.chance.randint(0, 2)):
             await asyncio.sleep(0)

@@ -210,3 +210,24 @@ def comment(size: int) -> bytes:
     """A chunk of a PNG that is no part of the picture."""
     chunk = b"tEXtComment\0" + b" " * size
     return (len(chunk) - 4).to_bytes(4) + chunk + zlib.crc32(chunk).to_bytes(4)
+
+
+def test_it_asks_again_only_where_the_accounts_rate_lets_it() -> None:
+    asked = []
+
+    def broken(request: httpx.Request) -> httpx.Response:
+        asked.append(request.url)
+        return httpx.Response(500, json={"code": "InternalError", "message": "m"})
+
+    async def once_more() -> bool:
+        return len(asked) < 2
+
+    async def ask() -> None:
+        async with httpx.AsyncClient(transport=httpx.MockTransport(broken)) as http:
+            with pytest.raises(Transient):
+                await EngineClient(http, DashScope(), "http://engine", key, jitter=lambda: 0.0).recognize(
+                    question(), 10, once_more
+                )
+
+    asyncio.run(ask())
+    assert len(asked) == 2

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 
 import pytest
 
-from pagewise.errors import StorageBusy, Throttled
+from pagewise.errors import StorageBusy, Throttled, Transient
 from pagewise.gate import Gate
 from pagewise.model import PageJob, Result
 from pagewise.rate import HORIZON_SECONDS, RateBudget, RateLimits
@@ -127,3 +127,20 @@ def test_a_slow_job_does_not_hold_up_the_others(limited: Limited) -> None:
             return await recognize.page_job(job, 1, time.monotonic() + 100) is not None
 
     assert asyncio.run(asyncio.wait_for(two(), 5))
+
+
+def test_a_call_that_is_made_again_takes_a_place_of_its_own(limited: Limited) -> None:
+    limited.pagewise.engine.tries = 2
+    (result,) = limited.run(*limited.split(1))
+    assert result is not None
+    assert len(limited.pagewise.engine.questions) == 3
+    assert limited.table.writes == 3
+    first, second, third = limited.waited
+    assert (second - first, third - second) == pytest.approx((1.05, 1.05), abs=0.01)
+
+
+def test_a_call_is_not_made_again_where_the_rate_has_no_near_place(limited: Limited) -> None:
+    limited.pagewise.engine.tries = 9
+    with pytest.raises(Transient):
+        limited.run(*limited.split(1))
+    assert len(limited.pagewise.engine.questions) == 3

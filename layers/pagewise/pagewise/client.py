@@ -20,7 +20,7 @@ from typing import Any, Protocol
 
 import httpx
 
-from pagewise.engine import Answer, Question
+from pagewise.engine import Again, Answer, Question, unlimited
 from pagewise.errors import Configuration, PagewiseError, Permanent, Throttled, Transient
 from pagewise.transport import Inline
 
@@ -89,8 +89,8 @@ class EngineClient:
     stopped_until: float = field(default=0.0, init=False)
     stopped_by: Configuration | None = field(default=None, init=False)
 
-    async def recognize(self, question: Question, seconds: float) -> Answer:
-        """Ask, and ask again after failures that may pass, all within `seconds`.
+    async def recognize(self, question: Question, seconds: float, again: Again = unlimited) -> Answer:
+        """Ask, and ask again after failures that may pass, all within `seconds`, as far as the account's rate lets it.
 
         Raises Throttled at once (its wait belongs into the queue, where it costs nothing), Transient when retries or
         time run out, Permanent, and Configuration: then nothing more is asked for a while.
@@ -113,6 +113,8 @@ class EngineClient:
                 if attempt == MAX_RETRIES or wait > LONGEST_WAIT or remaining < LEAST_CALL_SECONDS:
                     raise
                 await asyncio.sleep(wait)
+                if not await again():
+                    raise
         raise AssertionError("unreachable")
 
     def refuse_if_stopped(self) -> None:

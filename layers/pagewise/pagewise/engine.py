@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,6 +16,14 @@ DEFAULT_MIN_PIXELS = 3_072
 DEFAULT_MAX_PIXELS = 8_388_608
 # "Information extraction": "The template supports up to three nested layers."
 MAX_SCHEMA_LAYERS = 3
+
+
+# Whether a call that failed may be made once more, when the account's rate has a place for it. It may take seconds.
+Again = Callable[[], Awaitable[bool]]
+
+
+async def unlimited() -> bool:
+    return True
 
 
 @dataclass(frozen=True, slots=True)

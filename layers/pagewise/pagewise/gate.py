@@ -62,6 +62,14 @@ class Gate:
         if self.budget and not isinstance(turn, Later) and (seconds := turn.moment - self.budget.now()) > 0:
             await self.sleep(seconds)
 
+    async def again(self, task: Task, wanted: Wanted) -> bool:
+        """Wait for one more place, if there is a near one: a call that is made again is a call like any other."""
+        if self.budget is None:
+            return True
+        (turn,) = await Round(self.budget, task, [wanted]).turns()
+        await self.opens(turn)
+        return not isinstance(turn, Later)
+
     async def refused(self) -> None:
         """The service refused a call although the budget had a place for it."""
         if self.budget:

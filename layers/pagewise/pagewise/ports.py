@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
-from pagewise.engine import Answer, Question
+from pagewise.engine import Again, Answer, Question
 from pagewise.events import Event
 from pagewise.model import DocumentId, PageJob, PageRange, Result, Source, StoredImage, Upload
 
@@ -98,5 +98,8 @@ class LargeResults(Protocol):
 
 
 class Engine(Protocol):
-    async def recognize(self, question: Question, seconds: float) -> Answer:
-        """Ask the engine, retrying inside so many seconds. Raises Throttled, Transient, Permanent, Configuration."""
+    async def recognize(self, question: Question, seconds: float, again: Again) -> Answer:
+        """Ask the engine, retrying inside so many seconds, if the rate has room for it `again`.
+
+        Raises Throttled, Transient, Permanent, Configuration.
+        """

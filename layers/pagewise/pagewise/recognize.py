@@ -8,6 +8,7 @@ import hashlib
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any
 
 from pagewise import transport
@@ -190,7 +191,8 @@ class Recognize:
         if turn:
             await self.gate.opens(turn)
         began = time.monotonic()
-        answer = await self.engine.recognize(question, deadline - time.monotonic())
+        again = partial(self.gate.again, job.task, self.wanted(replace(job, slot=None)))
+        answer = await self.engine.recognize(question, deadline - time.monotonic(), again)
         output: dict[str, Any] = {}
         unusable: ResultUnusable | None = None
         page = Size(job.image.width, job.image.height)
