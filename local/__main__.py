@@ -261,6 +261,8 @@ def run_or_serve(arguments: argparse.Namespace) -> int:
         print(error, file=sys.stderr)
         return NOT_RUN
     except SystemExit as interrupted:
+        if arguments.command == "run":
+            print(f"Interrupted. What had ended before is in {arguments.out}/.", file=sys.stderr)
         ctrl_c = 128 + signal.SIGINT
         return 0 if arguments.command == "serve" and interrupted.code == ctrl_c else int(interrupted.code or 0)
     except Exception as error:  # whatever it is, exit code 1 would say that a page has failed

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 from pathlib import Path
 
@@ -114,3 +115,25 @@ def test_without_an_account_it_is_said_how_to_get_to_one(arguments: tuple[str, .
     unknown = pagewise(*arguments, **nobody, AWS_DEFAULT_REGION="us-east-1")
     assert unknown.returncode == 3
     assert "there are no credentials. Run `aws configure`" in unknown.stderr
+
+
+def test_a_key_without_an_address_is_not_taken_for_the_service(tmp_path: Path) -> None:
+    (tmp_path / "bad.pdf").write_text("no document")
+    done = pagewise("run", "--doc", tmp_path / "bad.pdf", "--out", tmp_path / "out", QWEN_API_KEY="sk-any")
+    assert "QWEN_API_KEY is set and QWEN_BASE_URL is not" in done.stdout
+    assert "sk-any" not in done.stdout + done.stderr
+
+
+def test_an_interrupted_run_says_where_the_rest_is(tmp_path: Path) -> None:
+    (tmp_path / "page.png").write_bytes(picture())
+    command = [str(PYTHON), "-m", "local", "run", "--doc", str(tmp_path / "page.png"), "--out", str(tmp_path / "out")]
+    variables = {**os.environ, "PYTHONPATH": "layers/pagewise:."}
+    with subprocess.Popen(
+        command, cwd=ROOT, env=variables, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as started:
+        assert started.stdout is not None
+        assert started.stdout.readline().startswith("ready")
+        started.send_signal(signal.SIGINT)
+        _, said = started.communicate(timeout=60)
+    assert started.returncode == 128 + signal.SIGINT
+    assert f"What had ended before is in {tmp_path}/out/." in said
