@@ -11,15 +11,16 @@ LOCAL := .venvs/local/bin/python -m local
 DEVELOPMENT := .venvs/development/bin
 SEEDS ?= 1000
 FROM ?= 0
-SAM := SAM_CLI_TELEMETRY=0 AWS_DEFAULT_REGION=$${AWS_DEFAULT_REGION:-us-east-1} .venvs/sam/bin/sam
+SAM := SAM_CLI_TELEMETRY=0 .venvs/sam/bin/sam
 BUILT := .aws-sam/build/template.yaml
-STACK ?= pagewise-dev
+# `make local` deploys as prod does, under the project's own name.
+STACK ?= $(if $(ENDPOINT),pagewise,pagewise-dev)
 ENVIRONMENT ?= dev
 FUNCTION ?= SplitterFunction
 EVENT ?= s3-put-pdf
 PYTHON_SOURCES := layers functions local tests docs
 
-.PHONY: help run local redrive engine invoke profile test check lint docs checkov format bench simulate build deploy submit delete cost lock clean
+.PHONY: help run local redrive engine invoke profile test check lint docs checkov format bench fuzz simulate build deploy submit delete cost lock clean
 
 help: ## what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -32,10 +33,10 @@ local: ## the stack on this machine, until Ctrl-C: upload with any S3 client
 	@local/setup.sh
 	@$(LOCAL) serve
 
-redrive: ## DOCUMENT=id or ALL=true [PAGE=n] [TASK=t] [REASON=r] [STACK=pagewise] [ENDPOINT=url]: failed page jobs again
+redrive: ## DOCUMENT=id or ALL=true [PAGE=n] [TASK=t] [REASON=r] [STACK=pagewise-dev] [ENDPOINT=url]: failed page jobs again
 	@local/setup.sh local
-	@$(LOCAL) redrive $(if $(ALL),--all,--document "$(DOCUMENT)") --stack "$(or $(STACK),pagewise)" \
-		$(if $(PAGE),--page "$(PAGE)") $(if $(TASK),--task "$(TASK)") $(if $(REASON),--reason "$(REASON)") $(if $(ENDPOINT),--endpoint "$(ENDPOINT)")
+	@$(LOCAL) redrive $(if $(ALL),--all,--document "$(DOCUMENT)") --stack "$(STACK)" $(if $(PAGE),--page "$(PAGE)") \
+		$(if $(TASK),--task "$(TASK)") $(if $(REASON),--reason "$(REASON)") $(if $(ENDPOINT),--endpoint "$(ENDPOINT)")
 
 engine: ## PORT=n: the embedded OCR engine alone
 	@local/setup.sh engine local
@@ -55,7 +56,7 @@ test: ## all tests
 
 check: lint test ## lint, types, template, tests
 
-lint:
+lint: ## ruff, mypy, cfn-lint, sam validate; whether generated tables are current
 	@local/setup.sh development engine sam
 	@$(DEVELOPMENT)/ruff check $(PYTHON_SOURCES)
 	@$(DEVELOPMENT)/ruff format --check $(PYTHON_SOURCES)
@@ -95,7 +96,10 @@ $(BUILT): template.yaml $(shell find layers -type f -not -path '*/__pycache__/*'
 	@$(SAM) build
 	@touch $@
 
-deploy: build ## [ENVIRONMENT=dev|prod]: to AWS, as samconfig.toml says
+deploy: ## [ENVIRONMENT=dev|prod]: to AWS, as samconfig.toml says
+	@local/setup.sh local sam
+	@account=$$($(LOCAL) account) && echo "$(ENVIRONMENT): $$account"
+	@$(SAM) build
 	@$(SAM) deploy --config-env $(ENVIRONMENT) $(DEPLOY)
 
 submit: ## DOC=path [STACK=pagewise-dev] [TASKS=a,b]: documents to a deployed stack, their text back
@@ -117,9 +121,10 @@ simulate: ## SEEDS=n: worlds in which anything may fail, and whether every promi
 
 lock: ## all lock files anew, from the pinned requirements
 	@local/setup.sh development
-	@for input in layers/pagewise/requirements.in locks/*.in; do \
-		uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
-			"$$input" -o "$${input%.in}.txt" || exit 1; done
+	@uv --version >/dev/null 2>&1 && uv=uv || uv=.venvs/uv/bin/uv; for input in layers/pagewise/requirements.in locks/*.in; do \
+		overrides="$${input%.in}.overrides.txt"; [ -r "$$overrides" ] && set -- --override "$$overrides" || set --; \
+		"$$uv" pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
+			"$$@" "$$input" -o "$${input%.in}.txt" || exit 1; done
 
 clean: ## environments, builds, outputs
 	rm -rf .venvs .aws-sam .cache out

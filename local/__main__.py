@@ -7,6 +7,7 @@ python -m local redrive --document ID    failed page jobs again, or --all
 python -m local invoke FUNCTION EVENT   one function in a container, with one event
 python -m local profile NAME       a profile into a stack's parameters
 python -m local submit --doc PATH  documents to a deployed stack, their text back
+python -m local account            which account and region a deployment goes to
 python -m local empty              what a deployed stack's buckets hold, deleted
 """
 
@@ -39,7 +40,7 @@ def main() -> int:
         return run_redrive(arguments)
     if arguments.command == "profile":
         return put_profile(arguments)
-    if arguments.command in ("submit", "empty"):
+    if arguments.command in ("submit", "empty", "account"):
         return with_deployed_stack(arguments)
     return run_or_serve(arguments)
 
@@ -50,6 +51,17 @@ class Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         self.print_usage(sys.stderr)
         self.exit(NOT_RUN, f"{self.prog}: {message}\n")
+
+
+def named(text: str) -> str:
+    """What must be said. A shell variable that is not set comes as nothing, which as a path would be this folder."""
+    if not text.strip():
+        raise argparse.ArgumentTypeError("is empty: say which")
+    return text
+
+
+def named_path(text: str) -> Path:
+    return Path(named(text))
 
 
 def parse_arguments() -> argparse.Namespace:
@@ -76,10 +88,10 @@ def parse_arguments() -> argparse.Namespace:
     invoke.add_argument("--logs", type=Path, default=INVOKE_LOGS)
     submit = commands.add_parser("submit", help="documents to a deployed stack, their text back")
     for command in (run, submit):
-        command.add_argument("--doc", type=Path, default=SAMPLES, help="a document or a folder of documents")
+        command.add_argument("--doc", type=named_path, default=SAMPLES, help="a document or a folder of documents")
         command.add_argument("--tasks", help="comma-separated, or: all (default: the stack's DefaultTasks)")
         command.add_argument("--profile", help="a named configuration")
-        command.add_argument("--out", type=Path, default=Path("out"), help="the output folder (default: out)")
+        command.add_argument("--out", type=named_path, default=Path("out"), help="the output folder (default: out)")
         command.add_argument(
             "--patience",
             type=float,
@@ -89,11 +101,12 @@ def parse_arguments() -> argparse.Namespace:
         )
     empty = commands.add_parser("empty", help="delete what a deployed stack's buckets hold")
     empty.add_argument("--confirmed", default="", metavar="STACK", help="the stack's name once more")
+    commands.add_parser("account", help="which account and region a deployment goes to")
     for command in (submit, empty):
         command.add_argument("--stack", default="pagewise")
         command.add_argument("--endpoint", help="of an embedded stack (default: AWS)")
     profile = commands.add_parser("profile", help="put a profile of profiles/*.json into a stack")
-    profile.add_argument("name")
+    profile.add_argument("name", type=named)
     profile.add_argument("--stack", default="pagewise")
     profile.add_argument("--endpoint", help="of an embedded stack (default: AWS)")
     engine = commands.add_parser("engine", help="the embedded engine alone")
@@ -130,6 +143,7 @@ def run_engine(port: int) -> int:
 
 
 def run_redrive(arguments: argparse.Namespace) -> int:
+    from local.deployed import StackError
     from local.redrive import RedriveError, Wish, redrive
 
     try:
@@ -143,18 +157,19 @@ def run_redrive(arguments: argparse.Namespace) -> int:
         )
         for line in redrive(wish):
             print(line, flush=True)
-    except RedriveError as error:
+    except (RedriveError, StackError) as error:
         print(error, file=sys.stderr)
         return NOT_RUN
     return 0
 
 
 def put_profile(arguments: argparse.Namespace) -> int:
+    from local.deployed import StackError
     from local.profiles import ProfileError, put
 
     try:
         print(put(arguments.name, arguments.stack, arguments.endpoint))
-    except ProfileError as error:
+    except (ProfileError, StackError) as error:
         print(error, file=sys.stderr)
         return NOT_RUN
     return 0
@@ -163,8 +178,9 @@ def put_profile(arguments: argparse.Namespace) -> int:
 def with_deployed_stack(arguments: argparse.Namespace) -> int:
     from rich.console import Console
 
+    from local.deployed import StackError, account, deployed_stack
     from local.outcome import OutputError
-    from local.submit import StackError, Submission, deployed_stack, empty_buckets, submit
+    from local.submit import Submission, empty_buckets, submit
     from local.uploads import DocumentError
 
     try:
@@ -179,6 +195,9 @@ def with_deployed_stack(arguments: argparse.Namespace) -> int:
                 patience=arguments.patience,
             )
             return submit(order, Console(width=None if sys.stdout.isatty() else PLAIN_WIDTH))
+        if arguments.command == "account":
+            print(account())
+            return 0
         deleted = empty_buckets(deployed_stack(arguments.stack, arguments.endpoint), arguments.confirmed)
         print(f"{deleted} versions of objects deleted from the buckets of {arguments.stack}.")
     except (DocumentError, OutputError, StackError) as error:
@@ -248,6 +267,8 @@ def run_or_serve(arguments: argparse.Namespace) -> int:
         print(error, file=sys.stderr)
         return NOT_RUN
     except SystemExit as interrupted:
+        if arguments.command == "run":
+            print(f"Interrupted. What had ended before is in {arguments.out}/.", file=sys.stderr)
         ctrl_c = 128 + signal.SIGINT
         return 0 if arguments.command == "serve" and interrupted.code == ctrl_c else int(interrupted.code or 0)
     except Exception as error:  # whatever it is, exit code 1 would say that a page has failed

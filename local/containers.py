@@ -41,7 +41,7 @@ def lacking() -> str | None:
         return "there is no `docker` on the PATH: install Docker, or Finch or Podman with its docker command."
     asked = docker("info", "--format", "{{.OperatingSystem}}")
     if asked.returncode or not asked.stdout.strip():
-        return f"no container engine answers ({asked.stderr.strip()[-200:]})."
+        return f"no container engine answers: start it, or set DOCKER_HOST ({asked.stderr.strip()[-200:]})."
     return None
 
 
@@ -75,6 +75,7 @@ class Sam:
     """SAM CLI with the variables of the embedded stack's functions, as containers must have them."""
 
     variables: Path
+    functions: tuple[str, ...] = ()
 
     def command(self, *arguments: str) -> list[str]:
         shared = ["--env-vars", str(self.variables), "--region", REGION]
@@ -119,7 +120,7 @@ def sam(endpoint: str) -> Iterator[Sam]:
                 given["QWEN_BASE_URL"] = address + urlsplit(engine).path
         variables = Path(folder) / "variables.json"
         variables.write_text(json.dumps(functions), encoding="utf-8")
-        yield Sam(variables)
+        yield Sam(variables, tuple(functions))
 
 
 def function_variables(endpoint: str) -> dict[str, dict[str, Any]]:

@@ -1,7 +1,6 @@
 """`python -m local invoke`: one function in a container as Lambda runs it, with one event, on the embedded stack."""
 
 import json
-import sys
 import urllib.error
 import urllib.request
 from collections.abc import Iterator, Mapping, Sequence
@@ -32,7 +31,7 @@ SUCCEEDED, FAILED = 0, 1
 
 
 class EventError(Exception):
-    """There is no such event, or what it speaks of cannot be had; the message says what there is."""
+    """There is no such event or function, or what the event speaks of cannot be had; the message says what there is."""
 
 
 @dataclass(frozen=True)
@@ -50,9 +49,12 @@ def invoke(invocation: Invocation) -> int:
     if reason := lacking():
         raise ContainerError(f"{invocation.function} cannot be run in a container here: {reason}")
     with endpoint_of(invocation) as endpoint, sam(endpoint) as containers:
+        if invocation.function not in containers.functions:
+            known = ", ".join(sorted(containers.functions))
+            raise EventError(f"There is no function {invocation.function}. There are: {known}.")
         prepare(endpoint, json.loads(event.read_text(encoding="utf-8")))
         done = containers.invoke(invocation.function, event)
-    sys.stdout.write(done.stdout)
+    print(done.stdout.rstrip("\n"))  # SAM CLI leaves the last line open
     return FAILED if done.returncode or failure_in(done.stdout) else SUCCEEDED
 
 

@@ -3,10 +3,9 @@
 from pathlib import Path
 from typing import Any
 
-import boto3
 from botocore.exceptions import BotoCoreError, ClientError
 
-from local.emulator import client
+from local.deployed import deployed_stack
 from local.stack import ROOT
 from pagewise.errors import DocumentRejected
 from pagewise.profiles import load_profile
@@ -49,8 +48,7 @@ def put(name: str, stack: str, endpoint: str | None) -> str:
     """Put a profile into the stack behind an endpoint, or into one on AWS; a sentence about it."""
     profile_text(name)  # what is wrong with it is told first, also where there is no stack
     try:
-        ssm = client("ssm", endpoint) if endpoint else boto3.client("ssm")
-        parameter = put_profile(ssm, stack, name)
+        parameter = put_profile(deployed_stack(stack, endpoint).client("ssm"), stack, name)
     except (BotoCoreError, ClientError) as error:
         raise ProfileError(f"The profile {name} was not put: {error}") from error
     return f"{name} is {parameter} now; functions take it up within five minutes. Uploads: uploads/{name}/…"

@@ -1,14 +1,11 @@
 """`python -m local redrive`: failed page jobs are done again, of one document or of all, here or in an account."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
-from urllib.parse import urlsplit
 
-import boto3
 from botocore.exceptions import BotoCoreError, ClientError
 
-from local.emulator import client
+from local.deployed import DeployedStack, deployed_stack
 from pagewise.accounting import Accounting
 from pagewise.aws.buckets import S3Pages
 from pagewise.aws.bus import EventBridgePublisher
@@ -36,11 +33,9 @@ MONEY = {
     "PRICES_AS_OF": "PricesAsOf",
 }
 
-ClientOf = Callable[[str], Any]
-
 
 class RedriveError(Exception):
-    """The stack cannot be reached, or a document has nothing to redrive; the message says which."""
+    """A document has nothing to redrive, or what was asked for is not there; the message says which."""
 
 
 @dataclass(frozen=True)
@@ -64,7 +59,7 @@ def redrive(wish: Wish) -> Iterator[str]:
     except ValueError:
         raise RedriveError(f"{wish.task} is no task. The tasks are: {', '.join(Task)}.") from None
     try:
-        use_case = redrive_of(clients(wish.endpoint), wish.stack)
+        use_case = redrive_of(deployed_stack(wish.stack, wish.endpoint))
         if wish.document is None:
             yield from all_documents(use_case, choice)
         else:
@@ -72,7 +67,7 @@ def redrive(wish: Wish) -> Iterator[str]:
     except PagewiseError as error:
         raise RedriveError(error.message) from error
     except (BotoCoreError, ClientError) as error:
-        raise RedriveError(f"The stack {wish.stack} cannot be reached: {error}") from error
+        raise RedriveError(f"The stack {wish.stack}: {error}") from error
 
 
 def all_documents(use_case: Redrive, choice: Choice) -> Iterator[str]:
@@ -94,20 +89,9 @@ def all_documents(use_case: Redrive, choice: Choice) -> Iterator[str]:
         raise RedriveError(f"{len(stuck)} documents could not be redriven. The same command again goes on with them.")
 
 
-def clients(endpoint: str | None) -> ClientOf:
-    """Clients of `make local` if the endpoint is on this machine, else of whatever account the environment names."""
-    if endpoint and urlsplit(endpoint).hostname in ("127.0.0.1", "localhost", "::1"):
-        return lambda service: client(service, endpoint)
-    return lambda service: boto3.client(service, endpoint_url=endpoint)  # type: ignore[call-overload]
-
-
-def redrive_of(client_of: ClientOf, stack: str) -> Redrive:
-    """The use case on a deployed stack, with the names and settings that CloudFormation tells."""
-    description = client_of("cloudformation").describe_stacks(StackName=stack)["Stacks"][0]
-    outputs = {output["OutputKey"]: output["OutputValue"] for output in description["Outputs"]}
-    parameters: Mapping[str, str] = {
-        parameter["ParameterKey"]: parameter["ParameterValue"] for parameter in description["Parameters"]
-    }
+def redrive_of(stack: DeployedStack) -> Redrive:
+    """The use case on a deployed stack, with its names and settings."""
+    client_of, outputs, parameters = stack.client, stack.outputs, stack.parameters
     pages = S3Pages(client_of("s3"), outputs["PagesBucket"])
     publisher = EventBridgePublisher(client_of("events"), outputs["EventBus"])
     money = {variable: parameters[parameter] for variable, parameter in MONEY.items()}
@@ -137,4 +121,5 @@ def line(redriven: Redriven) -> str:
     if not redriven.page_jobs and not redriven.pages_to_render:
         return left.strip() or "No page job of this choice has failed."
     rendering = f", and {redriven.pages_to_render} pages to be rendered first" if redriven.pages_to_render else ""
-    return f"Run {redriven.run}: {redriven.page_jobs} page jobs are queued{rendering}.{left}"
+    queued = "1 page job is" if redriven.page_jobs == 1 else f"{redriven.page_jobs} page jobs are"
+    return f"Run {redriven.run}: {queued} queued{rendering}.{left}"

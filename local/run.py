@@ -1,5 +1,6 @@
 """`python -m local run`: documents in, their text out."""
 
+import os
 import socket
 import time
 from collections.abc import Mapping
@@ -54,6 +55,8 @@ def run(order: Order, console: Console) -> int:
         warm(mode.stack, order.tasks)
         engine = "embedded engine" if mode.engine else "engine of QWEN_BASE_URL"
         console.print(f"ready in {time.monotonic() - order.started:.1f} s: {engine}, logs in {logs}", highlight=False)
+        if mode.engine and os.environ.get("QWEN_API_KEY"):
+            console.print("QWEN_API_KEY is set and QWEN_BASE_URL is not: the service is not asked.", markup=False)
         if mode.engine is None and not answers(mode.stack.deployment.parameters["QwenBaseUrl"]):
             console.print("The engine at QWEN_BASE_URL accepts no connection; its page jobs will be tried again.")
         return Run(order, mode, documents, console).to_the_end()
@@ -169,4 +172,5 @@ class Run:
 
     def _last_failure(self) -> str:
         failure = self._mode.stack.service.last_failure
-        return f"Last failure: {failure} (logs: {self._mode.stack.logs})." if failure else ""
+        last = f"Last failure: {failure}. " if failure else ""
+        return f"{last}Logs: {self._mode.stack.logs}"

@@ -72,7 +72,8 @@ engine         {engine}
 logs           {stack.logs}
 
 {credentials} AWS_DEFAULT_REGION={REGION} \\
-  aws --endpoint-url {endpoint} s3 cp document.pdf s3://{bucket}/uploads/ --metadata ocr-tasks=text_recognition
+  aws --endpoint-url {endpoint} s3 cp document.pdf s3://{bucket}/uploads/ \\
+  --metadata '{{"ocr-tasks": "text_recognition,table_parsing"}}'
 
 boto3.client("s3", endpoint_url="{endpoint}", region_name="{REGION}", aws_access_key_id="{ACCESS_KEY}",
              aws_secret_access_key="{SECRET_KEY}").upload_file("document.pdf", "{bucket}", "uploads/document.pdf")

@@ -1,17 +1,15 @@
 """`python -m local submit`: documents to a deployed stack, their text back. The same shows and files as `run`."""
 
 import time
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import boto3
 from botocore.exceptions import BotoCoreError, ClientError
 from rich.console import Console
 
 from local.accounts import Account, Accounts
-from local.emulator import client as client_of
+from local.deployed import DeployedStack, StackError, deployed_stack
 from local.outcome import Outcome, prepare
 from local.progress import Progress, progress, reasons, summary
 from local.run import EXIT_CODES, NOT_RUN
@@ -22,10 +20,6 @@ from pagewise.ledger import Ledger
 from pagewise.model import Document, DocumentId, DocumentStatus, Upload
 
 POLL_SECONDS = 2.0
-
-
-class StackError(Exception):
-    """The stack cannot be used; the message says why."""
 
 
 @dataclass(frozen=True)
@@ -39,24 +33,6 @@ class Submission:
     tasks: str | None = None
     profile: str | None = None
     patience: float = 1800.0
-
-
-@dataclass(frozen=True)
-class DeployedStack:
-    name: str
-    outputs: Mapping[str, str]
-    client: Callable[[str], Any]
-
-
-def deployed_stack(name: str, endpoint: str | None) -> DeployedStack:
-    def client(service: str) -> Any:
-        return client_of(service, endpoint) if endpoint else boto3.client(service)  # type: ignore[call-overload]
-
-    try:
-        (stack,) = client("cloudformation").describe_stacks(StackName=name)["Stacks"]
-    except (BotoCoreError, ClientError) as error:
-        raise StackError(f"The stack {name} cannot be reached: {error}") from error
-    return DeployedStack(name, {out["OutputKey"]: out["OutputValue"] for out in stack.get("Outputs", [])}, client)
 
 
 def submit(submission: Submission, console: Console) -> int:

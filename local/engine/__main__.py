@@ -48,7 +48,11 @@ async def _serve(options: argparse.Namespace) -> None:
     runner = web.AppRunner(Server(settings).application(), shutdown_timeout=1.0, access_log=None)
     await runner.setup()
     site = web.TCPSite(runner, options.host, options.port)
-    await site.start()
+    try:
+        await site.start()
+    except OSError as error:
+        reason = os.strerror(error.errno or 0)
+        raise SystemExit(f"The engine cannot listen at port {options.port}: {reason}. Name another.") from None
     addresses = runner.addresses
     print(f"embedded engine at http://{options.host}:{addresses[0][1]}", flush=True)
     await stopped.wait()

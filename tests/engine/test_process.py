@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from tests.engine.asking import Engine, drawn, encode, running_engine, wait_until_ready
+from tests.engine.asking import PYTHON, ROOT, Engine, drawn, encode, running_engine, wait_until_ready
 
 LETTER = ["Dear reader, this page is long enough", "to keep the recognizer busy for a while."] * 12
 
@@ -86,3 +86,12 @@ def test_without_tesseract_it_reads_on_and_says_what_is_missing() -> None:
         engine.process.terminate()
         log = engine.process.stderr.read() if engine.process.stderr else ""
     assert "apt-get install tesseract-ocr-ara" in log
+
+
+def test_a_port_that_is_taken_is_told(engine: Engine) -> None:
+    port = str(engine.http.base_url.port)
+    command = [str(PYTHON), "-m", "local.engine", "--port", port]
+    second = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
+    assert second.returncode != 0
+    assert f"cannot listen at port {port}" in second.stderr
+    assert "Traceback" not in second.stderr

@@ -27,3 +27,10 @@ def test_a_lock_names_hashes_and_no_host(lock: str) -> None:
     assert text.count("--hash=sha256:") >= len(PIN.findall(text))
     assert "://" not in text
     assert "file:" not in text
+
+
+def test_a_package_that_is_overridden_away_stays_away() -> None:
+    for overrides in (ROOT / "locks").glob("*.overrides.txt"):
+        lock = (ROOT / "locks" / overrides.name.replace(".overrides", "")).read_text(encoding="utf-8")
+        for name in re.findall(r'^([a-z0-9-]+) ; sys_platform == "never"$', overrides.read_text("utf-8"), re.MULTILINE):
+            assert not re.search(rf"^{name}==\S+ \\$", lock, re.MULTILINE), f"{name} would be installed"

@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
+from local.deployed import StackError, account, deployed_stack
 from local.profiles import ProfileError, put
-from local.submit import StackError, Submission, deployed_stack, empty_buckets, submit
+from local.submit import Submission, empty_buckets, submit
 from tests.pictures import picture, tiff
 from tests.running import Running, running
 
@@ -50,7 +51,7 @@ def test_a_rejected_document_is_told_with_its_reason(pagewise: Running, tmp_path
 
 
 def test_a_stack_that_is_not_there_is_told(pagewise: Running) -> None:
-    with pytest.raises(StackError, match="nobody"):
+    with pytest.raises(StackError, match=r"nobody cannot be reached: none in this account .* STACK="):
         deployed_stack("nobody", pagewise.stack.endpoint)
 
 
@@ -63,6 +64,17 @@ def test_a_profile_is_put_into_the_stack_that_is_named(pagewise: Running) -> Non
 def test_what_is_wrong_with_a_profile_is_told_where_there_is_no_stack() -> None:
     with pytest.raises(ProfileError, match="There are: formulas"):
         put("nobody", "pagewise", None)
+
+
+def test_a_profile_is_not_put_where_no_stack_would_read_it(pagewise: Running) -> None:
+    with pytest.raises(StackError, match="pagewise-dve"):
+        put("tables", "pagewise-dve", pagewise.stack.endpoint)
+    names = pagewise.stack.client("ssm").get_parameters_by_path(Path="/pagewise-dve", Recursive=True)["Parameters"]
+    assert names == []
+
+
+def test_the_account_and_region_of_a_deployment_are_told(pagewise: Running) -> None:
+    assert account(pagewise.stack.endpoint) == "account 000000000000, us-east-1"
 
 
 def test_buckets_are_emptied_of_every_version(pagewise: Running) -> None:

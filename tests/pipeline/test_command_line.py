@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 from pathlib import Path
 
@@ -18,11 +19,15 @@ SAMPLES = sorted((ROOT / "events/samples").iterdir())
 
 
 def run(*arguments: object) -> subprocess.CompletedProcess[str]:
-    variables = {name: value for name, value in os.environ.items() if not name.startswith("QWEN_")}
+    return pagewise("run", *arguments)
+
+
+def pagewise(*arguments: object, **given: str) -> subprocess.CompletedProcess[str]:
+    variables = {name: value for name, value in os.environ.items() if not name.startswith(("QWEN_", "AWS_"))}
     return subprocess.run(
-        [PYTHON, "-m", "local", "run", *map(str, arguments)],
+        [PYTHON, "-m", "local", *map(str, arguments)],
         cwd=ROOT,
-        env={**variables, "PYTHONPATH": "layers/pagewise:."},
+        env={**variables, "PYTHONPATH": "layers/pagewise:.", **given},
         capture_output=True,
         text=True,
         timeout=180,
@@ -81,3 +86,54 @@ def test_what_cannot_be_run_is_said_in_one_sentence(tmp_path: Path) -> None:
     assert missing.returncode == 3
     assert "missing.pdf does not exist" in missing.stdout + missing.stderr
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("run", "--doc", ""),
+        ("submit", "--doc", " "),
+        ("run", "--out", ""),
+        ("redrive", "--document", ""),
+        ("profile", ""),
+    ],
+)
+def test_a_name_that_is_empty_is_not_taken_for_this_folder(arguments: tuple[str, ...]) -> None:
+    done = pagewise(*arguments)
+    assert (done.returncode, done.stdout) == (3, "")
+    assert "is empty: say which" in done.stderr
+
+
+@pytest.mark.parametrize(
+    "arguments", [("submit",), ("empty",), ("account",), ("profile", "receipts"), ("redrive", "--document", "any")]
+)
+def test_without_an_account_it_is_said_how_to_get_to_one(arguments: tuple[str, ...], tmp_path: Path) -> None:
+    nobody = {"HOME": str(tmp_path), "AWS_EC2_METADATA_DISABLED": "true"}
+    nowhere = pagewise(*arguments, **nobody)
+    assert nowhere.returncode == 3
+    assert "no region is set. Set AWS_DEFAULT_REGION" in nowhere.stderr
+    unknown = pagewise(*arguments, **nobody, AWS_DEFAULT_REGION="us-east-1")
+    assert unknown.returncode == 3
+    assert "there are no credentials. Run `aws configure`" in unknown.stderr
+
+
+def test_a_key_without_an_address_is_not_taken_for_the_service(tmp_path: Path) -> None:
+    (tmp_path / "bad.pdf").write_text("no document")
+    done = pagewise("run", "--doc", tmp_path / "bad.pdf", "--out", tmp_path / "out", QWEN_API_KEY="sk-any")
+    assert "QWEN_API_KEY is set and QWEN_BASE_URL is not" in done.stdout
+    assert "sk-any" not in done.stdout + done.stderr
+
+
+def test_an_interrupted_run_says_where_the_rest_is(tmp_path: Path) -> None:
+    (tmp_path / "page.png").write_bytes(picture())
+    command = [str(PYTHON), "-m", "local", "run", "--doc", str(tmp_path / "page.png"), "--out", str(tmp_path / "out")]
+    variables = {**os.environ, "PYTHONPATH": "layers/pagewise:."}
+    with subprocess.Popen(
+        command, cwd=ROOT, env=variables, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as started:
+        assert started.stdout is not None
+        assert started.stdout.readline().startswith("ready")
+        started.send_signal(signal.SIGINT)
+        _, said = started.communicate(timeout=60)
+    assert started.returncode == 128 + signal.SIGINT
+    assert f"What had ended before is in {tmp_path}/out/." in said

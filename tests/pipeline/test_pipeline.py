@@ -89,6 +89,14 @@ def test_an_engine_in_trouble_is_asked_again_and_its_refusals_are_told(pagewise:
     assert [(job["status"], job["reason"]) for job in receipt["page_jobs"]] == [("failed", "DataInspectionFailed")]
 
 
+def test_functions_log_what_they_did_and_libraries_nothing_but_trouble(pagewise: Running) -> None:
+    pagewise.until_ended(pagewise.upload("logged.png", picture()))
+    logs = "".join(log.read_text() for log in (pagewise.stack.logs / "functions").glob("*.log"))
+    assert '"message":"page job done"' in logs
+    of_libraries = [line for line in logs.splitlines() if '"logger": ' in line and '"level": "INFO"' in line]
+    assert of_libraries == []
+
+
 def redrive(pagewise: Running, *options: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "local", "redrive", "--endpoint", pagewise.stack.endpoint, *options]
     environment = {**os.environ, "PYTHONPATH": f"{ROOT / 'layers/pagewise'}{os.pathsep}{ROOT}"}

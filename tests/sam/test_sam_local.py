@@ -125,6 +125,12 @@ def test_start_lambda_serves_boto3(pagewise: Running, containers: Sam, ledger: L
     assert ledger.result(job.document_id, job.page, job.task) is not None
 
 
+def test_a_function_that_is_not_in_the_stack_is_told_with_those_that_are(pagewise: Running, tmp_path: Path) -> None:
+    wish = Invocation("TextFunction", "s3-put-pdf", tmp_path, pagewise.stack.endpoint)
+    with pytest.raises(EventError, match=r"no function TextFunction\. There are: .*TextRecognitionFunction"):
+        invoke(wish)
+
+
 @contextmanager
 def start_lambda(containers: Sam, log: Path) -> Iterator[Any]:
     port = free_port()

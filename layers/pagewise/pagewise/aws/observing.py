@@ -5,12 +5,17 @@ All three carry the stack's name as their service, from POWERTOOLS_SERVICE_NAME,
 
 from __future__ import annotations
 
+import logging
 import traceback
 from pathlib import Path
 
 from aws_lambda_powertools import Logger, Metrics, Tracer
 
 from pagewise.aws.metering import NAMESPACE
+
+# Lambda's level for all is INFO, at which these tell of every start and every call: as many lines as ours again.
+for library in ("aws_xray_sdk", "botocore", "httpx"):
+    logging.getLogger(library).setLevel(logging.WARNING)
 
 logger = Logger()
 metrics = Metrics(namespace=NAMESPACE)
