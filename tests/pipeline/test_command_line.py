@@ -94,7 +94,6 @@ def test_what_cannot_be_run_is_said_in_one_sentence(tmp_path: Path) -> None:
         ("run", "--doc", ""),
         ("submit", "--doc", " "),
         ("run", "--out", ""),
-        ("redrive", "--document", ""),
         ("profile", ""),
     ],
 )
