@@ -127,6 +127,8 @@ def test_failed_page_jobs_are_redriven_by_one_command(pagewise: Running) -> None
 
 def test_the_failed_page_jobs_of_all_documents_are_redriven_by_one_command(pagewise: Running) -> None:
     redrive(pagewise, "--all")  # what other tests have left
+    while not pagewise.stack.is_idle():
+        time.sleep(0.1)
     pagewise.engine.behave({"name": "inspection_failed", "times": 2}, {"name": "invalid_parameter", "times": 1})
     keys = [pagewise.upload(f"all-{number}.tif", tiff(2)) for number in range(3)]
     first = pagewise.until_ended(*keys)
