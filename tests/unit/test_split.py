@@ -184,3 +184,13 @@ def test_subranges_are_exactly_the_range(first: int, length: int, size: int) -> 
     assert len(pieces) <= MAX_SUBRANGES
     assert all(len(piece) % size == 0 for piece in pieces[:-1])
     assert length <= size or max(len(piece) for piece in pieces) < length
+
+
+def test_an_upload_over_the_disk_s_size_is_rejected_unread(pagewise: Pagewise) -> None:
+    upload = replace(pagewise.upload(tiff(1)), size=2_000_000_001)
+    pagewise.uploads.objects.clear()
+    document = pagewise.split.upload(upload)
+    assert (document.status, document.reason) == (DocumentStatus.REJECTED, "too_large")
+    assert document.message == "The document has 2,000 MB, over 2,000 (MaxUploadMegabytes). Upload it in parts."
+    (event,) = pagewise.publisher.named("DocumentRejected")
+    assert event["reason"] == "too_large"

@@ -49,6 +49,7 @@ class SplitSettings:
     default_tasks: tuple[Task, ...] = (Task.TEXT_RECOGNITION,)
     pages_per_range: int = 20
     max_pages: int = 10_000
+    max_megabytes: int = 2_000
     overdue_seconds: int = 6 * 3600
     renderer: Renderer = field(default_factory=Renderer)
     spending: Spending = field(default_factory=Spending)
@@ -76,6 +77,7 @@ def split_settings(variables: Mapping[str, str]) -> SplitSettings:
         default_tasks=tasks(variables, "DEFAULT_TASKS"),
         pages_per_range=whole(variables, "PAGES_PER_RANGE"),
         max_pages=whole(variables, "MAX_PAGES"),
+        max_megabytes=whole(variables, "MAX_UPLOAD_MEGABYTES"),
         overdue_seconds=60 * whole(variables, "OVERDUE_MINUTES"),
         renderer=Renderer(
             dpi=whole(variables, "RENDER_DPI"),

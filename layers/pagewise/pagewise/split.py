@@ -74,6 +74,7 @@ class Split:
         with workspace() as folder:
             path = folder / "document"
             try:
+                self.check_bytes(upload)
                 download = self.uploads.download(upload, path)
                 wishes = self.wishes(upload, download)
                 contents = self.acceptable(path, wishes)
@@ -127,6 +128,16 @@ class Split:
         profile = choosing.chosen(self.profiles, upload.key, download.metadata)
         settings = self.settings
         return wishing.wishes(download.metadata, settings.default_tasks, settings.deployed_tasks, profile)
+
+    def check_bytes(self, upload: Upload) -> None:
+        """What has no room on the function's disk would fail three times, and then without a reason of use."""
+        most = self.settings.max_megabytes
+        if upload.size > most * 1_000_000:
+            raise DocumentRejected(
+                Rejection.TOO_LARGE,
+                f"The document has {upload.size // 1_000_000:,} MB, over {most:,} (MaxUploadMegabytes). "
+                "Upload it in parts.",
+            )
 
     def acceptable(self, path: Path, wishes: Wishes) -> Contents:
         contents = inspect(path, wishes.password)
