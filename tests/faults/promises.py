@@ -8,6 +8,7 @@ from typing import Any
 from pagewise.ledger import Ledger
 from pagewise.model import Document, DocumentStatus, JobStatus, Usage
 from tests.fakes import MemoryTable
+from tests.faults.invocations import lambda_service
 from tests.faults.simulator import BATCH, Restless, World, answer_to, in_run
 
 
@@ -15,7 +16,8 @@ def simulate(seed: int, kind: type[World] = World) -> tuple[World, list[str]]:
     """Run a world; it and the promises that it has not kept."""
     world = kind(seed)
     try:
-        world.run()
+        with lambda_service():
+            world.run()
     except Restless as restless:
         return world, [str(restless)]
     return world, list(violations(world))
@@ -24,6 +26,7 @@ def simulate(seed: int, kind: type[World] = World) -> tuple[World, list[str]]:
 def violations(world: World) -> Iterator[str]:
     ledger = Ledger(MemoryTable(world.table.stored), world.pages)
     yield from world.table.changed_ends
+    yield from (f"failed without a fault: {what}" for what in world.unfounded)
     yield from double_payments(world)
     yield from (f"more was claimed than there is: {what}" for what in world.table.overfull)
     yield from rate_overruns(world)
@@ -119,6 +122,8 @@ def broken_events(world: World, ledger: Ledger, document: Document) -> Iterator[
     for event in world.publisher.events:
         if event.id.startswith(f"{document.id}/") and contents.setdefault(event.id, event.detail) != event.detail:
             yield f"{event.id} was published with two contents"
+    if document.status is DocumentStatus.REJECTED and f"{document.id}/DocumentAccepted" in contents:
+        yield "a rejected document was published as accepted"
     of_document = {end for end in world.table.ended if end.startswith(f"{document.id}/")}
     kinds = ("PageRecognized", "PageFailed", "DocumentCompleted", "DocumentRejected")
     published = {event_id for event_id in contents if event_id.split("/")[1] in kinds}
