@@ -310,6 +310,10 @@ def ignore_uploads(real: Handler, event: dict[str, Any], context: Any) -> Any:
     return real({"Records": others}, context) if others else {"batchItemFailures": []}
 
 
+def do_nothing(_real: Handler, _event: dict[str, Any], _context: Any) -> Any:
+    return None
+
+
 MUTATIONS = {
     "a result is written over another": without_condition("result#"),
     "a page's account is written whatever it was": without_condition("page#"),
@@ -346,6 +350,7 @@ MUTATIONS = {
     "failed dead letters are not reported": with_handler("dead_letter", report_nothing),
     "finished dead letters are reported as failed": with_handler("dead_letter", report_everything),
     "dead letters of uploads are ignored": with_handler("dead_letter", ignore_uploads),
+    "the sweeper does nothing": with_handler("sweeper", do_nothing),
 }
 
 

@@ -2,9 +2,9 @@
 
 Handlers and use cases are the real ones, on ports that take a step of the scheduler at each side effect and then may
 fail as the seed says: crash before it, crash after it, refuse, lose the reply, conflict with another transaction. What
-a handler answers decides which messages come back. Messages are delivered twice and out of order, and become visible
-again while they are worked on. Faults are limited in number, so that the world comes to rest; then
-`promises.violations` says what was not kept.
+a handler answers decides which messages come back. Messages are delivered twice and out of order, become visible again
+while they are worked on, and are lost now and then, which is what the sweeper is for. Faults are limited in number, so
+that the world comes to rest; then `promises.violations` says what was not kept.
 """
 
 from __future__ import annotations
@@ -111,6 +111,7 @@ class Odds:
     fault: float = 0.06
     duplicate: float = 0.15
     expiry: float = 0.01
+    lost: float = 0.005
     engine: float = 0.2
     most_faults: int = 12
     redrive: float = 0.003
@@ -150,6 +151,7 @@ class World:
         self.messages: list[Message] = []
         self.in_flight: dict[str, Message] = {}
         self.numbers = itertools.count(1)
+        self.lost: list[Message] = []
         self.unchanged: set[str] = set()
         self.unfounded: list[str] = []
         self.sent: dict[DocumentId, Upload] = {}
@@ -219,10 +221,13 @@ class World:
         if self.chance.random() < 0.5:
             self.redrive()
             self.until_quiet()
-        for _ in range(3):  # the sweeper comes every five minutes; a crash ends one visit, not all
+        disturbed = True
+        while disturbed:  # the sweeper comes every five minutes; what ends one visit is done by the next
+            before = self.faults.total() + self.redrives
             self.clock.milliseconds += OVERDUE_MILLISECONDS
             self.invoke("sweeper", SCHEDULED, lambda _answer: None)
             self.until_quiet()
+            disturbed = self.faults.total() + self.redrives > before
 
     def upload(self, key: str, content: bytes) -> Upload:
         tasks = ",".join(TASKS[: self.chance.randint(1, 2)])
@@ -311,6 +316,9 @@ class World:
     def take(self, message: Message) -> bool:
         """Receive a message, or move it to the dead letters if it was received too often."""
         self.messages.remove(message)
+        if message.queue != "dead_letter" and self.happens("message lost", self.odds.lost):
+            self.lost.append(message)
+            return False
         if message.receives >= MAX_RECEIVES and message.queue != "dead_letter":
             self.messages.append(replace(message, queue="dead_letter", visible=self.now))
             return False
