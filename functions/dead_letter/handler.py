@@ -32,10 +32,11 @@ def give_up(record: SQSRecord) -> None:
     metrics.add_metric("DeadLetters", MetricUnit.Count, 1)
     letter = json.loads(record.body)
     logger.warning("giving up", extra={"document": letter.get("document_id"), "page": letter.get("page")})
+    use_case = wiring.composition.get().give_up()
     if "requestPayload" in letter:
         for upload in uploads_of(letter["requestPayload"]):
-            wiring.give_up().upload(upload)
+            use_case.upload(upload)
     elif "page" in letter:
-        wiring.give_up().page_job(load_job(record.body), int(record.attributes.approximate_receive_count))
+        use_case.page_job(load_job(record.body), int(record.attributes.approximate_receive_count))
     else:
-        wiring.give_up().page_range(*load_range(record.body))
+        use_case.page_range(*load_range(record.body))

@@ -35,9 +35,10 @@ def recognize(context: LambdaContext) -> Any:
         deliveries = int(record.attributes.approximate_receive_count)
         facts: dict[str, Any] = {"document": job.document_id, "page": job.page, "task": job.task}
         try:
-            result = await wiring.recognize().page_job(job, deliveries, deadline)
+            result = await wiring.composition.get().recognize().page_job(job, deliveries, deadline)
         except PagewiseError as error:
-            seconds = await asyncio.to_thread(wiring.back_off, record.receipt_handle, error, deliveries)
+            back_off = wiring.composition.get().back_off
+            seconds = await asyncio.to_thread(back_off, record.receipt_handle, error, deliveries)
             metrics.add_metric("PageJobsRetried", MetricUnit.Count, 1)
             logger.warning("page job not done", extra={**facts, "reason": error.reason, "seconds": seconds})
             raise

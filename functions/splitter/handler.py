@@ -42,7 +42,7 @@ def split_uploads(event: dict[str, Any], deadline: float) -> None:
     failures: list[Exception] = []
     for upload in uploads_of(event):
         try:
-            document = wiring.split().upload(upload, deadline)
+            document = wiring.composition.get().split().upload(upload, deadline)
             facts = {
                 "document": document.id,
                 "status": document.status,
@@ -62,5 +62,5 @@ def split_uploads(event: dict[str, Any], deadline: float) -> None:
 def split_range(record: SQSRecord, deadline: float) -> None:
     document_id, pages = load_range(record.body)
     logger.info("splitting range", extra={"document": document_id, "first": pages.first, "last": pages.last})
-    wiring.split().page_range(document_id, pages, deadline)
+    wiring.composition.get().split().page_range(document_id, pages, deadline)
     metrics.add_metric("RangesSplit", MetricUnit.Count, 1)

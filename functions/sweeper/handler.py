@@ -18,7 +18,7 @@ from pagewise.aws.observing import logger, metrics, tracer
 def handler(_event: dict[str, Any], context: LambdaContext) -> dict[str, int]:
     deadline = time.monotonic() + context.get_remaining_time_in_millis() / 1000 - wiring.RESERVED_SECONDS
     metrics.add_metric("Sweeps", MetricUnit.Count, 1)
-    ended = wiring.sweep().overdue(deadline)
+    ended = wiring.composition.get().sweep().overdue(deadline)
     logger.info("swept", extra={"documents": ended})
     metrics.add_metric("DocumentsOverdue", MetricUnit.Count, len(ended))
     return {"ended": len(ended)}

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
+from typing import Any, ClassVar
 
 from pagewise.accounting import Accounting
+from pagewise.aws import wiring
 from pagewise.errors import StorageBusy
 from pagewise.gate import Approach, Gate
 from pagewise.ledger import DayIsSpent, Ledger, document_key, dump_document, result_key, spend_key
@@ -22,13 +26,13 @@ from pagewise.model import (
 )
 from pagewise.ports import Recorded
 from pagewise.rate import Later, Turn
-from pagewise.recognize import Recognize
 from pagewise.redrive import Choice, Redrive, Redriven
 from pagewise.reuse import Asking, Reuse, Unanswered
 from pagewise.split import Split
 from pagewise.table import ANY, NEW, Attributes, Change, Condition, Put, Refused, Update
+from tests.faults.invocations import Handler
 from tests.faults.promises import simulate
-from tests.faults.simulator import FaultyTable, World
+from tests.faults.simulator import FaultyTable, WitnessedRecognize, World
 
 SEEDS_TO_FIND_A_MUTATION = 300
 
@@ -103,7 +107,7 @@ class SplitIsNotedFirst(World):
 
 
 class PutOffIsLost(World):
-    class Impatient(Recognize):
+    class Impatient(WitnessedRecognize):
         def put_off(self, job: object, attempts: int, seconds: float) -> None:
             pass  # the message is deleted, and no fresh one takes its place
 
@@ -249,6 +253,67 @@ class ClaimsThatNeverEnd(World):
     reuse_class = Patient
 
 
+def with_handler(function: str, mutated: Callable[[Handler, dict[str, Any], Any], Any]) -> type[World]:
+    """A function whose handler is this one, which is given the real one."""
+    real = World.handlers[function]
+
+    class Mutated(World):
+        handlers: ClassVar = {**World.handlers, function: lambda event, context: mutated(real, event, context)}
+
+    return Mutated
+
+
+def report_nothing(real: Handler, event: dict[str, Any], context: Any) -> Any:
+    return real(event, context) and {"batchItemFailures": []}
+
+
+def report_everything(real: Handler, event: dict[str, Any], context: Any) -> Any:
+    real(event, context)
+    return {"batchItemFailures": [{"itemIdentifier": record["messageId"]} for record in event["Records"]]}
+
+
+def report_receipt_handles(real: Handler, event: dict[str, Any], context: Any) -> Any:
+    handles = {record["messageId"]: record["receiptHandle"] for record in event["Records"]}
+    failures = real(event, context)["batchItemFailures"]
+    return {"batchItemFailures": [{"itemIdentifier": handles[failure["itemIdentifier"]]} for failure in failures]}
+
+
+def raise_for_one(real: Handler, event: dict[str, Any], context: Any) -> Any:
+    answer = real(event, context)
+    if answer["batchItemFailures"]:
+        raise RuntimeError("some records failed")
+    return answer
+
+
+def not_back_off(real: Handler, event: dict[str, Any], context: Any) -> Any:
+    without = replace(wiring.composition.get(), back_off=lambda _handle, _error, _deliveries: 0.0)
+    wiring.composition.set(without)
+    return real(event, context)
+
+
+def stop_at_the_first_failure(real: Handler, event: dict[str, Any], context: Any) -> Any:
+    """Of the uploads of an S3 event, without raising it."""
+    if "s3" not in event["Records"][0]:
+        return real(event, context)
+    with suppress(Exception):
+        for record in event["Records"]:
+            real({"Records": [record]}, context)
+    return None
+
+
+def split_the_first_upload(real: Handler, event: dict[str, Any], context: Any) -> Any:
+    return real({"Records": event["Records"][:1]}, context)
+
+
+def ignore_uploads(real: Handler, event: dict[str, Any], context: Any) -> Any:
+    others = [record for record in event["Records"] if "requestPayload" not in record["body"]]
+    return real({"Records": others}, context) if others else {"batchItemFailures": []}
+
+
+def do_nothing(_real: Handler, _event: dict[str, Any], _context: Any) -> Any:
+    return None
+
+
 MUTATIONS = {
     "a result is written over another": without_condition("result#"),
     "a page's account is written whatever it was": without_condition("page#"),
@@ -274,6 +339,18 @@ MUTATIONS = {
     "a reused result is billed": ReuseIsBilled,
     "nobody waits for the answer that another gets": NobodyWaitsForAnAnswer,
     "a claim without an answer never ends": ClaimsThatNeverEnd,
+    "failed page jobs are not reported": with_handler("ocr", report_nothing),
+    "finished page jobs are reported as failed": with_handler("ocr", report_everything),
+    "failed page jobs are reported by their receipt handles": with_handler("ocr", report_receipt_handles),
+    "a failed page job fails its batch": with_handler("ocr", raise_for_one),
+    "failed page jobs wait for the visibility timeout": with_handler("ocr", not_back_off),
+    "failed page ranges are not reported": with_handler("splitter", report_nothing),
+    "uploads after one that fails are forgotten": with_handler("splitter", stop_at_the_first_failure),
+    "only the first upload of an S3 event is split": with_handler("splitter", split_the_first_upload),
+    "failed dead letters are not reported": with_handler("dead_letter", report_nothing),
+    "finished dead letters are reported as failed": with_handler("dead_letter", report_everything),
+    "dead letters of uploads are ignored": with_handler("dead_letter", ignore_uploads),
+    "the sweeper does nothing": with_handler("sweeper", do_nothing),
 }
 
 

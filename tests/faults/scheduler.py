@@ -7,12 +7,13 @@ the turn back, and the seed's generator picks who goes on. The same seed replays
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from random import Random
 from threading import Semaphore, Thread, local
-from typing import Any
+from typing import Any, NoReturn
 
 
 class Crash(BaseException):
@@ -21,13 +22,16 @@ class Crash(BaseException):
 
 @dataclass(eq=False)
 class Invocation:
-    """One invocation in flight."""
+    """One invocation in flight; `faults` counts what has happened to it, `error` is what ended it."""
 
     name: str
     work: Callable[[], None]
     ended: Callable[[bool], None]
     turn: Semaphore = field(default_factory=lambda: Semaphore(0))
     over: bool = False
+    faults: int = 0
+    crashed: bool = False
+    error: BaseException | None = None
 
 
 class Scheduler:
@@ -47,8 +51,21 @@ class Scheduler:
     def step(self) -> None:
         """Called by an invocation at each side effect: others may go first."""
         invocation: Invocation = self._own.invocation
+        if invocation.crashed:
+            raise Crash
         self._back.release()
         invocation.turn.acquire()
+
+    def crash(self) -> NoReturn:
+        """Called by an invocation that ends here. What it still tries, in another coroutine or on its way out, crashes
+        as well."""
+        self._own.invocation.crashed = True
+        raise Crash
+
+    @property
+    def current(self) -> Invocation | None:
+        """The invocation that calls, if one does."""
+        return getattr(self._own, "invocation", None)
 
     def advance(self) -> bool:
         """Let one invocation take one step; False if none is running."""
@@ -69,8 +86,8 @@ class Scheduler:
         try:
             invocation.work()
             succeeded = True
-        except (Crash, Exception):  # noqa: BLE001  whatever ends it, its messages come back
-            succeeded = False
+        except (Crash, Exception) as error:  # noqa: BLE001  whatever ends it, its messages come back
+            invocation.error = error
         finally:
             invocation.over = True
             invocation.ended(succeeded)
@@ -89,13 +106,16 @@ class Inline(ThreadPoolExecutor):
         return future
 
 
-def run_alone(work: Callable[[], Any]) -> Any:
-    """Run a coroutine function on a loop of its own, without any other thread."""
+@contextmanager
+def own_loop() -> Iterator[None]:
+    """An event loop for the calling thread, which needs no other thread."""
     loop = asyncio.new_event_loop()
     loop.set_default_executor(Inline(1))
     # What a crash leaves behind in the loop is as gone as the invocation.
     loop.set_exception_handler(lambda _loop, _context: None)
+    asyncio.set_event_loop(loop)
     try:
-        return loop.run_until_complete(work())
+        yield
     finally:
+        asyncio.set_event_loop(None)
         loop.close()

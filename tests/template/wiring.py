@@ -28,11 +28,7 @@ def read_by(function: str) -> set[str]:
 def parts_of(function: str) -> list[ast.AST]:
     """The functions of the wiring and the settings that the handler reaches."""
     handler = ast.parse((ROOT / "functions" / function / "handler.py").read_text())
-    pending = [
-        node.attr
-        for node in ast.walk(handler)
-        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == "wiring"
-    ]
+    pending = [node.attr for node in ast.walk(handler) if isinstance(node, ast.Attribute) and base_of(node) == "wiring"]
     reached: dict[str, ast.AST] = {}
     while pending:
         name = pending.pop()
@@ -40,6 +36,13 @@ def parts_of(function: str) -> list[ast.AST]:
             reached[name] = parts()[name]
             pending += [node.id for node in ast.walk(reached[name]) if isinstance(node, ast.Name)]
     return list(reached.values())
+
+
+def base_of(node: ast.expr) -> str | None:
+    """The name that a chain of attributes and calls begins with."""
+    while isinstance(node, ast.Attribute | ast.Call):
+        node = node.value if isinstance(node, ast.Attribute) else node.func
+    return node.id if isinstance(node, ast.Name) else None
 
 
 @cache

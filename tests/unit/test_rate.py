@@ -138,18 +138,20 @@ def test_a_batch_costs_one_read_and_one_write() -> None:
     assert (account.table.reads, account.table.writes) == (20, 20)
 
 
+class Overtaken(MemoryTable):
+    """Something happens just before the next claim is written."""
+
+    before: Callable[[], None] | None = None
+
+    def updated(self, update: Update) -> Attributes:
+        if act := self.before:
+            self.before = None
+            act()
+        return super().updated(update)
+
+
 def test_two_that_claim_at_the_same_time_get_different_places() -> None:
     """Whoever loses the race reads again."""
-
-    class Overtaken(MemoryTable):
-        before: Callable[[], None] | None = None
-
-        def updated(self, update: Update) -> Attributes:
-            if act := self.before:
-                self.before = None
-                act()
-            return super().updated(update)
-
     table = Overtaken()
     budget = RateBudget(table, "model", RateLimits(600, 0), lambda: EPOCH, pause=lambda _: None)
     others: list[Turn] = []
@@ -204,6 +206,18 @@ def test_a_refusal_lowers_the_pace_for_all_and_it_recovers() -> None:
     assert calendar.pace(account.now + 30) == pytest.approx((1 + lowered) / 2)
     assert calendar.pace(account.now + 60) == 1.0
     assert len(moments(account.budget.turns(A, calls(600)))) == pytest.approx(570 * (1 + lowered) / 2, rel=0.1)
+
+
+def test_a_claim_that_a_refusal_overtakes_keeps_the_lowered_pace() -> None:
+    table = Overtaken()
+    budget = RateBudget(table, "model", RateLimits(60, 0), lambda: EPOCH, pause=lambda _: None)
+    budget.turns(A, calls(2))
+    table.before = budget.refused
+    budget.turns(A, calls(1))
+    calendar = budget.read()
+    held = {int(name.rpartition("#")[2]): calendar.count(name) for name in calendar.stored if name.startswith("taken#")}
+    last_call = budget.limits.time_of(0)
+    assert all(calls_of - last_call < calendar.room(window) for window, calls_of in held.items())
 
 
 def test_a_limit_lower_than_was_set_is_found_by_its_refusals() -> None:

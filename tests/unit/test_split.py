@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from itertools import pairwise
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -11,11 +12,13 @@ from hypothesis import strategies as st
 
 from pagewise.errors import StorageBusy
 from pagewise.ledger import split_key
-from pagewise.model import DocumentStatus, PageRange
+from pagewise.model import DocumentStatus, PageRange, Upload
+from pagewise.ports import Download
 from pagewise.settings import SplitSettings
 from pagewise.splitting import MAX_SUBRANGES, subranges
 from pagewise.table import Delete
 from pagewise.tasks import Task
+from tests.fakes import MemoryUploads
 from tests.pictures import picture, tiff
 from tests.unit.conftest import Pagewise
 
@@ -163,6 +166,22 @@ def test_a_failed_splitter_ends_the_document(pagewise: Pagewise) -> None:
     assert document is not None
     assert document.reason == "split_failed"
     assert len(pagewise.publisher.named("DocumentRejected")) == 1
+
+
+@pytest.mark.parametrize("pages", [1, 2])
+def test_a_document_that_is_given_up_while_it_is_split_is_not_accepted(pagewise: Pagewise, pages: int) -> None:
+    upload = pagewise.upload(tiff(pages))
+    split = pagewise.split
+
+    class Overtaken(MemoryUploads):
+        def download(self, upload: Upload, to: Path) -> Download:
+            pagewise.give_up.upload(upload)
+            return super().download(upload, to)
+
+    document = replace(split, uploads=Overtaken(pagewise.uploads.objects)).upload(upload)
+    assert document.reason == "split_failed"
+    assert [event.name for event in pagewise.publisher.events] == ["DocumentRejected"]
+    assert pagewise.queues.jobs == []
 
 
 def test_a_failed_range_fails_its_pages_and_no_other(pagewise: Pagewise) -> None:

@@ -210,8 +210,9 @@ class RateBudget:
         raise StorageBusy("The rate budget is busy.")
 
     def written(self, calendar: Calendar, task: Task, takes: Sequence[Take], left: Sequence[int], now: float) -> Update:
-        """The one conditional write of a claim."""
-        equal: Attributes = {}
+        """The one conditional write of a claim. A refusal in the meantime has made the windows smaller than they were
+        seen."""
+        equal: Attributes = {"since": calendar.stored.get("since")}
         at_most: dict[str, int] = {}
         add: dict[str, int] = {}
         changed: Attributes = {}

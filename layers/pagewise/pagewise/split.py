@@ -85,6 +85,8 @@ class Split:
                 return self.accounting.reject(upload, DocumentRejected(Rejection.GONE, gone.message), download)
             except DocumentRejected as rejection:
                 return self.accounting.reject(upload, rejection, download)
+            if document.status is DocumentStatus.REJECTED and self.is_settled(document):
+                return document  # given up by another invocation in the meantime
             self.publisher.publish([document_accepted(document)])
             self.accounting.meter.accepted(document)
             everything = PageRange(1, document.pages)

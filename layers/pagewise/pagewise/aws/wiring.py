@@ -6,8 +6,10 @@ Clients are made once for an execution environment and kept over its invocations
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import replace
+from contextvars import ContextVar
+from dataclasses import dataclass, replace
 from functools import cache
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -45,6 +47,17 @@ if TYPE_CHECKING:
 
 # Time of an invocation that is kept for saving and publishing what the engine answered last.
 RESERVED_SECONDS = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class Composition:
+    """What the handlers call. A part is put together when a handler first asks for it: none needs them all."""
+
+    split: Callable[[], Split]
+    recognize: Callable[[], Recognize]
+    give_up: Callable[[], GiveUp]
+    sweep: Callable[[], Sweep]
+    back_off: Callable[[str, PagewiseError, int], float]
 
 
 @cache
@@ -193,3 +206,8 @@ def sweep() -> Sweep:
     from pagewise.sweep import Sweep
 
     return Sweep(ledger(), accounting(), UtcClock())
+
+
+ON_AWS = Composition(split, recognize, give_up, sweep, back_off)
+# Deployed, there is no other. A simulation gives each invocation one of its own world.
+composition: ContextVar[Composition] = ContextVar("composition", default=ON_AWS)
