@@ -192,7 +192,7 @@ def test_a_small_document_is_not_starved_by_a_large_one_of_another_task() -> Non
     account.run(240)
     took = sorted(account.finished(B))
     assert len(took) == 30
-    assert took[-1] < 100
+    assert took[-1] < 120  # within a minute of its upload; all that came before it takes 530 s
     assert account.service.rate(EPOCH + 5, EPOCH + 240) >= 0.90
 
 
