@@ -30,9 +30,10 @@ class Page:
     """An average page. The defaults: A4 at 200 dpi, durations by make bench, tokens by tokens.py's estimate."""
 
     tasks: int = 1
-    split_seconds: float = 0.1  # of a page, rendered and stored; make bench: 0.04 for one of TIFF
+    split_seconds: float = 0.1  # of a page, rendered and stored; make bench: 0.02 for a small one of TIFF
     engine_seconds: float = 4.0  # of one page job
-    overhead_seconds: float = 0.35  # of a batch; make bench: ten jobs, an engine of 2.0 s, 2.35 s billed
+    # Of a batch. make bench: ten jobs, an engine of 2.0 s, 2.2 s billed, on a whole core; 1 GB of Lambda is half a one.
+    overhead_seconds: float = 0.35
     megabytes: float = 0.4
     input_tokens: int = 3800
     output_tokens: int = 600
