@@ -111,6 +111,7 @@ def test_failed_page_jobs_are_redriven_by_one_command(pagewise: Running) -> None
     failed = {(job["page"], job["task"]) for job in first["page_jobs"] if job["status"] == "failed"}
     asked = pagewise.engine.requests()["total"]
 
+    until_announced(pagewise, {key: first})
     done = redrive(pagewise, "--document", first["document_id"])
     assert (done.returncode, done.stdout, done.stderr) == (0, "Run 2: 2 page jobs are queued.\n", "")
     while pagewise.ends()[key]["run"] == 1:
