@@ -5,11 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
+from hypothesis import settings
 
 from local.children import Children
 from local.emulator import Emulator
 from local.stack import EMULATOR_PYTHON
 from tests.deployed import Deployed
+
+# The same examples every time, in whatever time they take: what a run finds is the change's, not chance's.
+# `pytest --hypothesis-profile=explore` looks for new ones; what it finds becomes an @example.
+settings.register_profile("repeatable", derandomize=True, deadline=None)
+settings.register_profile("explore", max_examples=5_000, deadline=None)
+settings.load_profile("repeatable")
 
 
 @pytest.fixture(scope="session")

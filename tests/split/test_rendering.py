@@ -7,7 +7,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from PIL import Image
 
@@ -78,6 +78,7 @@ def test_a_page_is_never_larger_than_the_model_can_use(box: str, largest: int, t
 @given(
     st.floats(1, 20_000), st.floats(1, 20_000), st.integers(36, 1200), st.sampled_from((3072, 8_388_608, 15_680_000))
 )
+@example(28.0, 5482.704861796146, 101, 8_388_608)  # 7,680 pixels, or one more, by the order of operations
 def test_no_page_breaks_a_limit_that_a_scale_can_keep(width: float, height: float, dpi: int, largest: int) -> None:
     scale = Renderer(dpi=dpi, max_pixels=largest).scale(PageSize(width, height))
     assert scale is not None

@@ -206,8 +206,10 @@ class Renderer:
         dpi = min(self.dpi, scan, math.sqrt(self.max_pixels / (inches[0] * inches[1])))
         dpi = min(dpi, max(limits.EIGHT_K) / max(inches), min(limits.EIGHT_K) / min(inches))
         dpi = max(dpi, limits.MIN_SIDE / min(inches))
-        # pdftoppm counts a pixel that the page only begins.
-        while not self.fits(pixels := [math.ceil(side * dpi) for side in inches]) and min(pixels) > limits.MIN_SIDE:
+        # pdftoppm counts a pixel that the page only begins, or that floating point has it begin.
+        while not self.fits(pixels := [math.ceil(side * dpi + 1e-6) for side in inches]):
+            if min(pixels) <= limits.MIN_SIDE:
+                break
             dpi = float(f"{0.9998 * dpi:.6g}")
         return Scale(dpi, size.cropped)
 
