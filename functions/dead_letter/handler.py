@@ -15,7 +15,7 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from pagewise.aws import wiring
 from pagewise.aws.notifications import uploads_of
-from pagewise.aws.observing import logger, metrics, tracer
+from pagewise.aws.observing import logger, metrics
 from pagewise.messages import load_job, load_range
 
 processor = BatchProcessor(event_type=EventType.SQS, raise_on_entire_batch_failure=False)
@@ -23,7 +23,6 @@ processor = BatchProcessor(event_type=EventType.SQS, raise_on_entire_batch_failu
 
 @logger.inject_lambda_context
 @metrics.log_metrics
-@tracer.capture_lambda_handler(capture_response=False)
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     return dict(process_partial_response(event, give_up, processor, context))
 

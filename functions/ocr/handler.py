@@ -12,7 +12,7 @@ from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from pagewise.aws import wiring
-from pagewise.aws.observing import logger, metrics, tracer, unforeseen
+from pagewise.aws.observing import logger, metrics, unforeseen
 from pagewise.errors import PagewiseError
 from pagewise.messages import load_job
 
@@ -21,7 +21,6 @@ processor = AsyncBatchProcessor(event_type=EventType.SQS, raise_on_entire_batch_
 
 @logger.inject_lambda_context
 @metrics.log_metrics
-@tracer.capture_lambda_handler(capture_response=False)
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     return dict(async_process_partial_response(event, recognize(context), processor, context))
 
