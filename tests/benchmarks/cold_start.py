@@ -1,18 +1,25 @@
 """What a new execution environment computes before its first invocation, against the bare libraries, in one run.
 
-Of each function: the handler's import and the composition of its use case, against `import boto3, httpx` with clients
-of the same services. Processor time of one process: Lambda gives an environment a share of a core, and the one call of
-a composition (for the engine's key) waits for a service that is not measured here.
+Of each function: the handler's import and the composition of its use case, with botocore's data as the layer has it,
+against `import boto3, httpx` with clients of the same services, as released. Processor time of one process: Lambda
+gives an environment a share of a core, and the one call of a composition (for the engine's key) waits for a service
+that is not measured here.
 """
 
 from __future__ import annotations
 
 import json
 import os
+import re
+import shutil
 import subprocess
-from collections.abc import Iterator
+import sys
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from threading import Thread
 from typing import Any
 
@@ -20,6 +27,8 @@ from local.stack import FUNCTIONS_PYTHON, ROOT
 from tests.template import cloudformation
 
 RUNS = 9
+TRIM = ROOT / "layers/pagewise/trim.py"
+LOCAL_PYTHON = ROOT / ".venvs/local/bin/python"  # has boto3
 # By folder: the composition's part, and the services that it has clients of.
 FUNCTIONS = {
     "splitter": ("split", ("s3", "dynamodb", "events", "sqs", "ssm")),
@@ -56,16 +65,27 @@ LAMBDA = {
 
 def cold_starts(runs: int = RUNS) -> dict[str, Any]:
     """By function: milliseconds and modules of both, and ours as a share of the bare libraries'."""
-    with secret() as endpoint:
+    with TemporaryDirectory() as layer, secret() as endpoint:
+        trimmed(Path(layer))
         return {
             folder: compared(
-                OURS.format(part=part),
-                BARE.format(services=services),
-                {**LAMBDA, **variables(folder), "PYTHONPATH": path(folder), "AWS_ENDPOINT_URL": endpoint},
+                Measure(
+                    OURS.format(part=part), FUNCTIONS_PYTHON, {**variables(folder), "PYTHONPATH": path(folder, layer)}
+                ),
+                Measure(BARE.format(services=services), LOCAL_PYTHON, {}),
+                endpoint,
                 runs,
             )
             for folder, (part, services) in FUNCTIONS.items()
         }
+
+
+def trimmed(layer: Path) -> None:
+    """botocore as the layer has it. What the Makefile keeps is read there."""
+    (installed,) = FUNCTIONS_PYTHON.parents[1].glob("lib/python*/site-packages/botocore")
+    shutil.copytree(installed, layer / "botocore")
+    (services,) = re.findall(r"^SERVICES := (.*)$", (TRIM.parent / "Makefile").read_text(), re.MULTILINE)
+    subprocess.run([sys.executable, str(TRIM), str(layer / "botocore/data"), *services.split()], check=True)
 
 
 def variables(folder: str) -> dict[str, str]:
@@ -79,13 +99,20 @@ def variables(folder: str) -> dict[str, str]:
     return texts
 
 
-def path(folder: str) -> str:
-    return os.pathsep.join([str(ROOT / "functions" / folder), str(ROOT / "layers/pagewise")])
+def path(folder: str, layer: str) -> str:
+    return os.pathsep.join([str(ROOT / "functions" / folder), str(ROOT / "layers/pagewise"), layer])
 
 
-def compared(ours: str, bare: str, environment: dict[str, str], runs: int) -> dict[str, Any]:
+@dataclass(frozen=True)
+class Measure:
+    code: str
+    python: Path
+    variables: Mapping[str, str]
+
+
+def compared(ours: Measure, bare: Measure, endpoint: str, runs: int) -> dict[str, Any]:
     # The first pair makes the bytecode; pairs, so that a busy minute counts for both.
-    pairs = [(measured(ours, environment), measured(bare, environment)) for _ in range(runs + 1)][1:]
+    pairs = [(measured(ours, endpoint), measured(bare, endpoint)) for _ in range(runs + 1)][1:]
     own, other = (min(pair[side][0] for pair in pairs) for side in (0, 1))
     return {
         "ms": round(own),
@@ -96,9 +123,13 @@ def compared(ours: str, bare: str, environment: dict[str, str], runs: int) -> di
     }
 
 
-def measured(code: str, environment: dict[str, str]) -> tuple[float, int]:
+def measured(measure: Measure, endpoint: str) -> tuple[float, int]:
     done = subprocess.run(
-        [str(FUNCTIONS_PYTHON), "-c", MEASURED, code], env=environment, check=True, capture_output=True, text=True
+        [str(measure.python), "-c", MEASURED, measure.code],
+        env={**LAMBDA, **measure.variables, "AWS_ENDPOINT_URL": endpoint},
+        check=True,
+        capture_output=True,
+        text=True,
     )
     milliseconds, modules = done.stdout.split()[-2:]
     return float(milliseconds), int(modules)
