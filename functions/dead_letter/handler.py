@@ -9,34 +9,30 @@ import json
 from typing import Any
 
 from aws_lambda_powertools.metrics import MetricUnit
-from aws_lambda_powertools.utilities.batch import BatchProcessor, EventType, process_partial_response
-from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from pagewise.aws import wiring
+from pagewise.aws import batches, wiring
+from pagewise.aws.batches import Message, Response
 from pagewise.aws.notifications import uploads_of
-from pagewise.aws.observing import logger, metrics, tracer
+from pagewise.aws.observing import logger, metrics
 from pagewise.messages import load_job, load_range
-
-processor = BatchProcessor(event_type=EventType.SQS, raise_on_entire_batch_failure=False)
 
 
 @logger.inject_lambda_context
 @metrics.log_metrics
-@tracer.capture_lambda_handler(capture_response=False)
-def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
-    return dict(process_partial_response(event, give_up, processor, context))
+def handler(event: dict[str, Any], _context: LambdaContext) -> Response:
+    return batches.one_by_one(event, give_up)
 
 
-def give_up(record: SQSRecord) -> None:
+def give_up(message: Message) -> None:
     metrics.add_metric("DeadLetters", MetricUnit.Count, 1)
-    letter = json.loads(record.body)
+    letter = json.loads(message.body)
     logger.warning("giving up", extra={"document": letter.get("document_id"), "page": letter.get("page")})
     use_case = wiring.composition.get().give_up()
     if "requestPayload" in letter:
         for upload in uploads_of(letter["requestPayload"]):
             use_case.upload(upload)
     elif "page" in letter:
-        use_case.page_job(load_job(record.body), int(record.attributes.approximate_receive_count))
+        use_case.page_job(load_job(message.body), message.deliveries)
     else:
-        use_case.page_range(*load_range(record.body))
+        use_case.page_range(*load_range(message.body))

@@ -4,49 +4,46 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 from aws_lambda_powertools.metrics import MetricUnit
-from aws_lambda_powertools.utilities.batch import AsyncBatchProcessor, EventType, async_process_partial_response
-from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from pagewise.aws import wiring
-from pagewise.aws.observing import logger, metrics, tracer, unforeseen
+from pagewise.aws import batches, wiring
+from pagewise.aws.batches import Message, Response
+from pagewise.aws.observing import logger, metrics, unforeseen
 from pagewise.errors import PagewiseError
 from pagewise.messages import load_job
-
-processor = AsyncBatchProcessor(event_type=EventType.SQS, raise_on_entire_batch_failure=False)
 
 
 @logger.inject_lambda_context
 @metrics.log_metrics
-@tracer.capture_lambda_handler(capture_response=False)
-def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
-    return dict(async_process_partial_response(event, recognize(context), processor, context))
+def handler(event: dict[str, Any], context: LambdaContext) -> Response:
+    return batches.all_at_once(event, recognize(context))
 
 
-def recognize(context: LambdaContext) -> Any:
-    """The handler of one record, for this invocation's time."""
+def recognize(context: LambdaContext) -> Callable[[Message], Awaitable[None]]:
+    """The handler of one message, for this invocation's time."""
     deadline = time.monotonic() + context.get_remaining_time_in_millis() / 1000 - wiring.RESERVED_SECONDS
 
-    async def record_handler(record: SQSRecord) -> None:
-        job = load_job(record.body)
-        deliveries = int(record.attributes.approximate_receive_count)
+    async def page_job(message: Message) -> None:
+        job = load_job(message.body)
+        deliveries = message.deliveries
         facts: dict[str, Any] = {"document": job.document_id, "page": job.page, "task": job.task}
         try:
             result = await wiring.composition.get().recognize().page_job(job, deliveries, deadline)
         except PagewiseError as error:
             back_off = wiring.composition.get().back_off
-            seconds = await asyncio.to_thread(back_off, record.receipt_handle, error, deliveries)
+            seconds = await asyncio.to_thread(back_off, message.receipt_handle, error, deliveries)
             metrics.add_metric("PageJobsRetried", MetricUnit.Count, 1)
             logger.warning("page job not done", extra={**facts, "reason": error.reason, "seconds": seconds})
             raise
         except Exception as error:
-            logger.error("page job crashed", extra={**facts, **unforeseen(error)})  # Powertools reports it, unlogged
+            logger.error("page job crashed", extra={**facts, **unforeseen(error)})
             raise
         outcome = result.status if result else "deferred"
         logger.info("page job done", extra={**facts, "outcome": outcome, "reason": result.reason if result else None})
         metrics.add_metric("PageJobsHandled", MetricUnit.Count, 1)
 
-    return record_handler
+    return page_job

@@ -6,30 +6,23 @@ import time
 from typing import Any
 
 from aws_lambda_powertools.metrics import MetricUnit
-from aws_lambda_powertools.utilities.batch import BatchProcessor, EventType, process_partial_response
-from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from pagewise.aws import wiring
+from pagewise.aws import batches, wiring
+from pagewise.aws.batches import Message, Response
 from pagewise.aws.notifications import uploads_of
-from pagewise.aws.observing import logger, metrics, tracer
+from pagewise.aws.observing import logger, metrics
 from pagewise.messages import load_range
-
-processor = BatchProcessor(event_type=EventType.SQS, raise_on_entire_batch_failure=False)
 
 
 @logger.inject_lambda_context
 @metrics.log_metrics
-@tracer.capture_lambda_handler(capture_response=False)
-def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any] | None:
+def handler(event: dict[str, Any], context: LambdaContext) -> Response | None:
     if any("s3" in record for record in event.get("Records", [])):
         split_uploads(event, deadline_of(context))
         return None
 
-    def split_record(record: SQSRecord) -> None:
-        split_range(record, deadline_of(context))
-
-    return dict(process_partial_response(event, split_record, processor, context))
+    return batches.one_by_one(event, lambda message: split_range(message, deadline_of(context)))
 
 
 def deadline_of(context: LambdaContext) -> float:
@@ -59,8 +52,8 @@ def split_uploads(event: dict[str, Any], deadline: float) -> None:
         raise failures[0]
 
 
-def split_range(record: SQSRecord, deadline: float) -> None:
-    document_id, pages = load_range(record.body)
+def split_range(message: Message, deadline: float) -> None:
+    document_id, pages = load_range(message.body)
     logger.info("splitting range", extra={"document": document_id, "first": pages.first, "last": pages.last})
     wiring.composition.get().split().page_range(document_id, pages, deadline)
     metrics.add_metric("RangesSplit", MetricUnit.Count, 1)

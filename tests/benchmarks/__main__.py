@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.benchmarks.call import call_costs
+from tests.benchmarks.cold_start import cold_starts
 from tests.benchmarks.pipeline import overheads
 from tests.benchmarks.rate import rate_figures
 from tests.benchmarks.rendering import rendering
@@ -23,6 +24,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="pagewise-bench-") as folder:
         began = time.monotonic()
         figures: dict[str, Any] = overheads(Path(folder))
+        figures["cold_start"] = cold_starts()
         figures["rendering"] = rendering(Path(folder))
         figures["call"] = call_costs(Path(folder))
         figures["rate"] = rate_figures(Path(folder) / "rate")

@@ -62,7 +62,7 @@ def test_handlers_reach_aws_through_the_wiring_only(path: Path) -> None:
     assert imports(source, "boto3", "botocore") == []
     assert not reads_environment(source)
     adapters = imports(source, "pagewise.aws")
-    allowed = ("pagewise.aws.wiring", "pagewise.aws.observing", "pagewise.aws.notifications")
+    allowed = tuple(f"pagewise.aws.{name}" for name in ("wiring", "observing", "notifications", "batches"))
     assert all(name.startswith(allowed) for name in adapters)
 
 

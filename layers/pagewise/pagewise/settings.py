@@ -7,17 +7,19 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from pagewise.engine import DEFAULT_MAX_PIXELS
 from pagewise.errors import Configuration
 from pagewise.preprocessing import Step, listed_steps
 from pagewise.rate import RateLimits
-from pagewise.rendering import Renderer
-from pagewise.spending import Spending
 from pagewise.tasks import Task, parse_tasks
 from pagewise.tokens import MAX_OUTPUT_TOKENS, Price
 from pagewise.transport import Choice
+
+if TYPE_CHECKING:
+    from pagewise.rendering import Renderer
+    from pagewise.spending import Spending
 
 # The service's own two protocols, side by side on each of its hosts.
 SERVICE_HOSTS = "aliyuncs.com"
@@ -41,6 +43,18 @@ class PixelLimits(StrEnum):
     OMIT = "omit"
 
 
+def default_renderer() -> Renderer:
+    from pagewise.rendering import Renderer
+
+    return Renderer()
+
+
+def no_caps() -> Spending:
+    from pagewise.spending import Spending
+
+    return Spending()
+
+
 @dataclass(frozen=True, slots=True)
 class SplitSettings:
     """What the splitter needs to know."""
@@ -51,8 +65,8 @@ class SplitSettings:
     max_pages: int = 10_000
     max_megabytes: int = 2_000
     overdue_seconds: int = 6 * 3600
-    renderer: Renderer = field(default_factory=Renderer)
-    spending: Spending = field(default_factory=Spending)
+    renderer: Renderer = field(default_factory=default_renderer)
+    spending: Spending = field(default_factory=no_caps)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +86,8 @@ class EngineSettings:
 
 def split_settings(variables: Mapping[str, str]) -> SplitSettings:
     """Raises Configuration for a variable that is missing or malformed."""
+    from pagewise.rendering import Renderer
+
     return SplitSettings(
         deployed_tasks=tasks(variables, "DEPLOYED_TASKS"),
         default_tasks=tasks(variables, "DEFAULT_TASKS"),
@@ -89,6 +105,8 @@ def split_settings(variables: Mapping[str, str]) -> SplitSettings:
 
 
 def spending(variables: Mapping[str, str]) -> Spending:
+    from pagewise.spending import Spending
+
     most = json_object(variables, "QWEN_PARAMETERS").get("max_tokens")
     return Spending(
         document_cap=number(variables, "MAX_DOCUMENT_COST"),

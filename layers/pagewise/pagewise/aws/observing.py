@@ -1,6 +1,6 @@
-"""Logs, metrics and traces: one of each for an execution environment. No document text, keys or image bytes go in.
+"""Logs and metrics: one of each for an execution environment. No document text, keys or image bytes go in.
 
-All three carry the stack's name as their service, from POWERTOOLS_SERVICE_NAME, and so does every alarm.
+Both carry the stack's name as their service, from POWERTOOLS_SERVICE_NAME, and so does every alarm.
 """
 
 from __future__ import annotations
@@ -9,17 +9,16 @@ import logging
 import traceback
 from pathlib import Path
 
-from aws_lambda_powertools import Logger, Metrics, Tracer
+from aws_lambda_powertools import Logger, Metrics
 
 from pagewise.aws.metering import NAMESPACE
 
 # Lambda's level for all is INFO, at which these tell of every start and every call: as many lines as ours again.
-for library in ("aws_xray_sdk", "botocore", "httpx"):
+for library in ("botocore", "httpx"):
     logging.getLogger(library).setLevel(logging.WARNING)
 
 logger = Logger()
 metrics = Metrics(namespace=NAMESPACE)
-tracer = Tracer()
 
 
 def unforeseen(error: BaseException) -> dict[str, object]:

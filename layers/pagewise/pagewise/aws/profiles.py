@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from aws_lambda_powertools.utilities.parameters import SSMProvider
-from aws_lambda_powertools.utilities.parameters.exceptions import GetParameterError
-from botocore.exceptions import BotoCoreError, ClientError
-
 from pagewise.aws.failures import translated
-from pagewise.errors import StorageBusy
 
 if TYPE_CHECKING:
     from mypy_boto3_ssm import SSMClient
@@ -24,18 +21,17 @@ KEPT_SECONDS = 300
 class SsmProfiles:
     client: SSMClient
     path: str
-    provider: SSMProvider = field(init=False)
-
-    def __post_init__(self) -> None:
-        self.provider = SSMProvider(boto3_client=self.client)
+    kept: Mapping[str, str] = field(default_factory=dict)
+    until: float = 0.0
 
     def text(self, name: str) -> str | None:
+        if time.monotonic() >= self.until:
+            self.kept = self.read()
+            self.until = time.monotonic() + KEPT_SECONDS
+        return self.kept.get(name)
+
+    def read(self) -> dict[str, str]:
         with translated("The profiles"):
-            try:
-                found = self.provider.get_multiple(self.path, max_age=KEPT_SECONDS)
-            except GetParameterError as error:
-                if isinstance(error.__cause__, ClientError | BotoCoreError):
-                    raise error.__cause__ from error
-                raise StorageBusy("The profiles could not be read.") from error
-        stored = found.get(name)
-        return None if stored is None else str(stored)
+            pages = self.client.get_paginator("get_parameters_by_path").paginate(Path=self.path)
+            found = [parameter for page in pages for parameter in page["Parameters"]]
+        return {parameter["Name"].rpartition("/")[2]: parameter["Value"] for parameter in found}

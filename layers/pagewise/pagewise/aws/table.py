@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
 from botocore.exceptions import ClientError
 
+from pagewise.aws.attributes import marshal, unmarshal
 from pagewise.aws.failures import code_of, translated
 from pagewise.errors import StorageBusy
 from pagewise.table import Attributes, Change, Condition, Delete, Key, Put, Refused, Update
@@ -190,13 +190,3 @@ def keys(key: Key) -> Attributes:
 
 def marshal_key(key: Key) -> dict[str, Any]:
     return marshal(keys(key))
-
-
-def marshal(attributes: Mapping[str, Any]) -> dict[str, Any]:
-    serializer = TypeSerializer()
-    return {name: serializer.serialize(value) for name, value in attributes.items()}
-
-
-def unmarshal(stored: Mapping[str, Any]) -> Attributes:
-    deserializer = TypeDeserializer()
-    return {name: deserializer.deserialize(value) for name, value in stored.items()}

@@ -6,12 +6,12 @@ Clients are made once for an execution environment and kept over its invocations
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from contextvars import ContextVar
 from dataclasses import dataclass, replace
 from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 from urllib.parse import urlsplit
 
 from pagewise.accounting import Accounting
@@ -37,6 +37,11 @@ from pagewise.settings import (
 )
 
 if TYPE_CHECKING:
+    import asyncio
+
+    from botocore.session import Session
+    from mypy_boto3_sqs import SQSClient
+
     from pagewise.client import WireProtocol
     from pagewise.give_up import GiveUp
     from pagewise.rate import RateBudget
@@ -44,6 +49,8 @@ if TYPE_CHECKING:
     from pagewise.split import Split
     from pagewise.sweep import Sweep
 
+
+Outcome = TypeVar("Outcome")
 
 # Time of an invocation that is kept for saving and publishing what the engine answered last.
 RESERVED_SECONDS = 10.0
@@ -62,7 +69,6 @@ class Composition:
 
 @cache
 def client(service: str) -> Any:
-    import boto3
     from botocore.config import Config
 
     # An invocation works on ten page jobs side by side, each with a request of its own.
@@ -74,7 +80,25 @@ def client(service: str) -> Any:
         # Presigned URLs default to a signature that newer regions and encrypted buckets refuse.
         signature_version="s3v4" if service == "s3" else None,
     )
-    return boto3.client(service, config=config)  # type: ignore[call-overload]
+    return session().create_client(service, config=config)
+
+
+@cache
+def session() -> Session:
+    """botocore's own: boto3 adds what is not used here (resources, transfers), and a sixth to a cold start."""
+    from botocore.session import get_session
+
+    return get_session()
+
+
+class UnmadeClient:
+    """A client that is made when it is first used, which in most execution environments is never."""
+
+    def __init__(self, service: str) -> None:
+        self._service = service
+
+    def __getattr__(self, operation: str) -> Any:
+        return getattr(client(self._service), operation)
 
 
 @cache
@@ -136,7 +160,7 @@ def recognize() -> Recognize:
         engine=EngineClient(httpx.AsyncClient(timeout=timeouts()), protocol(settings), settings.base_url, key),
         ledger=ledger(),
         pages=pages(),
-        queues=SqsQueues(client("sqs"), text(os.environ, "PAGE_JOB_QUEUE_PREFIX")),
+        queues=SqsQueues(cast("SQSClient", UnmadeClient("sqs")), text(os.environ, "PAGE_JOB_QUEUE_PREFIX")),
         accounting=accounting(),
         clock=UtcClock(),
         settings=settings,
@@ -206,6 +230,20 @@ def sweep() -> Sweep:
     from pagewise.sweep import Sweep
 
     return Sweep(ledger(), accounting(), UtcClock())
+
+
+def run(work: Coroutine[Any, Any, Outcome]) -> Outcome:
+    """In Lambda one event loop serves all invocations of an environment: the engine's connections belong to it."""
+    import asyncio
+
+    return runner().run(work) if "LAMBDA_TASK_ROOT" in os.environ else asyncio.run(work)
+
+
+@cache
+def runner() -> asyncio.Runner:
+    import asyncio
+
+    return asyncio.Runner()
 
 
 ON_AWS = Composition(split, recognize, give_up, sweep, back_off)

@@ -1,0 +1,69 @@
+"""Batches of SQS messages of which each fails for itself: the mappings' ReportBatchItemFailures.
+
+Powertools has this too, with classes for the events of thirty services, which are imported first: 20 to 30 ms of every
+cold start, of which this needs one field in three.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from pagewise.aws import wiring
+from pagewise.aws.observing import logger, unforeseen
+from pagewise.errors import PagewiseError
+
+Response = dict[str, list[dict[str, str]]]
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    id: str
+    body: str
+    receipt_handle: str
+    deliveries: int
+
+
+def one_by_one(event: Mapping[str, Any], handle: Callable[[Message], object]) -> Response:
+    """Those for which `handle` raises come back; the log says why."""
+    failed = []
+    for message in messages_of(event):
+        try:
+            handle(message)
+        except PagewiseError as error:
+            logger.warning("message not done", extra={"message_id": message.id, "reason": error.reason})
+            failed.append(message)
+        except Exception as error:  # noqa: BLE001  whatever it is, the other messages go on
+            logger.error("message crashed", extra={"message_id": message.id, **unforeseen(error)})
+            failed.append(message)
+    return response(failed)
+
+
+def all_at_once(event: Mapping[str, Any], handle: Callable[[Message], Awaitable[object]]) -> Response:
+    """Those for which `handle` raises come back; it has said why."""
+    messages = list(messages_of(event))
+
+    async def outcomes() -> list[object]:
+        import asyncio
+
+        return await asyncio.gather(*map(handle, messages), return_exceptions=True)
+
+    ends = wiring.run(outcomes())
+    return response([message for message, end in zip(messages, ends, strict=True) if isinstance(end, BaseException)])
+
+
+def messages_of(event: Mapping[str, Any]) -> list[Message]:
+    return [
+        Message(
+            id=record["messageId"],
+            body=record["body"],
+            receipt_handle=record["receiptHandle"],
+            deliveries=int(record["attributes"]["ApproximateReceiveCount"]),
+        )
+        for record in event["Records"]
+    ]
+
+
+def response(failed: list[Message]) -> Response:
+    return {"batchItemFailures": [{"itemIdentifier": message.id} for message in failed]}

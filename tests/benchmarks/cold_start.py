@@ -1,0 +1,161 @@
+"""What a new execution environment computes before its first invocation, against the bare libraries, in one run.
+
+Of each function: the handler's import and the composition of its use case, with botocore's data as the layer has it,
+against `import boto3, httpx` with clients of the same services, as released. Processor time of one process: Lambda
+gives an environment a share of a core, and the one call of a composition (for the engine's key) waits for a service
+that is not measured here.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from threading import Thread
+from typing import Any
+
+from local.stack import FUNCTIONS_PYTHON, ROOT
+from tests.template import cloudformation
+
+RUNS = 9
+TRIM = ROOT / "layers/pagewise/trim.py"
+LOCAL_PYTHON = ROOT / ".venvs/local/bin/python"  # has boto3
+# By folder: the composition's part, and the services that it has clients of.
+FUNCTIONS = {
+    "splitter": ("split", ("s3", "dynamodb", "events", "sqs", "ssm")),
+    "ocr": ("recognize", ("s3", "dynamodb", "events", "sqs", "secretsmanager")),
+    "dead_letter": ("give_up", ("s3", "dynamodb", "events")),
+    "sweeper": ("sweep", ("s3", "dynamodb", "events")),
+}
+OURS = """
+import handler
+handler.wiring.composition.get().{part}()
+"""
+BARE = """
+import boto3, httpx
+from botocore.config import Config
+clients = [boto3.client(service, config=Config(max_pool_connections=32)) for service in {services!r}]
+"""
+MEASURED = """
+import sys, time
+code = compile(sys.argv[1], "measured", "exec")
+began = time.process_time()
+exec(code, {})
+print(1000 * (time.process_time() - began), len(sys.modules))
+"""
+LAMBDA = {
+    "AWS_REGION": "us-east-1",
+    "AWS_DEFAULT_REGION": "us-east-1",
+    "AWS_ACCESS_KEY_ID": "key",
+    "AWS_SECRET_ACCESS_KEY": "secret",
+    "AWS_LAMBDA_FUNCTION_NAME": "function",
+    "AWS_LAMBDA_LOG_FORMAT": "JSON",
+    "LAMBDA_TASK_ROOT": "/var/task",
+}
+
+
+def cold_starts(runs: int = RUNS) -> dict[str, Any]:
+    """By function: milliseconds and modules of both, and ours as a share of the bare libraries'."""
+    with TemporaryDirectory() as layer, secret() as endpoint:
+        trimmed(Path(layer))
+        return {
+            folder: compared(
+                Measure(
+                    OURS.format(part=part), FUNCTIONS_PYTHON, {**variables(folder), "PYTHONPATH": path(folder, layer)}
+                ),
+                Measure(BARE.format(services=services), LOCAL_PYTHON, {}),
+                endpoint,
+                runs,
+            )
+            for folder, (part, services) in FUNCTIONS.items()
+        }
+
+
+def trimmed(layer: Path) -> None:
+    """botocore as the layer has it. What the Makefile keeps is read there."""
+    (installed,) = FUNCTIONS_PYTHON.parents[1].glob("lib/python*/site-packages/botocore")
+    shutil.copytree(installed, layer / "botocore")
+    (services,) = re.findall(r"^SERVICES := (.*)$", (TRIM.parent / "Makefile").read_text(), re.MULTILINE)
+    subprocess.run([sys.executable, str(TRIM), str(layer / "botocore/data"), *services.split()], check=True)
+
+
+def variables(folder: str) -> dict[str, str]:
+    """What the template gives to a function of this folder, by the parameters' defaults; other names are any."""
+    template = cloudformation.load()
+    found = next(f for f in cloudformation.functions(template).values() if f["CodeUri"] == f"functions/{folder}")
+    texts = {}
+    for name, value in found["Environment"]["Variables"].items():
+        parameter = template["Parameters"].get(value["Ref"], {}) if isinstance(value, dict) and "Ref" in value else {}
+        texts[name] = str(parameter.get("Default", name.lower()) if isinstance(value, dict) else value)
+    return texts
+
+
+def path(folder: str, layer: str) -> str:
+    return os.pathsep.join([str(ROOT / "functions" / folder), str(ROOT / "layers/pagewise"), layer])
+
+
+@dataclass(frozen=True)
+class Measure:
+    code: str
+    python: Path
+    variables: Mapping[str, str]
+
+
+def compared(ours: Measure, bare: Measure, endpoint: str, runs: int) -> dict[str, Any]:
+    # The first pair makes the bytecode; pairs, so that a busy minute counts for both.
+    pairs = [(measured(ours, endpoint), measured(bare, endpoint)) for _ in range(runs + 1)][1:]
+    own, other = (min(pair[side][0] for pair in pairs) for side in (0, 1))
+    return {
+        "ms": round(own),
+        "bare_ms": round(other),
+        "ratio": round(own / other, 2),
+        "modules": pairs[0][0][1],
+        "bare_modules": pairs[0][1][1],
+    }
+
+
+def measured(measure: Measure, endpoint: str) -> tuple[float, int]:
+    done = subprocess.run(
+        [str(measure.python), "-c", MEASURED, measure.code],
+        env={**LAMBDA, **measure.variables, "AWS_ENDPOINT_URL": endpoint},
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    milliseconds, modules = done.stdout.split()[-2:]
+    return float(milliseconds), int(modules)
+
+
+class Secret(BaseHTTPRequestHandler):
+    """Secrets Manager with one secret."""
+
+    protocol_version = "HTTP/1.1"
+
+    def do_POST(self) -> None:
+        self.rfile.read(int(self.headers["content-length"]))
+        content = json.dumps({"Name": "key", "SecretString": "sk-any"}).encode()
+        self.send_response(200)
+        self.send_header("content-type", "application/x-amz-json-1.1")
+        self.send_header("content-length", str(len(content)))
+        self.end_headers()
+        self.wfile.write(content)
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+@contextmanager
+def secret() -> Iterator[str]:
+    with ThreadingHTTPServer(("127.0.0.1", 0), Secret) as server:
+        Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
