@@ -182,7 +182,8 @@ class PageJob:
 
     `page_tasks` is how many tasks the page has in all. `earlier_attempts` were made by messages that this one replaces.
     `run` is 1, or the document's in which the page job was redriven: messages of earlier runs are worth nothing then.
-    `slot` is kept for this job, which was put off until then.
+    `slot` is kept for this job, which was put off until then. `put_offs` counts the messages that were sent in this
+    one's place because the job had to wait.
     """
 
     document_id: DocumentId
@@ -194,6 +195,7 @@ class PageJob:
     earlier_attempts: int = 0
     run: int = 1
     slot: Slot | None = None
+    put_offs: int = 0
 
 
 def jobs_of(document: Document, page: int, image: StoredImage, runs: Mapping[Task, int]) -> list[PageJob]:
