@@ -20,7 +20,7 @@ from pathlib import Path
 from pagewise import profiles as choosing
 from pagewise import uploads as wishing
 from pagewise.accounting import Accounting
-from pagewise.errors import DocumentRejected, ObjectGone, PageUnreadable, Rejection, Transient
+from pagewise.errors import DocumentGone, DocumentRejected, ObjectGone, PageUnreadable, Rejection, Transient
 from pagewise.events import document_accepted
 from pagewise.images import PageImage
 from pagewise.ledger import DayIsSpent, Ledger
@@ -68,8 +68,8 @@ class Split:
         No page is begun that could take until after the `deadline` (of time.monotonic).
         """
         document = self.ledger.document(upload.document_id)
-        if document and self.is_settled(document):
-            return document
+        if document:
+            return document if self.is_settled(document) else self.resumed(document, deadline)
         download: Download | None = None
         with workspace() as folder:
             path = folder / "document"
@@ -87,8 +87,7 @@ class Split:
                 return self.accounting.reject(upload, rejection, download)
             if document.status is DocumentStatus.REJECTED and self.is_settled(document):
                 return document  # given up by another invocation in the meantime
-            self.publisher.publish([document_accepted(document)])
-            self.accounting.meter.accepted(document)
+            self.tell_accepted(document)
             everything = PageRange(1, document.pages)
             if single:
                 rendered = only(single)
@@ -97,6 +96,15 @@ class Split:
                 rendered = renderer.render(path, contents, everything, wishes.password, deadline)
             self.fan_out(document, everything, rendered)
         return document
+
+    def resumed(self, document: Document, deadline: float) -> Document:
+        """Go on with a document that was accepted, as a page range of it: it cannot be rejected any more."""
+        self.tell_accepted(document)
+        return self.page_range(document.id, PageRange(1, document.pages), deadline) or document
+
+    def tell_accepted(self, document: Document) -> None:
+        self.publisher.publish([document_accepted(document)])
+        self.accounting.meter.accepted(document)
 
     def page_range(self, document_id: DocumentId, pages: PageRange, deadline: float = math.inf) -> Document | None:
         """Fan out one range of a document; None if the document is not known (it was deleted)."""
@@ -109,14 +117,23 @@ class Split:
                 password = self.uploads.download_again(document.source, path).metadata.get(wishing.PASSWORD)
                 contents = inspect(path, password)
             except (ObjectGone, DocumentRejected) as error:
-                # It was read before: only a deletion in the meantime gets here.
-                for page in pages.numbers():
-                    self.accounting.fail_page(document, page, PageUnreadable(error.message), pages.run)
-                self.ledger.mark_split(document_id, pages)
+                self.fail(document, pages, error)
                 return document
             renderer = self.renderer(document.preprocessing)
             self.fan_out(document, pages, renderer.render(path, contents, pages, password, deadline))
         return document
+
+    def fail(self, document: Document, pages: PageRange, error: ObjectGone | DocumentRejected) -> None:
+        """Fail the pages of a document that was read before, and cannot be any more; of a long range in smaller ones,
+        which have time for it."""
+        if len(pages) > self.settings.pages_per_range:
+            self.queues.send_ranges(document.id, subranges(pages, self.settings.pages_per_range))
+        else:
+            gone = isinstance(error, ObjectGone)
+            reason = DocumentGone(error.message) if gone else PageUnreadable(error.message)
+            for page in pages.numbers():
+                self.accounting.fail_page(document, page, reason, pages.run)
+        self.ledger.mark_split(document.id, pages)
 
     def is_settled(self, document: Document) -> bool:
         """Whether nothing is left to do for this upload; a rejection that was not announced is announced."""
