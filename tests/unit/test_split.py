@@ -222,10 +222,10 @@ class Crash(Exception):
 class DyingQueues(MemoryQueues):
     """The invocation dies after it has accepted the document, before anything is fanned out."""
 
-    def send_jobs(self, jobs: object) -> None:
+    def send_jobs(self, _jobs: object) -> None:
         raise Crash
 
-    def send_ranges(self, document_id: object, ranges: object) -> None:
+    def send_ranges(self, _document_id: object, _ranges: object) -> None:
         raise Crash
 
 

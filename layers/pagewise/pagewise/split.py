@@ -20,7 +20,16 @@ from pathlib import Path
 from pagewise import profiles as choosing
 from pagewise import uploads as wishing
 from pagewise.accounting import Accounting
-from pagewise.errors import DocumentGone, DocumentRejected, ObjectGone, PageUnreadable, Rejection, Transient
+from pagewise.errors import (
+    DocumentGone,
+    DocumentRejected,
+    ObjectGone,
+    Overdue,
+    PagewiseError,
+    PageUnreadable,
+    Rejection,
+    Transient,
+)
 from pagewise.events import document_accepted
 from pagewise.images import PageImage
 from pagewise.ledger import DayIsSpent, Ledger
@@ -111,6 +120,9 @@ class Split:
         document = self.ledger.document(document_id)
         if document is None or self.ledger.is_split(document_id, pages):
             return document
+        if document.status is not DocumentStatus.IN_PROGRESS:
+            self.end(document, pages, Overdue())
+            return document
         with workspace() as folder:
             path = folder / "document"
             try:
@@ -130,10 +142,14 @@ class Split:
             self.queues.send_ranges(document.id, subranges(pages, self.settings.pages_per_range))
         else:
             gone = isinstance(error, ObjectGone)
-            reason = DocumentGone(error.message) if gone else PageUnreadable(error.message)
-            for page in pages.numbers():
-                self.accounting.fail_page(document, page, reason, pages.run)
+            self.end(document, pages, DocumentGone(error.message) if gone else PageUnreadable(error.message))
         self.ledger.mark_split(document.id, pages)
+
+    def end(self, document: Document, pages: PageRange, error: PagewiseError) -> None:
+        """Fail what has not ended of these pages. Of a document that has ended while its range waited nothing is left
+        but to publish what was recorded and perhaps not published."""
+        for page in pages.numbers():
+            self.accounting.fail_page(document, page, error, pages.run)
 
     def is_settled(self, document: Document) -> bool:
         """Whether nothing is left to do for this upload; a rejection that was not announced is announced."""

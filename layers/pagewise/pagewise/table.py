@@ -92,6 +92,9 @@ class Table(Protocol):
     def records(self, partition: str, prefix: str) -> Iterator[Attributes]:
         """The partition's records whose sort key begins with the prefix, in order; each with its `record`."""
 
+    def between(self, partition: str, first: str, last: str) -> Iterator[Attributes]:
+        """The partition's records from one sort key to another, both included, in order; each with its `record`."""
+
     def listed(self, word: str, before: str | None = None) -> Iterator[str]:
         """Partitions of which a record's attribute `open` is this word, by when they are `due`: before this moment, or
         all. Soon after it is written."""
