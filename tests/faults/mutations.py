@@ -108,7 +108,7 @@ class SplitIsNotedFirst(World):
 
 class PutOffIsLost(World):
     class Impatient(WitnessedRecognize):
-        def put_off(self, document: object, job: object, attempts: int, seconds: float) -> None:
+        def put_off(self, *_arguments: object) -> None:
             return None  # the message is deleted, and no fresh one takes its place
 
     recognize_class = Impatient

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import math
+import shutil
 import tempfile
 from collections.abc import Generator, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -25,8 +26,8 @@ from pagewise.errors import (
     DocumentRejected,
     ObjectGone,
     Overdue,
-    PagewiseError,
     PageUnreadable,
+    PagewiseError,
     Rejection,
     Transient,
 )
@@ -55,6 +56,8 @@ from pagewise.uploads import Wishes
 
 # Page images are uploaded side by side, and their jobs sent, in batches of what one SQS request takes.
 PAGES_PER_BATCH = 10
+# Of everything that a split puts on the disk.
+PREFIX = "pagewise-"
 # Page images in memory at one time: those whose jobs are sent next, and as many that are uploaded meanwhile.
 PAGES_HELD = 2 * PAGES_PER_BATCH
 
@@ -70,6 +73,8 @@ class Split:
     clock: Clock
     settings: SplitSettings
     profiles: Profiles = field(default_factory=NoProfiles)
+    # A folder that is this execution environment's alone; None: a new one each time, in a folder shared with others.
+    disk: Path | None = None
 
     def upload(self, upload: Upload, deadline: float = math.inf) -> Document:
         """Accept or reject an upload and fan its pages out. The same upload again continues or does nothing.
@@ -80,7 +85,7 @@ class Split:
         if document:
             return document if self.is_settled(document) else self.resumed(document, deadline)
         download: Download | None = None
-        with workspace() as folder:
+        with workspace(self.disk) as folder:
             path = folder / "document"
             try:
                 self.check_bytes(upload)
@@ -123,7 +128,7 @@ class Split:
         if document.status is not DocumentStatus.IN_PROGRESS:
             self.end(document, pages, Overdue())
             return document
-        with workspace() as folder:
+        with workspace(self.disk) as folder:
             path = folder / "document"
             try:
                 password = self.uploads.download_again(document.source, path).metadata.get(wishing.PASSWORD)
@@ -302,7 +307,13 @@ def out_of_time() -> Transient:
 
 
 @contextmanager
-def workspace() -> Iterator[Path]:
-    """A folder of this invocation's own, gone when it ends."""
-    with tempfile.TemporaryDirectory(prefix="pagewise-") as folder:
+def workspace(disk: Path | None = None) -> Iterator[Path]:
+    """A folder of this invocation's own, gone when it ends.
+
+    Lambda keeps an environment's disk when an invocation is killed: on an own `disk`, what such a one has left (this
+    folder, and poppler's) is removed first, or it would take the next document's room.
+    """
+    for left in disk.glob(f"{PREFIX}*") if disk else ():
+        shutil.rmtree(left, ignore_errors=True)
+    with tempfile.TemporaryDirectory(prefix=PREFIX, dir=disk) as folder:
         yield Path(folder)
