@@ -87,8 +87,9 @@ class Environment:
         self._started = time.monotonic()
         self._initialization: float | None = None
         self._cold = True
+        self.folder = folder
         temporary = folder / "tmp"
-        temporary.mkdir(parents=True)
+        temporary.mkdir(parents=True, exist_ok=True)
         self._child = children.start(
             [str(python), "-m", "awslambdaric", function.handler],
             variables=lambda_variables(function, self._api.address, endpoint, temporary, folder.name)
@@ -210,6 +211,8 @@ class FunctionService:
         self._lock = threading.Lock()
         self._idle: dict[str, list[Environment]] = {name: [] for name in functions}
         self._busy: dict[str, set[Environment]] = {name: set() for name in functions}
+        # Lambda gives what replaces an environment the disk of the one that died, as it was left.
+        self._disks: dict[str, list[Path]] = {name: [] for name in functions}
         self._slots = {name: threading.BoundedSemaphore(concurrency) for name in functions}
         logs.mkdir(parents=True, exist_ok=True)
         self._record = (logs / "invocations.jsonl").open("a", encoding="utf-8")
@@ -268,14 +271,18 @@ class FunctionService:
                     self._idle[function].append(environment)
             if not reusable:
                 environment.stop()
+                with self._lock:
+                    self._disks[function].append(environment.folder)
 
     def _start(self, function: str) -> Environment:
+        with self._lock:
+            left = self._disks[function].pop() if self._disks[function] else None
         return Environment(
             self._functions[function],
             self._python,
             self._endpoint,
             self._children,
-            self._folder / f"{function}-{next(self._numbers)}",
+            left or self._folder / f"{function}-{next(self._numbers)}",
             self._logs / "functions" / f"{function}.log",
             self._credentials(self._functions[function]),
         )

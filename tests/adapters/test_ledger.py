@@ -33,6 +33,7 @@ from pagewise.preprocessing import Step
 from pagewise.rate import Later, RateBudget, RateLimits, Wanted
 from pagewise.reuse import Asking, Reuse, Unanswered
 from pagewise.settings import EngineSettings
+from pagewise.table import Condition, Key, Update
 from pagewise.tasks import Task
 from tests.deployed import Deployed
 from tests.fakes import MemoryPages, MemoryTable
@@ -293,3 +294,9 @@ def test_a_claim_that_is_left_is_for_the_next_or_for_all(ledger: Ledger) -> None
         left = reuse.look(job)
         assert isinstance(left, Unanswered)
         assert left.claimable is for_the_next
+
+
+def test_an_update_that_changes_nothing_cannot_be_made(ledger: Ledger) -> None:
+    """DynamoDB refuses an empty expression, so no table is given one."""
+    with pytest.raises(ValueError, match="changes nothing"):
+        ledger.table.change(Update(Key("document", "page"), Condition(equal={"since": None})))

@@ -115,6 +115,8 @@ class MemoryPages:
         self.documents[key] = copy.deepcopy(dict(value))
 
     def json(self, key: str) -> dict[str, Any]:
+        if key not in self.documents:
+            raise ObjectGone("A receipt or result does not exist any more.")
         return copy.deepcopy(self.documents[key])
 
 
@@ -155,9 +157,12 @@ class MemoryTable:
         return copy.deepcopy(self.stored.get(key))
 
     def records(self, partition: str, prefix: str) -> Iterator[Attributes]:
-        for key in sorted(self.stored, key=lambda key: key.record):
-            if key.partition == partition and key.record.startswith(prefix):
-                yield {**copy.deepcopy(self.stored[key]), "record": key.record}
+        yield from self.between(partition, prefix, prefix + "\U0010ffff")
+
+    def between(self, partition: str, first: str, last: str) -> Iterator[Attributes]:
+        found = [key for key in self.stored if key.partition == partition and first <= key.record <= last]
+        for key in sorted(found, key=lambda key: key.record):
+            yield {**copy.deepcopy(self.stored[key]), "record": key.record}
 
     def listed(self, word: str, before: str | None = None) -> Iterator[str]:
         listed = [(record["due"], key.partition) for key, record in self.stored.items() if record.get("open") == word]

@@ -108,8 +108,8 @@ class SplitIsNotedFirst(World):
 
 class PutOffIsLost(World):
     class Impatient(WitnessedRecognize):
-        def put_off(self, job: object, attempts: int, seconds: float) -> None:
-            pass  # the message is deleted, and no fresh one takes its place
+        def put_off(self, *_arguments: object) -> None:
+            return None  # the message is deleted, and no fresh one takes its place
 
     recognize_class = Impatient
 

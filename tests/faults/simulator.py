@@ -528,9 +528,9 @@ class FaultyTable(MemoryTable):
         found: Attributes | None = self.world.effect("read record", lambda: get(key))
         return found
 
-    def records(self, partition: str, prefix: str) -> Iterator[Attributes]:
-        read = super().records
-        yield from self.world.effect("read records", lambda: list(read(partition, prefix)))
+    def between(self, partition: str, first: str, last: str) -> Iterator[Attributes]:
+        read = super().between
+        yield from self.world.effect("read records", lambda: list(read(partition, first, last)))
 
     def change(self, *changes: Change) -> None:
         change = super().change

@@ -168,6 +168,10 @@ def obey(order):
             raise ValueError("as ordered")
         case "exit":
             os._exit(1)
+        case "leave and crash":
+            with open(os.environ["TMPDIR"] + "/left", "w") as file:
+                file.write("something")
+            os.kill(os.getpid(), signal.SIGKILL)
         case "crash":
             os.kill(os.getpid(), signal.SIGSEGV)
         case "spawn and sleep":

@@ -125,3 +125,15 @@ def test_every_invocation_is_recorded_with_its_time(toys: Toys) -> None:
     assert line["outcome"] == "success"
     assert 200 <= line["duration_ms"] < 2000
     assert line["billed_ms"] >= line["duration_ms"]
+
+
+def test_what_replaces_a_killed_environment_finds_its_disk_as_it_was_left(toys: Toys) -> None:
+    """As Lambda has it: what an invocation leaves in /tmp when it is killed stays there."""
+    first = toys.send("Narrow", {"do": "leave and crash"})
+    disks = {entry["variables"]["TMPDIR"] for entry in eventually(lambda: toys.entries(first))}
+    assert eventually(lambda: toys.left("Narrow") == 0)
+    second = toys.send("Narrow", *[{"do": "sleep", "seconds": 0.3}] * 4)
+    entries = eventually(lambda: len(toys.entries(second)) == 4 and toys.entries(second))
+    found = {entry["variables"]["TMPDIR"] for entry in entries} & disks
+    assert found
+    assert all((Path(disk) / "left").read_text() == "something" for disk in found)

@@ -238,3 +238,15 @@ def test_a_table_that_is_always_overtaken_gives_up() -> None:
     budget = RateBudget(Busy(), "model", RateLimits(600, 0), lambda: EPOCH, pause=lambda _: None)
     with pytest.raises(Exception, match="busy"):
         budget.turns(A, calls(1))
+
+
+def test_a_line_longer_than_a_queue_can_delay_is_waited_in_without_a_write() -> None:
+    """DynamoDB refuses an update that changes nothing; 600 jobs at one a minute are a line of ten hours."""
+    account = Account(per_minute=1)
+    for _ in range(60):
+        turns = account.budget.turns(A, calls(10))
+    writes = account.table.writes
+    turns = account.budget.turns(A, calls(10))
+    assert account.table.writes == writes
+    assert all(LONGEST_DELAY / 2 <= turn.seconds <= LONGEST_DELAY for turn in turns if isinstance(turn, Later))
+    assert all(isinstance(turn, Later) for turn in turns)

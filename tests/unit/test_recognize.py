@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
+
 import pytest
 
-from pagewise.errors import Configuration, Permanent, Throttled, Transient
+from pagewise.errors import Configuration, PagewiseError, Permanent, StorageBusy, Throttled, Transient
+from pagewise.events import Event
+from pagewise.messages import dump_job, load_job
 from pagewise.model import Document, DocumentStatus, JobStatus
+from pagewise.recognize import MOST_PUT_OFFS
 from pagewise.tasks import Task
 from pagewise.transport import Inline
-from tests.fakes import text_answer
+from tests.fakes import MemoryPublisher, text_answer
 from tests.pictures import picture, tiff
 from tests.unit.conftest import Pagewise
 
@@ -166,3 +172,58 @@ def test_the_sweeper_announces_an_end_that_nobody_published(pagewise: Pagewise) 
     pagewise.sweep.overdue(deadline=float("inf"))
     first, second = pagewise.publisher.named("DocumentCompleted")
     assert first == second
+
+
+class FailingBus(MemoryPublisher):
+    def publish(self, _events: Sequence[Event]) -> None:
+        raise StorageBusy("The event bus did not take 1 events.")
+
+
+def test_a_suspended_page_job_stays_one_message_while_the_bus_fails(pagewise: Pagewise) -> None:
+    """What fails after a message was sent would bring the job's own message again beside it: 61 after six rounds."""
+    pagewise.engine.script = [Configuration("InvalidApiKey", "The engine refuses this account.")]
+    split(pagewise)
+    waiting = [(pagewise.queues.jobs[0], 0)]
+    pagewise.accounting = replace(pagewise.accounting, publisher=FailingBus())
+    for _ in range(6):
+        failed = []
+        for job, deliveries in waiting:
+            try:
+                pagewise.run_job(job, deliveries + 1)
+            except PagewiseError:
+                failed.append((job, deliveries + 1))
+        waiting = failed + [(job, 0) for job, _ in pagewise.queues.deferred]
+        pagewise.queues.deferred.clear()
+    assert [(job.page, deliveries, job.earlier_attempts, job.put_offs) for job, deliveries in waiting] == [(1, 0, 0, 6)]
+
+
+def test_nothing_is_waited_for_that_has_no_time_left(pagewise: Pagewise) -> None:
+    """The loop's own bound: without it a job would come round for ever if the sweeper did not run."""
+    pagewise.engine.script = [Throttled("Throttling.RateQuota", "The engine's rate limit is reached.")]
+    document = split(pagewise)
+    pagewise.clock.milliseconds += 7 * 3600 * 1000
+    result = pagewise.run_job(pagewise.queues.jobs[0])
+    assert result is not None
+    assert (result.reason, pagewise.queues.deferred) == ("overdue", [])
+    assert pagewise.receipt_of(document)["status"] == "failed"
+
+
+def test_a_page_job_goes_round_no_more_often_than_is_allowed(pagewise: Pagewise) -> None:
+    pagewise.engine.script = [Throttled("Throttling.RateQuota", "The engine's rate limit is reached.")]
+    split(pagewise)
+    job = replace(load_job(dump_job(pagewise.queues.jobs[0])), put_offs=MOST_PUT_OFFS - 1)
+    assert pagewise.run_job(job) is None
+    ((last, _),) = pagewise.queues.deferred
+    result = pagewise.run_job(load_job(dump_job(last)))
+    assert result is not None
+    assert (result.reason, len(pagewise.queues.deferred)) == ("overdue", 1)
+
+
+def test_a_page_job_of_an_ended_document_is_dropped(pagewise: Pagewise) -> None:
+    pagewise.engine.script = [Configuration("InvalidApiKey", "The engine refuses this account.")]
+    split(pagewise)
+    pagewise.clock.milliseconds += 7 * 3600 * 1000
+    pagewise.sweep.overdue(deadline=float("inf"))
+    result = pagewise.run_job(pagewise.queues.jobs[0])
+    assert result is not None
+    assert (result.reason, pagewise.queues.deferred, pagewise.engine.questions) == ("overdue", [], [])

@@ -237,3 +237,17 @@ def test_a_message_of_a_release_before_is_just_asked(reusing: Pagewise) -> None:
     assert reusing.run_job(replace(job, image=replace(job.image, sha256=None))) is not None
     assert not [key for key in reusing.table.stored if key.partition.startswith("reuse#")]
     assert job.task is Task.TEXT_RECOGNITION
+
+
+def test_a_large_result_that_is_gone_is_asked_for_again(reusing: Pagewise) -> None:
+    """The pages bucket may forget before the table does."""
+    reusing.engine.script = [text_answer("x" * 200_000), text_answer("short")]
+    upload(reusing, tiff(1), "v1")
+    reusing.run_queues()
+    reusing.pages.documents.clear()
+    again = upload(reusing, tiff(1), "v2")
+    reusing.run_queues()
+    third = upload(reusing, tiff(1), "v3")
+    reusing.run_queues()
+    assert [reusing.receipt_of(document)["status"] for document in (again, third)] == ["complete", "complete"]
+    assert asked(reusing) == 2

@@ -18,7 +18,7 @@ from pagewise.settings import SplitSettings
 from pagewise.splitting import MAX_SUBRANGES, subranges
 from pagewise.table import Delete
 from pagewise.tasks import Task
-from tests.fakes import MemoryUploads
+from tests.fakes import MemoryQueues, MemoryUploads
 from tests.pictures import picture, tiff
 from tests.unit.conftest import Pagewise
 
@@ -213,3 +213,51 @@ def test_an_upload_over_the_disk_s_size_is_rejected_unread(pagewise: Pagewise) -
     assert document.message == "The document has 2,000 MB, over 2,000 (MaxUploadMegabytes). Upload it in parts."
     (event,) = pagewise.publisher.named("DocumentRejected")
     assert event["reason"] == "too_large"
+
+
+class Crash(Exception):
+    pass
+
+
+class DyingQueues(MemoryQueues):
+    """The invocation dies after it has accepted the document, before anything is fanned out."""
+
+    def send_jobs(self, _jobs: object) -> None:
+        raise Crash
+
+    def send_ranges(self, _document_id: object, _ranges: object) -> None:
+        raise Crash
+
+
+def accepted_and_deleted(pagewise: Pagewise, pages: int) -> Upload:
+    upload = pagewise.upload(tiff(pages))
+    queues, pagewise.queues = pagewise.queues, DyingQueues()
+    with pytest.raises(Crash):
+        pagewise.split.upload(upload)
+    pagewise.queues = queues
+    pagewise.uploads.objects.clear()
+    return upload
+
+
+@pytest.mark.parametrize("pages", [1, 2, 7])
+def test_an_accepted_upload_that_is_deleted_before_the_retry_ends_as_gone(pagewise: Pagewise, pages: int) -> None:
+    pagewise.settings = replace(pagewise.settings, pages_per_range=2)
+    upload = accepted_and_deleted(pagewise, pages)
+    document = pagewise.split.upload(upload)
+    pagewise.run_queues()
+    receipt = pagewise.receipt_of(document)
+    assert receipt["status"] == "failed"
+    assert [job["reason"] for job in receipt["page_jobs"]] == ["gone"] * pages  # type: ignore[attr-defined]
+
+
+def test_an_accepted_upload_is_not_held_against_new_rules_at_the_retry(pagewise: Pagewise) -> None:
+    """Whatever would reject it today, nobody would hear of: it has been accepted."""
+    upload = pagewise.upload(tiff(3))
+    queues, pagewise.queues = pagewise.queues, DyingQueues()
+    with pytest.raises(Crash):
+        pagewise.split.upload(upload)
+    pagewise.queues = queues
+    pagewise.settings = replace(pagewise.settings, max_pages=2)
+    document = pagewise.split.upload(upload)
+    pagewise.run_queues()
+    assert pagewise.receipt_of(document)["status"] == "complete"

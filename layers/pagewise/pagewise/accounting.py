@@ -18,6 +18,7 @@ from pagewise.model import (
     Document,
     DocumentId,
     DocumentStatus,
+    JobAccount,
     JobStatus,
     Look,
     PageAccount,
@@ -123,7 +124,12 @@ class Accounting:
 
         `image`: the stored page, if there is one to try again with.
         """
-        result = Result(
+        return self.save(document, self.failed(document, page, task, error, attempts, run), image)
+
+    def failed(
+        self, document: Document, page: int, task: Task, error: PagewiseError, attempts: int, run: int
+    ) -> Result:
+        return Result(
             document_id=document.id,
             page=page,
             task=task,
@@ -136,15 +142,44 @@ class Accounting:
             look=image.look if image else Look(),
             warnings=image.look.warnings if image else (),
         )
-        return self.save(document, result, image)
 
     def fail_page(self, document: Document, page: int, error: PagewiseError, run: int) -> None:
-        """Record every job of a page as failed that belongs to this run of the document, or to an earlier one."""
-        account = self.ledger.page(document.id, page) if document.run > 1 else None
-        for task in document.tasks:
-            of_job = account.run_of(task) if account else 1
-            if of_job <= run:
-                self.fail(document, page, task, error, attempts=0, run=of_job)
+        """End a page without an attempt, and the document if it is its last."""
+        if self.end_page(document, page, error, run, self.ledger.page(document.id, page)):
+            self.close(document.id)
+
+    def end_page(
+        self, document: Document, page: int, error: PagewiseError, run: int, account: PageAccount | None
+    ) -> bool:
+        """Record as failed, without an attempt, every job of a page that has not ended and belongs to this run of the
+        document or to an earlier one; publish these, and what an earlier call recorded but perhaps did not publish.
+
+        `account`: the page as it was read last. Whether the page is closed, and perhaps the document with it, of which
+        nothing is published here.
+        """
+        runs = {task: account.run_of(task) if account else 1 for task in document.tasks}
+        ended = {job.task for job in account.jobs} if account else set()
+        missing = [task for task in document.tasks if task not in ended and runs[task] <= run]
+        if not missing and not untold(account, run):
+            return account is not None and account.closed
+        results = [self.failed(document, page, task, error, 0, runs[task]) for task in document.tasks]
+        recorded = self.ledger.record_failures(
+            [result for result in results if runs[result.task] <= run], len(document.tasks), account
+        )
+        for result in recorded.results:
+            self.meter.page_job(result, 0.0)
+        earlier = [self.ledger.result(document.id, page, job.task) for job in untold(recorded.before, run)]
+        due = [events.page_ended(document, result) for result in (*recorded.results, *earlier) if result]
+        if recorded.after.closed:
+            due.append(events.page_completed(document, recorded.after))
+        self.publisher.publish(due)
+        return recorded.after.closed
+
+
+def untold(page: PageAccount | None, run: int) -> list[JobAccount]:
+    """Page jobs that failed without an attempt: nobody else tells of them."""
+    jobs = page.jobs if page else ()
+    return [job for job in jobs if job.status is JobStatus.FAILED and job.attempts == 0 and job.run <= run]
 
 
 def unread(upload: Upload) -> Source:

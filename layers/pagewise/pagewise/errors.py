@@ -3,9 +3,11 @@
     PagewiseError
     ├── Throttled         the account's rate is used up: wait; costs no attempt
     ├── Transient         may work next time: try again, up to the allowed attempts
+    │   └── Overdue            no time is left to wait in
     ├── Configuration     key, region, access, arrears: stop, alarm, never blame a page
     └── Permanent         will never work
         ├── DocumentRejected   the whole upload
+        ├── DocumentGone       deleted after it was accepted
         ├── PageUnreadable     one page of it cannot be rendered
         ├── ImageRejected      a page image breaks a limit of the service
         └── ResultUnusable     the engine answered, but not with a result
@@ -90,6 +92,7 @@ class DocumentRejected(Permanent):
 
 
 UNREADABLE_PAGE = "unreadable_page"
+OVERDUE = "overdue"
 
 
 class PageUnreadable(Permanent):
@@ -97,6 +100,20 @@ class PageUnreadable(Permanent):
 
     def __init__(self, message: str) -> None:
         super().__init__(UNREADABLE_PAGE, message)
+
+
+class DocumentGone(Permanent):
+    """A document that was accepted has been deleted: none of its pages can be rendered any more."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(Rejection.GONE.value, message)
+
+
+class Overdue(Transient):
+    """A page job that has no time left to wait in."""
+
+    def __init__(self) -> None:
+        super().__init__(OVERDUE, "The page was not recognized in the time that a document has.")
 
 
 class ImageRejected(Permanent):

@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 
 from pagewise.accounting import Accounting
 from pagewise.errors import (
     DocumentRejected,
     PageUnreadable,
-    PagewiseError,
     Rejection,
     Transient,
 )
 from pagewise.ledger import Ledger
 from pagewise.model import DocumentId, DocumentStatus, PageJob, PageRange, Upload
 from pagewise.ports import Clock
+from pagewise.splitting import stretches
+
+# What was ended since the last note is published once more if an invocation is killed.
+PAGES_AT_ONCE = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +28,7 @@ class GiveUp:
     ledger: Ledger
     accounting: Accounting
     clock: Clock
+    monotonic: Callable[[], float] = time.monotonic
 
     def page_job(self, job: PageJob, deliveries: int) -> None:
         """A page job whose invocations all died by a crash or the time limit, without an error of their own."""
@@ -30,23 +37,35 @@ class GiveUp:
             attempts = job.earlier_attempts + deliveries
             self.accounting.fail(document, job.page, job.task, exhausted, attempts, job.run, job.image)
 
-    def page_range(self, document_id: DocumentId, pages: PageRange) -> None:
-        """A page range that no invocation could fan out; page jobs that have ended stay as they are."""
+    def page_range(self, document_id: DocumentId, pages: PageRange, deadline: float = math.inf) -> None:
+        """A page range that no invocation could fan out; page jobs that have ended stay as they are.
+
+        Raises Transient at the deadline (of the monotonic clock): the same again goes on from there.
+        """
         document = self.ledger.document(document_id)
         if document is None or self.ledger.is_split(document_id, pages):
             return
         # Also where the document has ended: whether what was recorded has been published is not known.
-        failure: PagewiseError = PageUnreadable("The page could not be split in the time and memory there is.")
-        for page in pages.numbers():
-            self.accounting.fail_page(document, page, failure, pages.run)
+        failure = PageUnreadable("The page could not be split in the time and memory there is.")
+        left = replace(pages, first=self.ledger.given_up(document_id, pages) + 1)
+        for stretch in stretches(left, PAGES_AT_ONCE):
+            accounts = {account.page: account for account in self.ledger.pages(document_id, stretch)}
+            for page in stretch.numbers():
+                if self.monotonic() > deadline:
+                    self.ledger.mark_given_up(document_id, pages, page - 1)
+                    raise Transient("out_of_time", f"Pages {page} to {pages.last} are given up next time.")
+                self.accounting.end_page(document, page, failure, pages.run, accounts.get(page))
+            self.ledger.mark_given_up(document_id, pages, stretch.last)
+        self.accounting.close(document_id)
+        self.ledger.mark_split(document_id, pages)
 
-    def upload(self, upload: Upload) -> None:
+    def upload(self, upload: Upload, deadline: float = math.inf) -> None:
         """An upload that no invocation could split: rejected, or, if it was accepted already, failed page by page."""
         document = self.ledger.document(upload.document_id)
         if document is None:
             self.accounting.reject(upload, split_failed())
         elif document.status is not DocumentStatus.REJECTED:
-            self.page_range(document.id, PageRange(1, document.pages))
+            self.page_range(document.id, PageRange(1, document.pages), deadline)
         elif not document.announced:
             self.accounting.announce(document)
 

@@ -3,8 +3,10 @@
     record                            attributes
     ─────────────────────────────     ──────────────────────────────────────────────────────
     document                          status, pages, tasks, source, counters; `open` is "open" until its end is
-                                      announced, then "failed" while page jobs of it have failed
+                                      announced, then "failed" while page jobs of it have failed; `swept`: the page
+                                      that the sweeper has come to in this run
     split#00001-00020                 this page range has been fanned out (`#2` at the end: in the document's run 2)
+    given_up#00001-00020              `page`: of this range, which nobody could split, the last page that has ended
     page#00001                        ended_jobs, closed, of every ended job `job#<task>`, of redriven ones `run#<task>`
     result#00001#text_recognition     result (JSON), or result_key (in the pages bucket) if it is large
     superseded#00001#multi_lan#2      the failed result that the redrive of run 2 took out of the account
@@ -23,7 +25,7 @@ from __future__ import annotations
 import json
 import random
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -43,7 +45,7 @@ from pagewise.model import (
     Usage,
     WarningCode,
 )
-from pagewise.ports import LargeResults, Recorded
+from pagewise.ports import LargeResults, Recorded, RecordedPage
 from pagewise.preprocessing import Step
 from pagewise.results import dump_original, dump_result, load_original, load_result
 from pagewise.table import KNOWN, NEW, Attributes, Change, Condition, Delete, Key, Put, Refused, Table, Update
@@ -182,15 +184,41 @@ class Ledger:
         """The range has been fanned out completely."""
         self.table.change(Put(split_key(document_id, pages), {}))
 
+    def given_up(self, document_id: DocumentId, pages: PageRange) -> int:
+        """The last page of a range that has ended because the range was given up; the one before it, if none has."""
+        return int((self.table.get(given_up_key(document_id, pages)) or {}).get("page", pages.first - 1))
+
+    def mark_given_up(self, document_id: DocumentId, pages: PageRange, page: int) -> None:
+        self.table.change(Put(given_up_key(document_id, pages), {"page": page}))
+
+    def mark_swept(self, document: Document, page: int) -> None:
+        """Every page job up to this page has ended, and its end has been published, unless the document was opened
+        again in the meantime."""
+        as_seen = Condition(equal={"status": str(DocumentStatus.IN_PROGRESS), "run": document.run})
+        for attempt in range(TRIES):
+            try:
+                self.table.change(Update(document_key(document.id), as_seen, set={"swept": page}))
+            except Refused as refused:
+                if refused.unmet:
+                    return
+                self.back_off(attempt)
+            else:
+                return
+        raise StorageBusy("The document is being changed.")
+
     # ── pages and results ────────────────────────────────────────────────────────────────────────────────────────────
 
     def page(self, document_id: DocumentId, page: int) -> PageAccount | None:
         stored = self.table.get(page_key(document_id, page))
         return load_page(document_id, page, stored) if stored else None
 
-    def pages(self, document_id: DocumentId) -> Iterator[PageAccount]:
-        """The pages of which at least one job has ended, in order."""
-        for stored in self.table.records(document_id, "page#"):
+    def pages(self, document_id: DocumentId, within: PageRange | None = None) -> Iterator[PageAccount]:
+        """The pages of which at least one job has ended, in order: all, or those of a range."""
+        records = self.table.records(document_id, "page#")
+        if within:
+            first, last = (page_key(document_id, page).record for page in (within.first, within.last))
+            records = self.table.between(document_id, first, last)
+        for stored in records:
             yield load_page(document_id, int(stored["record"].removeprefix("page#")), stored)
 
     def result(self, document_id: DocumentId, page: int, task: str) -> Result | None:
@@ -217,7 +245,7 @@ class Ledger:
             ended = len(before.jobs) if before else 0
             closes = ended == page_tasks - 1
             try:
-                self.table.change(*changes(result, stored, before, image, closes=closes))
+                self.table.change(*changes([(result, stored)], before, image, closes=closes))
             except Refused as refused:
                 if 0 in refused.unmet:
                     return self.already(result)
@@ -225,6 +253,27 @@ class Ledger:
             else:
                 return Recorded(result, first=True, page_closed=closes)
         raise StorageBusy(f"The account of page {result.page} is busy.")
+
+    def record_failures(self, results: Sequence[Result], page_tasks: int, before: PageAccount | None) -> RecordedPage:
+        """Store failed results of one page, as far as its jobs have not ended, in one transaction.
+
+        `before`: the page as it was read last. Failed results are short, and need no bucket.
+        """
+        for attempt in range(TRIES):
+            known = before or PageAccount(results[0].document_id, results[0].page, (), closed=False)
+            ended = {job.task for job in known.jobs}
+            fresh = [one for one in results if one.task not in ended and one.run == known.run_of(one.task)]
+            after = known.with_jobs([load_job(one.task, dump_job(one), one.run) for one in fresh], page_tasks)
+            try:
+                if fresh:
+                    written = [(one, self.stored_form(one)) for one in fresh]
+                    self.table.change(*changes(written, before, None, closes=after.closed))
+            except Refused:
+                self.back_off(attempt)
+                before = self.page(known.document_id, known.page)
+            else:
+                return RecordedPage(tuple(fresh), known, after)
+        raise StorageBusy(f"The account of page {results[0].page} is busy.")
 
     def withdraw(
         self, document_id: DocumentId, page: int, task: Task, run: int | None, due: str, reserve: Reserve | None = None
@@ -285,15 +334,18 @@ class Ledger:
 
 
 def changes(
-    result: Result, stored: Attributes, before: PageAccount | None, image: StoredImage | None, *, closes: bool
+    written: Sequence[tuple[Result, Attributes]], before: PageAccount | None, image: StoredImage | None, *, closes: bool
 ) -> list[Change]:
-    """One transaction: the result, its line in the page, and the page's sum in the document if it closes.
+    """One transaction: results of a page with their stored forms, their lines in the page, and the page's sum in the
+    document if it closes.
 
-    The page must be as it was seen, so that exactly one result closes it.
+    The page must be as it was seen, so that exactly one transaction closes it.
     """
-    line = dump_job(result)
+    result = written[0][0]
+    lines = {one.task: dump_job(one) for one, _ in written}
     ended = len(before.jobs) if before else 0
-    account: Attributes = {f"job#{result.task}": line, "ended_jobs": ended + 1}
+    account: Attributes = {f"job#{task}": line for task, line in lines.items()}
+    account["ended_jobs"] = ended + len(lines)
     gone: tuple[str, ...] = ()
     if closes:
         account["closed"] = True
@@ -301,13 +353,12 @@ def changes(
         gone = ("image",)
     elif image and result.status is JobStatus.FAILED:
         account["image"] = dump_image(image)
-    as_seen = seen(before)
     together: list[Change] = [
-        Put(result_key(result.document_id, result.page, result.task), stored, NEW),
-        Update(page_key(result.document_id, result.page), as_seen, set=account, remove=gone),
+        *(Put(result_key(one.document_id, one.page, one.task), stored, NEW) for one, stored in written),
+        Update(page_key(result.document_id, result.page), seen(before), set=account, remove=gone),
     ]
     if closes:
-        jobs = (*(before.jobs if before else ()), load_job(result.task, line, result.run))
+        jobs = (*(before.jobs if before else ()), *(load_job(one.task, lines[one.task], one.run) for one, _ in written))
         closed = PageAccount(result.document_id, result.page, jobs, closed=True)
         together.append(Update(document_key(result.document_id), KNOWN, add=sums(closed)))
     return together
@@ -353,7 +404,7 @@ def withdrawal(
             as_read,
             set=reopened | money.set,
             add={**back, **superseded, **money.add},
-            remove=("ended",),
+            remove=("ended", "swept"),
         ),
         *money.claims,
     ]
@@ -414,6 +465,10 @@ def spend_key(day: str) -> Key:
 def split_key(document_id: DocumentId, pages: PageRange) -> Key:
     later_run = f"#{pages.run}" if pages.run > 1 else ""
     return Key(document_id, f"split#{pages.first:05}-{pages.last:05}{later_run}")
+
+
+def given_up_key(document_id: DocumentId, pages: PageRange) -> Key:
+    return Key(document_id, split_key(document_id, pages).record.replace("split#", "given_up#"))
 
 
 def page_key(document_id: DocumentId, page: int) -> Key:
@@ -505,6 +560,7 @@ def load_document(document_id: DocumentId, stored: Attributes) -> Document:
         reserved=int(stored["reserved"]) if "reserved" in stored else None,
         spend_day=stored.get("spend_day"),
         settled=int(stored.get("settled", 0)),
+        swept=int(stored.get("swept", 0)),
     )
 
 

@@ -2,9 +2,9 @@
 
 A page range: {"schema_version": "1", "document_id", "first", "last", "run"}
 A page job:   {"schema_version": "1", "document_id", "page", "task", "page_tasks", "image": {...}, "options": {...},
-               "earlier_attempts", "slot": {"moment", "pace"} or null, "run"}
+               "earlier_attempts", "slot": {"moment", "pace"} or null, "put_offs", "run"}
 
-`run` is left out of the first run's messages.
+`run` is left out of the first run's messages, and `put_offs` of those that were never put off.
 """
 
 from __future__ import annotations
@@ -56,6 +56,7 @@ def dump_job(job: PageJob) -> str:
             "earlier_attempts": job.earlier_attempts,
             "slot": {"moment": job.slot.moment, "pace": job.slot.pace} if job.slot else None,
         }
+        | ({"put_offs": job.put_offs} if job.put_offs else {})
         | later_run(job.run)
     )
 
@@ -73,6 +74,7 @@ def load_job(body: str) -> PageJob:
         earlier_attempts=int(message.get("earlier_attempts", 0)),
         run=int(message.get("run", 1)),
         slot=Slot(float(slot["moment"]), float(slot["pace"])) if (slot := message.get("slot")) else None,
+        put_offs=int(message.get("put_offs", 0)),
     )
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any, NewType
 
@@ -101,6 +101,7 @@ class Document:
     `reserved` is the most that it can cost, in the price's units, claimed of its day's cap until its bill takes the
     place; None where there was no such cap. The day is that of its acceptance, or of a redrive: then `spend_day`, and
     `settled` is the part of its bill that earlier days hold.
+    `swept` is the last page up to which the sweeper has ended what was overdue, in this run.
     """
 
     id: DocumentId
@@ -128,6 +129,7 @@ class Document:
     reserved: int | None = None
     spend_day: str | None = None
     settled: int = 0
+    swept: int = 0
 
     @property
     def day(self) -> str:
@@ -224,7 +226,8 @@ class PageJob:
 
     `page_tasks` is how many tasks the page has in all. `earlier_attempts` were made by messages that this one replaces.
     `run` is 1, or the document's in which the page job was redriven: messages of earlier runs are worth nothing then.
-    `slot` is kept for this job, which was put off until then.
+    `slot` is kept for this job, which was put off until then. `put_offs` counts the messages that were sent in this
+    one's place because the job had to wait.
     """
 
     document_id: DocumentId
@@ -236,6 +239,7 @@ class PageJob:
     earlier_attempts: int = 0
     run: int = 1
     slot: Slot | None = None
+    put_offs: int = 0
 
 
 def jobs_of(document: Document, page: int, image: StoredImage, runs: Mapping[Task, int]) -> list[PageJob]:
@@ -355,6 +359,12 @@ class PageAccount:
 
     def run_of(self, task: Task) -> int:
         return self.runs.get(task, 1)
+
+    def with_jobs(self, jobs: Sequence[JobAccount], page_tasks: int) -> PageAccount:
+        """The page when these jobs have ended as well, of so many."""
+        ended = {job.task: job for job in (*self.jobs, *jobs)}
+        in_order = tuple(ended[task] for task in Task if task in ended)
+        return replace(self, jobs=in_order, closed=len(in_order) == page_tasks)
 
     @property
     def awaited(self) -> dict[Task, int]:

@@ -12,7 +12,7 @@ from typing import Any, Protocol
 
 from pagewise.engine import Again, Answer, Question
 from pagewise.events import Event
-from pagewise.model import DocumentId, PageJob, PageRange, Result, Source, StoredImage, Upload
+from pagewise.model import DocumentId, PageAccount, PageJob, PageRange, Result, Source, StoredImage, Upload
 
 
 class Clock(Protocol):
@@ -86,6 +86,15 @@ class Recorded:
     first: bool
     page_closed: bool
     superseded: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class RecordedPage:
+    """What `Ledger.record_failures` did: the results that it stored, and the page's account before and after."""
+
+    results: tuple[Result, ...]
+    before: PageAccount
+    after: PageAccount
 
 
 class LargeResults(Protocol):

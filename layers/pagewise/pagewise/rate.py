@@ -201,8 +201,11 @@ class RateBudget:
             now = self.now()
             takes = planned(calendar, task, calls, now)
             left = calls[sum(len(take.calls) for take in takes) :]
+            update = self.written(calendar, task, takes, left, now)
+            if update is None:
+                return self.in_line(calendar, task, left, now)
             try:
-                after = Calendar(self.table.updated(self.written(calendar, task, takes, left, now)), self.limits)
+                after = Calendar(self.table.updated(update), self.limits)
             except Refused:
                 self.pause(self.chance() * min(LONGEST_PAUSE_SECONDS, 0.01 * 2**attempt))
                 calendar = self.read()
@@ -210,9 +213,11 @@ class RateBudget:
                 return [*got(calendar, after, takes, now), *self.in_line(after, task, left, now)]
         raise StorageBusy("The rate budget is busy.")
 
-    def written(self, calendar: Calendar, task: Task, takes: Sequence[Take], left: Sequence[int], now: float) -> Update:
-        """The one conditional write of a claim. A refusal in the meantime has made the windows smaller than they were
-        seen."""
+    def written(
+        self, calendar: Calendar, task: Task, takes: Sequence[Take], left: Sequence[int], now: float
+    ) -> Update | None:
+        """The one conditional write of a claim; None where there is nothing to write: no place is free, and the line is
+        as long as a queue can delay. A refusal in the meantime has made the windows smaller than they were seen."""
         equal: Attributes = {"since": calendar.stored.get("since")}
         at_most: dict[str, int] = {}
         add: dict[str, int] = {}
@@ -234,7 +239,10 @@ class RateBudget:
                 changed[line] = round(1000 * end) + grown
             elif end < now + LONGEST_DELAY:
                 add[line] = grown
-        return Update(self.key, Condition(equal=equal, at_most=at_most), changed, add, calendar.passed(now))
+        passed = calendar.passed(now)
+        if not (changed or add or passed):
+            return None
+        return Update(self.key, Condition(equal=equal, at_most=at_most), changed, add, passed)
 
     def in_line(self, after: Calendar, task: Task, left: Sequence[int], now: float) -> list[Turn]:
         """When those for whom nothing is free come back: one after the other, as places will be free again. Where the

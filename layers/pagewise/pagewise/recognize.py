@@ -7,6 +7,7 @@ import asyncio
 import hashlib
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
@@ -17,6 +18,7 @@ from pagewise.engine import Question
 from pagewise.errors import (
     Configuration,
     ObjectGone,
+    Overdue,
     PageUnreadable,
     PagewiseError,
     Permanent,
@@ -41,6 +43,9 @@ from pagewise.validation import judged
 
 # What a page job waits that the configuration stops: SQS delays by 900 s at most.
 CONFIGURATION_WAIT = 300.0
+# A put-off job is a message to the function's own queue, a loop that Lambda would stop after 16 rounds. A document's
+# time bounds it; should nobody look at the time, so does this: 6 h of the shortest waits, 4 s, are 5,400 rounds.
+MOST_PUT_OFFS = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,8 +109,8 @@ class Recognize:
         """Ask the engine, unless the job must wait: for its place in the rate, or for the answer that another gets."""
         asking = turn if isinstance(turn, Later) else await self.claimed(known, deadline)
         if isinstance(asking, Later):
-            await asyncio.to_thread(self.put_off, replace(job, slot=asking.slot), attempts - 1, asking.seconds)
-            return None
+            waiting = replace(job, slot=asking.slot)
+            return await asyncio.to_thread(self.put_off, document, waiting, attempts - 1, asking.seconds)
         try:
             result = await self.recognized(job, attempts, deadline, None if isinstance(turn, Later) else turn)
         except (Throttled, Configuration, Permanent, Transient) as error:
@@ -124,8 +129,7 @@ class Recognize:
         if isinstance(error, Throttled | Configuration):
             if isinstance(error, Throttled):
                 await self.gate.refused()
-            await asyncio.to_thread(self.postpone, job, attempts - 1, error)
-            return None
+            return await asyncio.to_thread(self.postpone, document, job, attempts - 1, error)
         if isinstance(error, Transient) and attempts < self.settings.max_attempts:
             raise error
         fail = self.accounting.fail
@@ -158,20 +162,34 @@ class Recognize:
         page = self.ledger.page(job.document_id, job.page)
         return page is not None and page.run_of(job.task) > job.run
 
-    def postpone(self, job: PageJob, attempts: int, error: Throttled | Configuration) -> None:
+    def postpone(
+        self, document: Document, job: PageJob, attempts: int, error: Throttled | Configuration
+    ) -> Result | None:
         """Keep a page job that is not to blame; under a wrong configuration, tell: nothing works until someone acts."""
         self.accounting.meter.put_off(error)
         stopped = isinstance(error, Configuration)
-        self.put_off(
-            replace(job, slot=None), attempts, CONFIGURATION_WAIT if stopped else self.wait(error, attempts + 1)
-        )
         if stopped:
-            suspended = recognition_suspended(job.document_id, job.task, error.reason, error.message, self.clock.now())
+            self.tell(job, error)
+        seconds = CONFIGURATION_WAIT if stopped else self.wait(error, attempts + 1)
+        return self.put_off(document, replace(job, slot=None), attempts, seconds)
+
+    def tell(self, job: PageJob, error: PagewiseError) -> None:
+        """Publish that recognition is suspended, as far as the bus takes it: an alarm tells the same, and the job must
+        wait whether or not anyone was told."""
+        suspended = recognition_suspended(job.document_id, job.task, error.reason, error.message, self.clock.now())
+        with suppress(PagewiseError):
             self.accounting.publisher.publish([suspended])
 
-    def put_off(self, job: PageJob, attempts: int, seconds: float) -> None:
-        """A fresh message takes the job's place, with its attempts so far: waiting costs none."""
-        self.queues.defer(replace(job, earlier_attempts=attempts), seconds)
+    def put_off(self, document: Document, job: PageJob, attempts: int, seconds: float) -> Result | None:
+        """A fresh message takes the job's place, with its attempts so far: waiting costs none. Nothing that may fail
+        comes after it, or the job would be two messages.
+
+        A job without time left fails instead: the sweeper would end it as well, but a loop needs a bound of its own.
+        """
+        if document.due < self.clock.now() or job.put_offs >= MOST_PUT_OFFS:
+            return self.accounting.fail(document, job.page, job.task, Overdue(), attempts, job.run, job.image)
+        self.queues.defer(replace(job, earlier_attempts=attempts, put_offs=job.put_offs + 1), seconds)
+        return None
 
     def wanted(self, job: PageJob) -> Wanted:
         """What the job wants of the rate budget. The likely number of tokens: the largest one, thrice as many, would

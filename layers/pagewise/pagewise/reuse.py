@@ -22,7 +22,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 
 from pagewise import results
-from pagewise.errors import StorageBusy
+from pagewise.errors import ObjectGone, StorageBusy
 from pagewise.ledger import Ledger
 from pagewise.model import DocumentId, JobStatus, Original, PageJob, Result, Usage
 from pagewise.prompts import prompt_of
@@ -85,7 +85,10 @@ class Reuse:
     def original(self, job: PageJob, state: Attributes) -> Result | None:
         """The result that a record points to, if it is still the one that was meant."""
         of = Original(DocumentId(state["of_document"]), int(state["of_page"]))
-        found = self.ledger.result(of.document_id, of.page, job.task)
+        try:
+            found = self.ledger.result(of.document_id, of.page, job.task)
+        except ObjectGone:  # a large one, whose object has expired before its record
+            return None
         if found is None or found.status is not JobStatus.RECOGNIZED:
             return None
         if (found.ended, found.image_sha256) != (state["of_ended"], job.image.sha256):

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import math
+import shutil
 import tempfile
 from collections.abc import Generator, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -20,7 +21,16 @@ from pathlib import Path
 from pagewise import profiles as choosing
 from pagewise import uploads as wishing
 from pagewise.accounting import Accounting
-from pagewise.errors import DocumentRejected, ObjectGone, PageUnreadable, Rejection, Transient
+from pagewise.errors import (
+    DocumentGone,
+    DocumentRejected,
+    ObjectGone,
+    Overdue,
+    PageUnreadable,
+    PagewiseError,
+    Rejection,
+    Transient,
+)
 from pagewise.events import document_accepted
 from pagewise.images import PageImage
 from pagewise.ledger import DayIsSpent, Ledger
@@ -46,6 +56,8 @@ from pagewise.uploads import Wishes
 
 # Page images are uploaded side by side, and their jobs sent, in batches of what one SQS request takes.
 PAGES_PER_BATCH = 10
+# Of everything that a split puts on the disk.
+PREFIX = "pagewise-"
 # Page images in memory at one time: those whose jobs are sent next, and as many that are uploaded meanwhile.
 PAGES_HELD = 2 * PAGES_PER_BATCH
 
@@ -61,6 +73,8 @@ class Split:
     clock: Clock
     settings: SplitSettings
     profiles: Profiles = field(default_factory=NoProfiles)
+    # A folder that is this execution environment's alone; None: a new one each time, in a folder shared with others.
+    disk: Path | None = None
 
     def upload(self, upload: Upload, deadline: float = math.inf) -> Document:
         """Accept or reject an upload and fan its pages out. The same upload again continues or does nothing.
@@ -68,10 +82,10 @@ class Split:
         No page is begun that could take until after the `deadline` (of time.monotonic).
         """
         document = self.ledger.document(upload.document_id)
-        if document and self.is_settled(document):
-            return document
+        if document:
+            return document if self.is_settled(document) else self.resumed(document, deadline)
         download: Download | None = None
-        with workspace() as folder:
+        with workspace(self.disk) as folder:
             path = folder / "document"
             try:
                 self.check_bytes(upload)
@@ -87,8 +101,7 @@ class Split:
                 return self.accounting.reject(upload, rejection, download)
             if document.status is DocumentStatus.REJECTED and self.is_settled(document):
                 return document  # given up by another invocation in the meantime
-            self.publisher.publish([document_accepted(document)])
-            self.accounting.meter.accepted(document)
+            self.tell_accepted(document)
             everything = PageRange(1, document.pages)
             if single:
                 rendered = only(single)
@@ -98,25 +111,50 @@ class Split:
             self.fan_out(document, everything, rendered)
         return document
 
+    def resumed(self, document: Document, deadline: float) -> Document:
+        """Go on with a document that was accepted, as a page range of it: it cannot be rejected any more."""
+        self.tell_accepted(document)
+        return self.page_range(document.id, PageRange(1, document.pages), deadline) or document
+
+    def tell_accepted(self, document: Document) -> None:
+        self.publisher.publish([document_accepted(document)])
+        self.accounting.meter.accepted(document)
+
     def page_range(self, document_id: DocumentId, pages: PageRange, deadline: float = math.inf) -> Document | None:
         """Fan out one range of a document; None if the document is not known (it was deleted)."""
         document = self.ledger.document(document_id)
         if document is None or self.ledger.is_split(document_id, pages):
             return document
-        with workspace() as folder:
+        if document.status is not DocumentStatus.IN_PROGRESS:
+            self.end(document, pages, Overdue())
+            return document
+        with workspace(self.disk) as folder:
             path = folder / "document"
             try:
                 password = self.uploads.download_again(document.source, path).metadata.get(wishing.PASSWORD)
                 contents = inspect(path, password)
             except (ObjectGone, DocumentRejected) as error:
-                # It was read before: only a deletion in the meantime gets here.
-                for page in pages.numbers():
-                    self.accounting.fail_page(document, page, PageUnreadable(error.message), pages.run)
-                self.ledger.mark_split(document_id, pages)
+                self.fail(document, pages, error)
                 return document
             renderer = self.renderer(document.preprocessing)
             self.fan_out(document, pages, renderer.render(path, contents, pages, password, deadline))
         return document
+
+    def fail(self, document: Document, pages: PageRange, error: ObjectGone | DocumentRejected) -> None:
+        """Fail the pages of a document that was read before, and cannot be any more; of a long range in smaller ones,
+        which have time for it."""
+        if len(pages) > self.settings.pages_per_range:
+            self.queues.send_ranges(document.id, subranges(pages, self.settings.pages_per_range))
+        else:
+            gone = isinstance(error, ObjectGone)
+            self.end(document, pages, DocumentGone(error.message) if gone else PageUnreadable(error.message))
+        self.ledger.mark_split(document.id, pages)
+
+    def end(self, document: Document, pages: PageRange, error: PagewiseError) -> None:
+        """Fail what has not ended of these pages. Of a document that has ended while its range waited nothing is left
+        but to publish what was recorded and perhaps not published."""
+        for page in pages.numbers():
+            self.accounting.fail_page(document, page, error, pages.run)
 
     def is_settled(self, document: Document) -> bool:
         """Whether nothing is left to do for this upload; a rejection that was not announced is announced."""
@@ -269,7 +307,13 @@ def out_of_time() -> Transient:
 
 
 @contextmanager
-def workspace() -> Iterator[Path]:
-    """A folder of this invocation's own, gone when it ends."""
-    with tempfile.TemporaryDirectory(prefix="pagewise-") as folder:
+def workspace(disk: Path | None = None) -> Iterator[Path]:
+    """A folder of this invocation's own, gone when it ends.
+
+    Lambda keeps an environment's disk when an invocation is killed: on an own `disk`, what such a one has left (this
+    folder, and poppler's) is removed first, or it would take the next document's room.
+    """
+    for left in disk.glob(f"{PREFIX}*") if disk else ():
+        shutil.rmtree(left, ignore_errors=True)
+    with tempfile.TemporaryDirectory(prefix=PREFIX, dir=disk) as folder:
         yield Path(folder)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from pagewise.model import PageRange
 
 # Each range is a message; ten go in one request. A hundred ranges of twenty pages are 2,000 pages a level.
@@ -20,3 +22,9 @@ def subranges(pages: PageRange, pages_per_range: int) -> list[PageRange]:
         PageRange(first, min(first + step - 1, pages.last), pages.run)
         for first in range(pages.first, pages.last + 1, step)
     ]
+
+
+def stretches(pages: PageRange, length: int) -> Iterator[PageRange]:
+    """The range in order, so many pages at a time."""
+    for first in range(pages.first, pages.last + 1, length):
+        yield PageRange(first, min(first + length - 1, pages.last), pages.run)

@@ -50,13 +50,20 @@ class Put:
 
 @dataclass(frozen=True, slots=True)
 class Update:
-    """Change attributes of a record, which is made if it is not there: set, add to numbers, remove."""
+    """Change attributes of a record, which is made if it is not there: set, add to numbers, remove.
+
+    Raises ValueError for one that changes nothing: DynamoDB refuses an empty expression.
+    """
 
     key: Key
     condition: Condition = ANY
     set: Attributes = field(default_factory=dict)
     add: Mapping[str, int] = field(default_factory=dict)
     remove: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if not (self.set or self.add or self.remove):
+            raise ValueError(f"An update of {self.key} changes nothing.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +91,9 @@ class Table(Protocol):
 
     def records(self, partition: str, prefix: str) -> Iterator[Attributes]:
         """The partition's records whose sort key begins with the prefix, in order; each with its `record`."""
+
+    def between(self, partition: str, first: str, last: str) -> Iterator[Attributes]:
+        """The partition's records from one sort key to another, both included, in order; each with its `record`."""
 
     def listed(self, word: str, before: str | None = None) -> Iterator[str]:
         """Partitions of which a record's attribute `open` is this word, by when they are `due`: before this moment, or

@@ -37,13 +37,20 @@ class DynamoTable:
         return unmarshal(reply["Item"]) if "Item" in reply else None
 
     def records(self, partition: str, prefix: str) -> Iterator[Attributes]:
+        return self.found("begins_with(#record, :prefix)", {":partition": partition, ":prefix": prefix})
+
+    def between(self, partition: str, first: str, last: str) -> Iterator[Attributes]:
+        values = {":partition": partition, ":first": first, ":last": last}
+        return self.found("#record BETWEEN :first AND :last", values)
+
+    def found(self, of_record: str, values: Attributes) -> Iterator[Attributes]:
         with translated("The results table"):
             for page in self.client.get_paginator("query").paginate(
                 TableName=self.name,
                 ConsistentRead=True,
-                KeyConditionExpression=f"{PARTITION} = :partition AND begins_with(#record, :prefix)",
+                KeyConditionExpression=f"{PARTITION} = :partition AND {of_record}",
                 ExpressionAttributeNames={"#record": RECORD},
-                ExpressionAttributeValues=marshal({":partition": partition, ":prefix": prefix}),
+                ExpressionAttributeValues=marshal(values),
             ):
                 yield from (unmarshal(stored) for stored in page["Items"])
 

@@ -6,11 +6,13 @@ Clients are made once for an execution environment and kept over its invocations
 from __future__ import annotations
 
 import os
+import tempfile
 from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from contextvars import ContextVar
 from dataclasses import dataclass, replace
 from functools import cache
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 from urllib.parse import urlsplit
 
@@ -138,7 +140,13 @@ def split() -> Split:
         clock=UtcClock(),
         settings=split_settings(os.environ),
         profiles=SsmProfiles(client("ssm"), text(os.environ, "PROFILES_PATH")),
+        disk=own_disk(),
     )
+
+
+def own_disk() -> Path | None:
+    """In Lambda, the folder for temporary files is the execution environment's alone."""
+    return Path(tempfile.gettempdir()) if "LAMBDA_TASK_ROOT" in os.environ else None
 
 
 @cache
