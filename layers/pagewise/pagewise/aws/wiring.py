@@ -65,6 +65,9 @@ def client(service: str) -> Any:
     import boto3
     from botocore.config import Config
 
+    # boto3's default, auto, signs URLs for the global host, which newer regions refuse, and all others redirect for a
+    # bucket's first hours. An endpoint of our own (the emulator) has no host for each bucket: auto knows.
+    style = "auto" if os.environ.get("AWS_ENDPOINT_URL") else "virtual"
     # An invocation works on ten page jobs side by side, each with a request of its own.
     config = Config(
         max_pool_connections=32,
@@ -73,6 +76,7 @@ def client(service: str) -> Any:
         retries={"mode": "standard", "total_max_attempts": 4},
         # Presigned URLs default to a signature that newer regions and encrypted buckets refuse.
         signature_version="s3v4" if service == "s3" else None,
+        s3={"addressing_style": style, "us_east_1_regional_endpoint": "regional"} if service == "s3" else None,
     )
     return boto3.client(service, config=config)  # type: ignore[call-overload]
 
