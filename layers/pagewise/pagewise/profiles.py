@@ -49,8 +49,8 @@ class Profile:
 def chosen(
     profiles: Profiles, key: str, metadata: Mapping[str, str], deployed: tuple[Task, ...] = tuple(Task)
 ) -> Profile:
-    """The profile of an upload, where `all` tasks are those that are deployed. Raises DocumentRejected `invalid_profile` for one that is named but unknown, or that is
-    not in a profile's form."""
+    """The profile of an upload, where `all` tasks are those that are deployed. Raises DocumentRejected
+    `invalid_profile` for one that is named but unknown, or that is not in a profile's form."""
     if named := metadata.get(PROFILE, "").strip():
         text = profiles.text(named) if NAME.fullmatch(named) else None
         if text is None:
