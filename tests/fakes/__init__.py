@@ -115,6 +115,8 @@ class MemoryPages:
         self.documents[key] = copy.deepcopy(dict(value))
 
     def json(self, key: str) -> dict[str, Any]:
+        if key not in self.documents:
+            raise ObjectGone("The result does not exist any more.")
         return copy.deepcopy(self.documents[key])
 
 

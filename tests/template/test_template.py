@@ -102,7 +102,7 @@ def visibility_is_six_timeouts_and_the_window(template: Template) -> Iterator[st
 def queues_have_a_dead_letter_queue(template: Template) -> Iterator[str]:
     for name, queue in of_type(template, "SQS::Queue").items():
         redrive = queue.get("RedrivePolicy")
-        after = {"DeadLetterQueue": LAST_QUEUE, LAST_QUEUE: None}.get(name, "DeadLetterQueue")
+        after = None if name == LAST_QUEUE else LAST_QUEUE if name == "DeadLetterQueue" else "DeadLetterQueue"
         if (target(redrive["deadLetterTargetArn"]) if redrive else None) != after:
             yield f"{name} gives up to another queue than {after}"
 
