@@ -89,7 +89,7 @@ def engine_parameters() -> dict[str, str]:
 
 def store_api_key(stack: Stack) -> None:
     stack.client("secretsmanager").create_secret(
-        Name=stack.deployment.parameters["QwenApiKeySecret"],
+        Name=stack.deployment.outputs["ApiKeySecret"],
         SecretString=os.environ.get("QWEN_API_KEY") or PLACEHOLDER_KEY,
     )
 

@@ -105,13 +105,14 @@ def running(
     faults: Faults | None = None,
     visibility_timeout: int | None = None,
     enforce_permissions: bool = False,
+    template: Path = TEMPLATE,
 ) -> Iterator[Running]:
     """`delay`: seconds that the engine takes for an answer; `requests_per_minute`: how many it takes, 0 for all."""
     with Children() as children:
         engine = start_engine(children, logs, delay, requests_per_minute)
         stack = Stack(
             children,
-            TEMPLATE,
+            template,
             logs=logs,
             parameters={"QwenBaseUrl": engine.url, **NO_RATE_BUDGET, **(parameters or {})},
             faults=faults,

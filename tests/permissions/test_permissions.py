@@ -21,7 +21,9 @@ SAMPLE = {
     ("SplitterFunction", "s3:GetObjectVersion"),
     ("text_recognition", "secretsmanager:GetSecretValue"),
     ("text_recognition", "sqs:ChangeMessageVisibility"),
+    ("text_recognition", "s3:ListBucket"),
     ("DeadLetterFunction", "dynamodb:UpdateItem"),
+    ("DeadLetterFunction", "s3:GetObject"),
     ("SweeperFunction", "events:PutEvents"),
 }
 

@@ -24,10 +24,23 @@ from pagewise.aws import wiring
 from pagewise.aws.buckets import S3Pages
 from pagewise.aws.table import DynamoTable
 from pagewise.errors import Transient
-from pagewise.ledger import Ledger
-from pagewise.model import Document, DocumentId, DocumentStatus, PageJob, Source, StoredImage
+from pagewise.ledger import INLINE_RESULT_BYTES, Ledger, page_key, result_key
+from pagewise.model import (
+    Document,
+    DocumentId,
+    DocumentStatus,
+    JobStatus,
+    PageJob,
+    PageRange,
+    Result,
+    Source,
+    StoredImage,
+)
+from pagewise.sweep import OVERDUE
+from pagewise.table import Update
 from pagewise.tasks import Task
 from tests.handlers.conftest import Context, s3_event, sqs_event
+from tests.permissions.missing import forbidden_to_whoever_may_not_list
 from tests.pictures import picture, tiff
 from tests.running import EngineUnderTest, start_engine
 
@@ -111,6 +124,7 @@ class World:
             **self.roles.variables(deployed),
         }
         boto3.setup_default_session()
+        forbidden_to_whoever_may_not_list(boto3.DEFAULT_SESSION)
         for kept in vars(wiring).values():
             if hasattr(kept, "cache_clear"):
                 kept.cache_clear()
@@ -123,10 +137,10 @@ class World:
         return key, reply
 
     def document(self) -> tuple[Document, PageJob]:
-        """A document of one page that waits for its OCR."""
+        """A document of one page that waits for its OCR; its upload is lost."""
         document = Document(
             id=DocumentId(uuid.uuid4().hex),
-            source=Source("uploads", "uploads/x", "v1", "v1", 1),
+            source=Source(self.deployment.outputs["UploadsBucket"], "uploads/lost", "e:1", None, 1),
             status=DocumentStatus.IN_PROGRESS,
             tasks=(Task.TEXT_RECOGNITION,),
             pages=1,
@@ -140,6 +154,21 @@ class World:
         key = pages.put_image(document.id, 1, content, "image/png")
         image = StoredImage(key, "image/png", 200, 100, len(content))
         return document, PageJob(document.id, 1, Task.TEXT_RECOGNITION, 1, image)
+
+    def recorded(self, job: PageJob) -> str:
+        """The page job has a large result, by an invocation that went no further; its key."""
+        output = {"text": "x" * (INLINE_RESULT_BYTES + 1)}
+        result = Result(
+            job.document_id, 1, job.task, JobStatus.RECOGNIZED, 1, "2026-01-01T00:00:01.000Z", output=output
+        )
+        self.ledger.record(result, page_tasks=1)
+        stored = self.ledger.table.get(result_key(job.document_id, 1, job.task))
+        assert stored
+        return str(stored["result_key"])
+
+    def lose(self, key: str) -> None:
+        """As a lifecycle rule or an operator does."""
+        self.root("s3").delete_object(Bucket=self.deployment.outputs["PagesBucket"], Key=key)
 
     def has_ended(self, document_id: DocumentId) -> Document:
         document = self.ledger.document(document_id)
@@ -161,9 +190,6 @@ def reduced(document: Mapping[str, Any], permission: Permission) -> dict[str, An
 
 
 BESIDES = ("sqs:SendMessageBatch",)
-# The emulator answers 404 for a missing object whoever asks; S3 answers 403 to who may not list the bucket:
-# https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetObject.html#API_GetObject_RequestSyntax
-UNPROVABLE = ("s3:ListBucket",)
 
 
 # ── uses ─────────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -210,6 +236,22 @@ def page_ranges_are_taken(world: World) -> None:
     assert handler("splitter")(sqs_event(message), Context()) == {"batchItemFailures": []}
 
 
+def a_range_of_a_lost_upload_finds_a_large_result(world: World) -> None:
+    document, job = world.document()
+    world.recorded(job)
+    range_of = messages.dump_range(document.id, PageRange(1, 1))
+    assert handler("splitter")(sqs_event(range_of), Context()) == {"batchItemFailures": []}
+    assert world.has_ended(document.id).recognized == 1
+
+
+def a_range_of_a_lost_upload_finds_a_large_result_gone(world: World) -> None:
+    document, job = world.document()
+    world.lose(world.recorded(job))
+    range_of = messages.dump_range(document.id, PageRange(1, 1))
+    assert handler("splitter")(sqs_event(range_of), Context()) == {"batchItemFailures": []}
+    assert world.has_ended(document.id).recognized == 1
+
+
 def polled(url: str) -> str:
     """As the Lambda service polls, on the role's behalf; the message's body."""
     sqs = boto3.client("sqs")
@@ -230,6 +272,20 @@ def a_page_job_is_recognized(world: World) -> None:
     url = world.deployment.outputs["PageJobQueues"] + Task.TEXT_RECOGNITION
     sent(world, url, messages.dump_job(job))
     assert handler("ocr")(sqs_event(polled(url)), Context()) == {"batchItemFailures": []}
+    assert world.has_ended(document.id).recognized == 1
+
+
+def a_page_job_whose_image_is_gone_fails_alone(world: World) -> None:
+    document, job = world.document()
+    world.lose(job.image.key)
+    assert handler("ocr")(sqs_event(messages.dump_job(job)), Context()) == {"batchItemFailures": []}
+    assert world.has_ended(document.id).failed == 1
+
+
+def a_large_result_is_published_again(world: World) -> None:
+    document, job = world.document()
+    world.recorded(job)
+    assert handler("ocr")(sqs_event(messages.dump_job(job)), Context()) == {"batchItemFailures": []}
     assert world.has_ended(document.id).recognized == 1
 
 
@@ -261,10 +317,49 @@ def a_dead_letter_fails_its_page_job(world: World) -> None:
     assert world.has_ended(document.id).failed == 1
 
 
+def a_dead_letter_finds_a_large_result(world: World) -> None:
+    document, job = world.document()
+    world.recorded(job)
+    assert handler("dead_letter")(sqs_event(messages.dump_job(job)), Context()) == {"batchItemFailures": []}
+    assert world.has_ended(document.id).recognized == 1
+
+
+def a_dead_letter_finds_a_large_result_gone(world: World) -> None:
+    document, job = world.document()
+    world.lose(world.recorded(job))
+    assert handler("dead_letter")(sqs_event(messages.dump_job(job)), Context()) == {"batchItemFailures": []}
+    assert world.has_ended(document.id).recognized == 1
+
+
 def an_overdue_document_is_ended(world: World) -> None:
     document, _ = world.document()
     handler("sweeper")({}, Context())
     assert world.has_ended(document.id).failed == 1
+
+
+def recorded_behind_the_sweepers_back(world: World, job: PageJob) -> str:
+    """A large result of which the sweeper sees nothing when it looks at the page, as if it came between that and the
+    sweeper's own: the page's account says overdue. The result's key."""
+    key = world.recorded(job)
+    table, line = world.ledger.table, f"job#{job.task}"
+    account = table.get(page_key(job.document_id, 1))
+    assert account
+    table.change(Update(page_key(job.document_id, 1), set={line: {**account[line], "reason": OVERDUE}}))
+    return key
+
+
+def the_sweeper_finds_a_large_result(world: World) -> None:
+    document, job = world.document()
+    recorded_behind_the_sweepers_back(world, job)
+    handler("sweeper")({}, Context())
+    assert world.has_ended(document.id).recognized == 1
+
+
+def the_sweeper_finds_a_large_result_gone(world: World) -> None:
+    document, job = world.document()
+    world.lose(recorded_behind_the_sweepers_back(world, job))
+    handler("sweeper")({}, Context())
+    assert world.has_ended(document.id).recognized == 1
 
 
 USES: dict[str, list[Callable[[World], None]]] = {
@@ -274,14 +369,26 @@ USES: dict[str, list[Callable[[World], None]]] = {
         a_bad_upload_is_rejected,
         a_deleted_upload_is_gone,
         page_ranges_are_taken,
+        a_range_of_a_lost_upload_finds_a_large_result,
+        a_range_of_a_lost_upload_finds_a_large_result_gone,
     ],
     "text_recognition": [
         a_page_job_is_recognized,
+        a_page_job_whose_image_is_gone_fails_alone,
+        a_large_result_is_published_again,
         a_throttled_page_job_is_put_off,
         a_failed_page_job_waits_for_its_backoff,
     ],
-    "DeadLetterFunction": [a_dead_letter_fails_its_page_job],
-    "SweeperFunction": [an_overdue_document_is_ended],
+    "DeadLetterFunction": [
+        a_dead_letter_fails_its_page_job,
+        a_dead_letter_finds_a_large_result,
+        a_dead_letter_finds_a_large_result_gone,
+    ],
+    "SweeperFunction": [
+        an_overdue_document_is_ended,
+        the_sweeper_finds_a_large_result,
+        the_sweeper_finds_a_large_result_gone,
+    ],
 }
 
 
@@ -299,5 +406,7 @@ def enforced(folder: Path) -> Iterator[World]:
         for output in ("UploadsBucket", "PagesBucket"):  # which deny what is not TLS, and so everything here
             policies[output] = s3.get_bucket_policy(Bucket=deployment.outputs[output])["Policy"]
             s3.delete_bucket_policy(Bucket=deployment.outputs[output])
-        emulator.client("secretsmanager").create_secret(Name="pagewise/qwen-api-key", SecretString=json.dumps("key"))
+        emulator.client("secretsmanager").create_secret(
+            Name=deployment.outputs["ApiKeySecret"], SecretString=json.dumps("key")
+        )
         yield World(emulator, deployment, Roles(emulator, deployment.functions), engine, policies)

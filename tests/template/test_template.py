@@ -28,22 +28,56 @@ BOTO3 = {"AWS_ENDPOINT_URL"}
 OF_THE_STACK = [{"Name": "service", "Value": {"Ref": "AWS::StackName"}}]
 
 
+# Nothing comes after it: no queue, no consumer, only an alarm.
+LAST_QUEUE = "UnreadableLettersQueue"
+# What a new account may have: https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
+NEW_ACCOUNTS_MEMORY = 3008
+LONGEST_TIMEOUT = 900
+# README tells both. AWS's longest region is ap-southeast-1 or one of its kind.
+LONGEST_STACK_NAME = 27
+LONGEST_REGION = 14
+LONGEST_NAMES = {
+    ("S3::Bucket", "BucketName"): 63,
+    ("Serverless::Function", "FunctionName"): 64,
+    ("SQS::Queue", "QueueName"): 80,
+    ("Events::EventBus", "Name"): 256,
+    ("Logs::LogGroup", "LogGroupName"): 512,
+    ("CloudWatch::Dashboard", "DashboardName"): 255,
+}
+MOST_RESOURCES = 500
+
+
+def deployed_keys(template: Template) -> list[str]:
+    keys: list[str] = template["Mappings"]["Deployed"]["Tasks"]["Keys"]
+    return keys
+
+
 def tasks_are_the_codes(template: Template) -> Iterator[str]:
-    names = [entry["Name"] for entry in template["Mappings"]["Tasks"].values()]
-    deployed = template["Globals"]["Function"]["Environment"]["Variables"]["DEPLOYED_TASKS"].split(",")
-    if list(template["Mappings"]["Tasks"]) != template["Resources"][LOOP][1]:
-        yield "Mappings.Tasks and the list of Fn::ForEach differ"
-    if names != list(Task):
-        yield f"the template's tasks are {names}, the code's {list(Task)}"
-    if deployed != names:
-        yield f"DEPLOYED_TASKS are {deployed}, the queues' {names}"
-    if not set(template["Parameters"]["DefaultTasks"]["Default"].split(",")) <= set(deployed):
+    names = {key: entry["Name"] for key, entry in template["Mappings"]["Tasks"].items()}
+    if list(names.values()) != list(Task):
+        yield f"the template's tasks are {list(names.values())}, the code's {list(Task)}"
+    for key, name in names.items():
+        if key.lower() != name.replace("_", ""):
+            yield f"{key} is not the key of {name} that DEPLOYED_TASKS is read by"
+    for key in sorted(set(deployed_keys(template)) - set(names)):
+        yield f"{key} is deployed and no task"
+    if not set(template["Parameters"]["DefaultTasks"]["Default"].split(",")) <= {
+        names.get(key) for key in deployed_keys(template)
+    }:
         yield "a default task is not deployed"
 
 
+def one_list_says_which_tasks_are_deployed(template: Template) -> Iterator[str]:
+    if template["Resources"][LOOP][1] != deployed_keys(template):
+        yield "Fn::ForEach has another list than Mappings.Deployed"
+    listed_keys = {"Fn::Join": [",", {"Fn::FindInMap": ["Deployed", "Tasks", "Keys"]}]}
+    if template["Globals"]["Function"]["Environment"]["Variables"]["DEPLOYED_TASKS"] != listed_keys:
+        yield "DEPLOYED_TASKS is another list than Mappings.Deployed"
+
+
 def task_functions_are_named_as_the_code_finds_them(template: Template) -> Iterator[str]:
-    for key, entry in template["Mappings"]["Tasks"].items():
-        task, queue = entry["Name"], of_type(template, "SQS::Queue").get(f"{key}Queue", {})
+    for key in deployed_keys(template):
+        task, queue = template["Mappings"]["Tasks"][key]["Name"], of_type(template, "SQS::Queue").get(f"{key}Queue", {})
         if queue.get("QueueName") != {"Fn::Sub": ["${AWS::StackName}-${Name}", {"Name": task}]}:
             yield f"{key}Queue is not named by PAGE_JOB_QUEUE_PREFIX and {task}"
         if (
@@ -68,15 +102,13 @@ def visibility_is_six_timeouts_and_the_window(template: Template) -> Iterator[st
 def queues_have_a_dead_letter_queue(template: Template) -> Iterator[str]:
     for name, queue in of_type(template, "SQS::Queue").items():
         redrive = queue.get("RedrivePolicy")
-        if name == "DeadLetterQueue":
-            if redrive:
-                yield f"{name} has a redrive policy"
-        elif not redrive or target(redrive["deadLetterTargetArn"]) != "DeadLetterQueue":
-            yield f"{name} has no dead-letter queue"
+        after = None if name == LAST_QUEUE else LAST_QUEUE if name == "DeadLetterQueue" else "DeadLetterQueue"
+        if (target(redrive["deadLetterTargetArn"]) if redrive else None) != after:
+            yield f"{name} gives up to another queue than {after}"
 
 
 def attempts_are_as_many_as_receives(template: Template) -> Iterator[str]:
-    for key in template["Mappings"]["Tasks"]:
+    for key in deployed_keys(template):
         receives = of_type(template, "SQS::Queue")[f"{key}Queue"].get("RedrivePolicy", {}).get("maxReceiveCount")
         attempts = functions(template)[f"{key}Function"]["Environment"]["Variables"].get("MAX_ATTEMPTS")
         if str(receives) != str(attempts):
@@ -86,7 +118,7 @@ def attempts_are_as_many_as_receives(template: Template) -> Iterator[str]:
 def every_queue_has_one_consumer_that_reports_failures(template: Template) -> Iterator[str]:
     mappings = of_type(template, "Lambda::EventSourceMapping")
     consumed = [target(mapping["EventSourceArn"]) for mapping in mappings.values()]
-    if sorted(consumed) != sorted(of_type(template, "SQS::Queue")):
+    if sorted([*consumed, LAST_QUEUE]) != sorted(of_type(template, "SQS::Queue")):
         yield f"queues with a consumer: {sorted(consumed)}"
     for name, mapping in mappings.items():
         if mapping.get("FunctionResponseTypes") != ["ReportBatchItemFailures"]:
@@ -115,6 +147,132 @@ def permissions_are_narrow(template: Template) -> Iterator[str]:
                 yield f"{name}: {statement['Sid']} is for every resource"
             if statement["Effect"] != "Allow" or "NotAction" in statement or "NotResource" in statement:
                 yield f"{name}: {statement['Sid']} is no plain permission"
+
+
+def permissions_end_at_the_stack(template: Template) -> Iterator[str]:
+    """`pagewise-*` takes in all that the stack pagewise-dev has."""
+    for name, function in functions(template).items():
+        for statement in statements(function):
+            if re.search(r"\$\{AWS::StackName\}[-_/]?\*", json.dumps(statement["Resource"])):
+                yield f"{name}: {statement['Sid']} takes in other stacks whose names begin with this one's"
+
+
+def the_splitter_may_send_to_every_queue_that_it_fans_out_to(template: Template) -> Iterator[str]:
+    arn = "arn:${AWS::Partition}:sqs:${AWS::Region}:${AWS::AccountId}:${AWS::StackName}-"
+    wanted = [{"Fn::GetAtt": ["SplitQueue", "Arn"]}, {"Fn::GetAtt": ["DeadLetterQueue", "Arn"]}]
+    wanted += [{"Fn::Sub": f"{arn}{entry['Name']}"} for entry in template["Mappings"]["Tasks"].values()]
+    sendable = [
+        resource
+        for statement in statements(functions(template)["SplitterFunction"])
+        if "sqs:SendMessage" in listed(statement["Action"])
+        for resource in listed(statement["Resource"])
+    ]
+    for queue in wanted:
+        if queue not in sendable:
+            yield f"the splitter may not send to {queue}"
+
+
+def whoever_records_results_can_read_large_ones(template: Template) -> Iterator[str]:
+    """A page job that is recorded may have a result already, and one that is missing must answer 404."""
+    bucket = "arn:${AWS::Partition}:s3:::${AWS::StackName}-pages-${AWS::AccountId}-${AWS::Region}"
+    readable = ({"Fn::Sub": f"{bucket}/documents/*/results/*"}, {"Fn::Sub": f"{bucket}/documents/*"})
+    for name, function in functions(template).items():
+        allowed = {
+            (action, json.dumps(resource))
+            for statement in statements(function)
+            for action in listed(statement["Action"])
+            for resource in listed(statement["Resource"])
+        }
+        if not any(("s3:GetObject", json.dumps(resource)) in allowed for resource in readable):
+            yield f"{name} may not read large results"
+        if ("s3:ListBucket", json.dumps({"Fn::Sub": bucket})) not in allowed:
+            yield f"{name} takes what is missing for forbidden"
+
+
+def a_new_account_can_deploy(template: Template) -> Iterator[str]:
+    """By the parameters' defaults."""
+    for name, function in functions(template).items():
+        memory = by_default(template, function["MemorySize"])
+        if not 128 <= memory <= NEW_ACCOUNTS_MEMORY:
+            yield f"{name} has {memory} MB, over the {NEW_ACCOUNTS_MEMORY} of a new account"
+        if not 1 <= function.get("Timeout", 3) <= LONGEST_TIMEOUT:
+            yield f"{name} has a timeout of {function['Timeout']} s"
+        if not 512 <= function.get("EphemeralStorage", {"Size": 512})["Size"] <= 10240:
+            yield f"{name} has {function['EphemeralStorage']} of disk"
+        if "ReservedConcurrentExecutions" in function:
+            yield f"{name} reserves concurrency, of which a new account has ten in all, and all must stay unreserved"
+    for name, mapping in of_type(template, "Lambda::EventSourceMapping").items():
+        concurrency = mapping.get("ScalingConfig", {}).get("MaximumConcurrency", 2)
+        if by_default(template, concurrency, "MinValue") < 2 or by_default(template, concurrency, "MaxValue") > 1000:
+            yield f"{name} may be given a concurrency that Lambda refuses"
+        window = by_default(template, mapping.get("MaximumBatchingWindowInSeconds", 0))
+        if by_default(template, mapping["BatchSize"]) > 10 and not window:
+            yield f"{name} has a batch that Lambda gathers only with a window"
+
+
+def by_default(template: Template, value: Any, of: str = "Default") -> Any:
+    return template["Parameters"][value["Ref"]][of] if isinstance(value, dict) else value
+
+
+def defaults_are_what_their_parameters_allow(template: Template) -> Iterator[str]:
+    for name, parameter in template["Parameters"].items():
+        default = parameter["Default"]
+        if "AllowedValues" in parameter and default not in parameter["AllowedValues"]:
+            yield f"{name} may not be {default}"
+        if not re.fullmatch(parameter.get("AllowedPattern", "(?s).*"), str(default)):
+            yield f"{name} may not be {default}"
+        least, most = parameter.get("MinValue", default), parameter.get("MaxValue", default)
+        if parameter["Type"] == "Number" and not least <= default <= most:
+            yield f"{name} may not be {default}"
+
+
+def a_failed_first_deploy_leaves_nothing(template: Template) -> Iterator[str]:
+    """What it leaves would have to be deleted by hand, and what is named is in the second deploy's way."""
+    for name, resource in resources(template).items():
+        if resource.get("DeletionPolicy", "Delete") not in ("Delete", "RetainExceptOnCreate"):
+            yield f"{name} is left behind"
+    if template["Parameters"]["DeletionProtection"]["Default"] != "false":
+        yield "the table is protected from the deletion that a failed first deploy asks for"
+
+
+def names_fit_and_tell_stacks_and_regions_apart(template: Template) -> Iterator[str]:
+    longest = {
+        "AWS::StackName": "s" * LONGEST_STACK_NAME,
+        "AWS::Region": "r" * LONGEST_REGION,
+        "AWS::AccountId": "0" * 12,
+    }
+    for (kind, named), most in LONGEST_NAMES.items():
+        for name, properties in of_type(template, kind).items():
+            if named not in properties:
+                continue  # CloudFormation makes one
+            text = written_out(properties[named], longest)
+            if len(text) > most:
+                yield f"{name} is named {text}, by over {most} characters"
+            if longest["AWS::StackName"] not in text:
+                yield f"{name} has the same name in every stack"
+            if kind == "S3::Bucket" and longest["AWS::Region"] not in text:
+                yield f"{name} has the same name in every region"
+
+
+def written_out(name: Any, values: dict[str, str]) -> str:
+    match name:
+        case {"Ref": str(reference)}:
+            return values[reference]
+        case {"Fn::Sub": [str(text), dict(more)]}:
+            return written_out({"Fn::Sub": text}, {**values, **more})
+        case {"Fn::Sub": str(text)}:
+            return re.sub(r"\$\{([^}]+)\}", lambda match: values[match[1]], text)
+    return str(name)
+
+
+def stacks_have_their_own_secret(template: Template) -> Iterator[str]:
+    own = {"Fn::If": ["NamesSecret", {"Ref": "QwenApiKeySecret"}, {"Fn::Sub": "${AWS::StackName}/qwen-api-key"}]}
+    if template["Parameters"]["QwenApiKeySecret"]["Default"] or template["Outputs"]["ApiKeySecret"]["Value"] != own:
+        yield "all stacks have the same secret"
+    for key in deployed_keys(template):
+        function = functions(template)[f"{key}Function"]
+        if function["Environment"]["Variables"]["QWEN_API_KEY_SECRET"] != own:
+            yield f"{key}Function asks for another secret"
 
 
 def parameters_are_described_and_used(template: Template) -> Iterator[str]:
@@ -158,6 +316,21 @@ def queues_and_tables_are_encrypted(template: Template) -> Iterator[str]:
     for name, table in of_type(template, "DynamoDB::Table").items():
         if not table.get("SSESpecification", {}).get("SSEEnabled"):
             yield f"{name} is not encrypted"
+
+
+def the_deployers_key_encrypts_what_readme_says(template: Template) -> Iterator[str]:
+    places = {
+        "S3::Bucket": "BucketEncryption",
+        "SQS::Queue": "KmsMasterKeyId",
+        "DynamoDB::Table": "SSESpecification",
+        "Logs::LogGroup": "KmsKeyId",
+    }
+    for kind, place in places.items():
+        for name, properties in of_type(template, kind).items():
+            if '{"Ref": "KmsKeyArn"}' not in json.dumps(cloudformation.resolved(properties, True).get(place)):
+                yield f"{name} is encrypted by another key than the deployer's"
+            if "KmsKeyArn" in json.dumps(cloudformation.resolved(properties, False)):
+                yield f"{name} wants a key where there is none"
 
 
 def functions_get_the_variables_they_need(template: Template) -> Iterator[str]:
@@ -213,6 +386,8 @@ def versions_are_kept_and_forgotten(template: Template) -> Iterator[str]:
             yield f"{name} keeps replaced versions for ever"
         if "AbortIncompleteMultipartUpload" not in rules.get("stop-unfinished-uploads", {}):
             yield f"{name} keeps unfinished uploads for ever"
+        if not any("ExpirationInDays" in rule for rule in rules.values()):
+            yield f"{name} keeps everything for ever, whatever the deployer says"
 
 
 def the_table_is_protected_and_forgets(template: Template) -> Iterator[str]:
@@ -237,10 +412,14 @@ def functions_are_watched(template: Template) -> Iterator[str]:
 
 def alarms_watch_what_is_counted(template: Template) -> Iterator[str]:
     for name, alarm in of_type(template, "CloudWatch::Alarm").items():
-        if alarm.get("Namespace") == NAMESPACE and alarm["MetricName"] not in counted():
-            yield f"{name} watches {alarm['MetricName']}, which no code counts"
-        if alarm.get("Namespace") == NAMESPACE and alarm.get("Dimensions") != OF_THE_STACK:
-            yield f"{name} does not watch this stack alone"
+        for metric in [
+            alarm,
+            *(part["MetricStat"]["Metric"] for part in alarm.get("Metrics", []) if "MetricStat" in part),
+        ]:
+            if metric.get("Namespace") == NAMESPACE and metric["MetricName"] not in counted():
+                yield f"{name} watches {metric['MetricName']}, which no code counts"
+            if metric.get("Namespace") == NAMESPACE and metric.get("Dimensions") != OF_THE_STACK:
+                yield f"{name} does not watch this stack alone"
         if "Metrics" not in alarm and "MetricName" not in alarm:
             yield f"{name} watches nothing"
         if not (alarm.get("AlarmActions") and alarm.get("OKActions")):
@@ -249,6 +428,64 @@ def alarms_watch_what_is_counted(template: Template) -> Iterator[str]:
     shown = set(re.findall(r'(?:"Pagewise"|"\.") ?, "([A-Z]\w+)"', dashboard))
     for metric in sorted(shown - counted()):
         yield f"the dashboard shows {metric}, which no code counts"
+
+
+def alarms_are_such_as_cloudwatch_takes(template: Template) -> Iterator[str]:
+    """https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/AlarmThatSendsEmail.html"""
+    for name, alarm in of_type(template, "CloudWatch::Alarm").items():
+        parts = alarm.get("Metrics", [])
+        if "SEARCH(" in json.dumps(parts):
+            yield f"{name} searches, which an alarm cannot"
+        if parts and [part.get("ReturnData", True) for part in parts].count(True) != 1:
+            yield f"{name} has not one value"
+        if len(parts) > 10:
+            yield f"{name} takes over ten metrics"
+        periods = {part["MetricStat"]["Period"] for part in parts if "MetricStat" in part} or {alarm["Period"]}
+        if len(periods) > 1 or not periods <= {60 * minutes for minutes in (1, 5, 15, 60, 1440)}:
+            yield f"{name} has the periods {sorted(periods)}"
+        if max(periods) * alarm["EvaluationPeriods"] > 86_400:
+            yield f"{name} looks at more than a day"
+
+
+def alarms_fire_for_messages_that_fail_again_and_again(template: Template) -> Iterator[str]:
+    """A message received more than three times is not in ApproximateAgeOfOldestMessage, and one of a queue with a
+    redrive policy goes on: that age tells of waiting, with nothing done, and never of failing."""
+    for name, alarm in of_type(template, "CloudWatch::Alarm").items():
+        if alarm.get("MetricName") == "ApproximateAgeOfOldestMessage":
+            yield f"{name} watches an age alone"
+    watched = {
+        target(alarm["Dimensions"][0]["Value"])
+        for alarm in of_type(template, "CloudWatch::Alarm").values()
+        if alarm.get("MetricName") == "ApproximateNumberOfMessagesVisible"
+    }
+    if watched != {LAST_QUEUE}:
+        yield f"letters in {LAST_QUEUE} raise no alarm"
+
+
+def functions_behind_which_nothing_is_are_watched(template: Template) -> Iterator[str]:
+    """What fails in the splitter or an OCR function gets to the dead-letter function; what fails there, or in the
+    sweeper, gets nowhere."""
+    watched = {
+        (alarm["MetricName"], target(alarm["Dimensions"][0]["Value"]), alarm["TreatMissingData"])
+        for alarm in of_type(template, "CloudWatch::Alarm").values()
+        if alarm.get("Namespace") == "AWS/Lambda"
+    }
+    for function in ("DeadLetterFunction", "SweeperFunction"):
+        if ("Errors", function, "notBreaching") not in watched:
+            yield f"nobody notices the errors of {function}"
+    if ("Invocations", "SweeperFunction", "breaching") not in watched:
+        yield "nobody notices that the sweeper does not run"
+
+
+def the_template_is_within_cloudformations_limits(template: Template) -> Iterator[str]:
+    made = len(resources(template)) + 2 * len(functions(template))  # SAM adds roles, permissions, rules
+    if made > MOST_RESOURCES or len(template["Parameters"]) > 200 or len(template["Outputs"]) > 200:
+        yield f"{made} resources, {len(template['Parameters'])} parameters, {len(template['Outputs'])} outputs"
+    for name, function in functions(template).items():
+        if len(json.dumps(function["Environment"]["Variables"])) > 4096:
+            yield f"{name} has more than 4 KB of variables"
+        if len(str(function["Description"])) > 256:
+            yield f"{name} is described in over 256 characters"
 
 
 def every_queue_of_page_jobs_is_watched(template: Template) -> Iterator[str]:
@@ -274,6 +511,7 @@ def outputs_are_described(template: Template) -> Iterator[str]:
 
 RULES: list[Rule] = [
     tasks_are_the_codes,
+    one_list_says_which_tasks_are_deployed,
     task_functions_are_named_as_the_code_finds_them,
     visibility_is_six_timeouts_and_the_window,
     queues_have_a_dead_letter_queue,
@@ -281,9 +519,18 @@ RULES: list[Rule] = [
     every_queue_has_one_consumer_that_reports_failures,
     consumers_may_consume,
     permissions_are_narrow,
+    permissions_end_at_the_stack,
+    the_splitter_may_send_to_every_queue_that_it_fans_out_to,
+    whoever_records_results_can_read_large_ones,
+    a_new_account_can_deploy,
+    defaults_are_what_their_parameters_allow,
+    a_failed_first_deploy_leaves_nothing,
+    names_fit_and_tell_stacks_and_regions_apart,
+    stacks_have_their_own_secret,
     parameters_are_described_and_used,
     buckets_are_encrypted_private_and_tls_only,
     queues_and_tables_are_encrypted,
+    the_deployers_key_encrypts_what_readme_says,
     functions_get_the_variables_they_need,
     variables_that_are_set_are_read,
     functions_are_described_and_hold_only_their_code,
@@ -292,6 +539,10 @@ RULES: list[Rule] = [
     the_table_is_protected_and_forgets,
     functions_are_watched,
     alarms_watch_what_is_counted,
+    alarms_are_such_as_cloudwatch_takes,
+    alarms_fire_for_messages_that_fail_again_and_again,
+    functions_behind_which_nothing_is_are_watched,
+    the_template_is_within_cloudformations_limits,
     every_queue_of_page_jobs_is_watched,
     outputs_are_described,
 ]
@@ -300,8 +551,14 @@ RULES: list[Rule] = [
 DRIFTS: list[tuple[str, Any, Rule]] = [
     ("Mappings.Tasks.MultiLan.Name", "multi_language", tasks_are_the_codes),
     ("Mappings.Tasks.MultiLan", None, tasks_are_the_codes),
-    ("Resources.Fn::ForEach::Tasks.1", ["TextRecognition"], tasks_are_the_codes),
-    ("Globals.Function.Environment.Variables.DEPLOYED_TASKS", "text_recognition", tasks_are_the_codes),
+    ("Mappings.Deployed.Tasks.Keys", ["TextRecognition", "Handwriting"], tasks_are_the_codes),
+    ("Mappings.Deployed.Tasks.Keys", ["TableParsing"], one_list_says_which_tasks_are_deployed),
+    ("Resources.Fn::ForEach::Tasks.1", ["TextRecognition"], one_list_says_which_tasks_are_deployed),
+    (
+        "Globals.Function.Environment.Variables.DEPLOYED_TASKS",
+        "text_recognition",
+        one_list_says_which_tasks_are_deployed,
+    ),
     ("Parameters.DefaultTasks.Default", "handwriting", tasks_are_the_codes),
     (
         "Resources.Fn::ForEach::Tasks.2.${Task}Queue.Properties.QueueName",
@@ -339,6 +596,42 @@ DRIFTS: list[tuple[str, Any, Rule]] = [
     ),
     ("Resources.SweeperFunction.Properties.Policies.0.Statement.0.Action", "dynamodb:*", permissions_are_narrow),
     ("Resources.SweeperFunction.Properties.Policies.0.Statement.0.Resource", "*", permissions_are_narrow),
+    (
+        "Resources.SweeperFunction.Properties.Policies.0.Statement.0.Resource",
+        {"Fn::Sub": "arn:${AWS::Partition}:sqs:${AWS::Region}:${AWS::AccountId}:${AWS::StackName}-*"},
+        permissions_end_at_the_stack,
+    ),
+    (
+        "Mappings.Tasks.Handwriting",
+        {"Name": "handwriting"},
+        the_splitter_may_send_to_every_queue_that_it_fans_out_to,
+    ),
+    (
+        "Resources.DeadLetterFunction.Properties.Policies.0.Statement.2",
+        None,
+        whoever_records_results_can_read_large_ones,
+    ),
+    ("Resources.SweeperFunction.Properties.Policies.0.Statement.3", None, whoever_records_results_can_read_large_ones),
+    ("Parameters.SplitterMemory.Default", 3538, a_new_account_can_deploy),
+    ("Resources.SweeperFunction.Properties.Timeout", 901, a_new_account_can_deploy),
+    ("Globals.Function.ReservedConcurrentExecutions", 10, a_new_account_can_deploy),
+    ("Parameters.SplitConcurrency.MinValue", 1, a_new_account_can_deploy),
+    ("Parameters.OcrBatchingSeconds.Default", 30, defaults_are_what_their_parameters_allow),
+    ("Parameters.Preprocessing.Default", "sharpen", defaults_are_what_their_parameters_allow),
+    ("Resources.ResultsTable.DeletionPolicy", "Retain", a_failed_first_deploy_leaves_nothing),
+    ("Parameters.DeletionProtection.Default", "true", a_failed_first_deploy_leaves_nothing),
+    (
+        "Resources.PagesBucket.Properties.BucketName.Fn::Sub",
+        "${AWS::StackName}-pages-${AWS::AccountId}",
+        names_fit_and_tell_stacks_and_regions_apart,
+    ),
+    (
+        "Resources.UploadsBucket.Properties.BucketName.Fn::Sub",
+        "${AWS::StackName}-documents-${AWS::AccountId}-${AWS::Region}",
+        names_fit_and_tell_stacks_and_regions_apart,
+    ),
+    ("Resources.EventBus.Properties.Name", "pagewise", names_fit_and_tell_stacks_and_regions_apart),
+    ("Parameters.QwenApiKeySecret.Default", "pagewise/qwen-api-key", stacks_have_their_own_secret),
     ("Parameters.RenderDpi.Description", None, parameters_are_described_and_used),
     ("Resources.SplitterFunction.Properties.Environment.Variables.RENDER_DPI", 200, parameters_are_described_and_used),
     ("Resources.UploadsBucket.Properties.BucketEncryption", None, buckets_are_encrypted_private_and_tls_only),
@@ -350,6 +643,7 @@ DRIFTS: list[tuple[str, Any, Rule]] = [
     ("Resources.PagesBucketPolicy", None, buckets_are_encrypted_private_and_tls_only),
     ("Resources.SplitQueue.Properties.SqsManagedSseEnabled", False, queues_and_tables_are_encrypted),
     ("Resources.ResultsTable.Properties.SSESpecification", None, queues_and_tables_are_encrypted),
+    ("Resources.LogGroup.Properties.KmsKeyId", None, the_deployers_key_encrypts_what_readme_says),
     ("Globals.Function.Environment.Variables.RESULTS_TABLE", None, functions_get_the_variables_they_need),
     (
         "Resources.SplitterFunction.Properties.Environment.Variables.MAX_PAGES",
@@ -368,6 +662,7 @@ DRIFTS: list[tuple[str, Any, Rule]] = [
     ("Globals.Function.Runtime", "python3.14", layers_are_for_the_functions_platform),
     ("Resources.PagesBucket.Properties.VersioningConfiguration", None, versions_are_kept_and_forgotten),
     ("Resources.UploadsBucket.Properties.LifecycleConfiguration.Rules.1", None, versions_are_kept_and_forgotten),
+    ("Resources.UploadsBucket.Properties.LifecycleConfiguration.Rules.2", None, versions_are_kept_and_forgotten),
     (
         "Resources.ResultsTable.Properties.TimeToLiveSpecification.AttributeName",
         "ttl",
@@ -379,6 +674,34 @@ DRIFTS: list[tuple[str, Any, Rule]] = [
     ("Resources.DailySpendAlarm.Properties.MetricName", "Costs", alarms_watch_what_is_counted),
     ("Resources.DocumentsOverdueAlarm.Properties.Dimensions", [], alarms_watch_what_is_counted),
     ("Resources.SplitStalledAlarm.Properties.AlarmActions", None, alarms_watch_what_is_counted),
+    (
+        "Resources.NoProgressAlarm.Properties.Metrics.1.MetricStat.Metric.MetricName",
+        "PageJobsTaken",
+        alarms_watch_what_is_counted,
+    ),
+    (
+        "Resources.NoProgressAlarm.Properties.Metrics.0.Expression",
+        "SEARCH('{Pagewise,service}', 'Sum', 900)",
+        alarms_are_such_as_cloudwatch_takes,
+    ),
+    ("Resources.NoProgressAlarm.Properties.Metrics.1.ReturnData", True, alarms_are_such_as_cloudwatch_takes),
+    ("Resources.DailySpendAlarm.Properties.EvaluationPeriods", 2, alarms_are_such_as_cloudwatch_takes),
+    (
+        "Resources.UnreadableLettersAlarm.Properties.MetricName",
+        "ApproximateAgeOfOldestMessage",
+        alarms_fire_for_messages_that_fail_again_and_again,
+    ),
+    ("Resources.DeadLetterErrorsAlarm", None, functions_behind_which_nothing_is_are_watched),
+    (
+        "Resources.SweeperStoppedAlarm.Properties.TreatMissingData",
+        "notBreaching",
+        functions_behind_which_nothing_is_are_watched,
+    ),
+    (
+        "Globals.Function.Environment.Variables.POWERTOOLS_SERVICE_NAME",
+        "x" * 4096,
+        the_template_is_within_cloudformations_limits,
+    ),
     ("Resources.SplitStalledAlarm", None, every_queue_of_page_jobs_is_watched),
     ("Outputs.EventBus.Description", None, outputs_are_described),
 ]
@@ -400,7 +723,6 @@ def changed(path: str, value: Any) -> Template:
 
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.__name__)
 def test_the_template_keeps(rule: Rule) -> None:
-    # The log groups that use it come with the monitoring.
     assert set(rule(cloudformation.load())) == set()
 
 

@@ -106,6 +106,15 @@ def test_an_invalid_profile_rejects_the_document(receipts: Pagewise, text: str) 
     assert receipts.publisher.named("DocumentRejected")[0]["reason"] == "invalid_profile"
 
 
+@pytest.mark.parametrize("metadata", [{"ocr_profile": "everything"}, {"ocr_tasks": "all"}, {"ocr_tasks": "ALL"}])
+def test_all_tasks_are_those_that_are_deployed(metadata: dict[str, str]) -> None:
+    deployed = (Task.TABLE_PARSING, Task.MULTI_LAN)
+    pagewise = Pagewise(SplitSettings(deployed_tasks=deployed, default_tasks=deployed[:1]))
+    pagewise.profiles.stored["everything"] = json.dumps({"tasks": ["all"]})
+    document = pagewise.split.upload(pagewise.uploads.put(picture(), **metadata))
+    assert (document.status, document.tasks) == (DocumentStatus.IN_PROGRESS, deployed)
+
+
 @pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)
 def test_the_examples_are_profiles(path: Path) -> None:
     jsonschema.validate(json.loads(path.read_text()), SCHEMA)

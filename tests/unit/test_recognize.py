@@ -9,6 +9,7 @@ import pytest
 
 from pagewise.errors import Configuration, PagewiseError, Permanent, StorageBusy, Throttled, Transient
 from pagewise.events import Event
+from pagewise.ledger import INLINE_RESULT_BYTES
 from pagewise.messages import dump_job, load_job
 from pagewise.model import Document, DocumentStatus, JobStatus
 from pagewise.recognize import MOST_PUT_OFFS
@@ -59,6 +60,24 @@ def test_a_redelivered_job_never_asks_the_engine_again_but_publishes_again(pagew
     assert len(pagewise.engine.questions) == 1
     assert [len(pagewise.publisher.named(name)) for name in ("PageRecognized", "PageCompleted")] == [2, 2]
     assert len(pagewise.publisher.named("DocumentCompleted")) == 1
+
+
+def test_a_large_result_that_is_gone_has_ended_its_page_job_all_the_same(pagewise: Pagewise) -> None:
+    pagewise.engine.script = [text_answer("x" * (INLINE_RESULT_BYTES + 1))]
+    split(pagewise)
+    job = pagewise.queues.jobs[0]
+    first = pagewise.run_job(job)
+    assert first is not None
+    pagewise.pages.documents.clear()  # as PagesRetentionDays does
+    again = pagewise.run_job(job, deliveries=2)
+    assert again == replace(
+        first, output={}, image_width=0, image_height=0, image_sha256=None, model=None, finish_reason=None,
+        request_id=None, seconds=0.0, sent=None,
+    )  # fmt: skip
+    assert len(pagewise.engine.questions) == 1
+    pagewise.give_up.page_job(job, 5)
+    told = pagewise.publisher.named("PageRecognized")
+    assert told == [told[0]] * 3
 
 
 def test_a_permanent_error_fails_this_page_now_and_the_document_is_partial(pagewise: Pagewise) -> None:

@@ -10,7 +10,16 @@ from pagewise.aws.wiring import is_loopback, protocol, reachable
 from pagewise.dashscope import DashScope
 from pagewise.errors import Configuration
 from pagewise.openai_compatible import OpenAICompatible
-from pagewise.settings import ApiStyle, EngineSettings, PixelLimits, base_url, engine_settings, price_settings
+from pagewise.settings import (
+    ApiStyle,
+    EngineSettings,
+    PixelLimits,
+    base_url,
+    deployed_tasks,
+    engine_settings,
+    price_settings,
+)
+from pagewise.tasks import Task
 from pagewise.transport import Choice
 
 VARIABLES = {
@@ -41,6 +50,17 @@ def test_the_engine_is_what_the_variables_say() -> None:
     compatible = engine_settings({**VARIABLES, "QWEN_API_STYLE": "openai", "QWEN_PIXEL_LIMITS": "omit"})
     assert protocol(compatible) == OpenAICompatible(pixel_limits=False)
     assert compatible.pixel_limits is PixelLimits.OMIT
+
+
+def test_the_deployed_tasks_are_the_templates_keys() -> None:
+    listed = "TextRecognition, KeyInformationExtraction,MultiLan"
+    assert deployed_tasks({"DEPLOYED_TASKS": listed}) == (
+        Task.TEXT_RECOGNITION,
+        Task.KEY_INFORMATION_EXTRACTION,
+        Task.MULTI_LAN,
+    )
+    with pytest.raises(Configuration, match="DEPLOYED_TASKS names 'Handwriting'"):
+        deployed_tasks({"DEPLOYED_TASKS": "TextRecognition,Handwriting"})
 
 
 @pytest.mark.parametrize(

@@ -112,6 +112,7 @@ def test_an_unversioned_bucket_tells_uploads_apart_by_etag_and_sequencer(pagewis
         (picture(2300, 11), {}, "extreme_aspect_ratio"),
         (picture(), {"ocr_tasks": "text_recognition,translate"}, "unknown_task"),
         (picture(), {"ocr_tasks": "multi_lan"}, "undeployed_task"),
+        (picture(), {"ocr_tasks": "all,multi_lan"}, "undeployed_task"),
         (picture(), {"ocr_result_schema": "{"}, "invalid_option"),
         (picture(), {"ocr_result_schema": '{"a": {"b": {"c": {"d": ""}}}}'}, "invalid_option"),
         (picture(), {"ocr_tag": "x" * 257}, "invalid_option"),

@@ -29,7 +29,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from pagewise.errors import UNREADABLE_PAGE, StorageBusy
+from pagewise.errors import UNREADABLE_PAGE, ObjectGone, StorageBusy
 from pagewise.messages import dump_image, dump_options, load_image, load_options
 from pagewise.model import (
     Document,
@@ -39,10 +39,12 @@ from pagewise.model import (
     JobStatus,
     PageAccount,
     PageRange,
+    Problem,
     Result,
     Source,
     StoredImage,
     Usage,
+    Validation,
     WarningCode,
 )
 from pagewise.ports import LargeResults, Recorded, RecordedPage
@@ -225,9 +227,35 @@ class Ledger:
         stored = self.table.get(result_key(document_id, page, task))
         if stored is None:
             return None
-        if "result_key" in stored:
+        if "result_key" not in stored:
+            return load_result(json.loads(stored["result"]))
+        try:
             return load_result(self.large_results.json(stored["result_key"]))
-        return load_result(json.loads(stored["result"]))
+        except ObjectGone:
+            return self.without_output(document_id, page, Task(task), stored)
+
+    def without_output(self, document_id: DocumentId, page: int, task: Task, stored: Attributes) -> Result:
+        """A large result that is not in the bucket any more, as the account knows it: its page job has ended all the
+        same, and is not paid for again."""
+        account = self.page(document_id, page)
+        line = next((job for job in account.jobs if job.task is task), None) if account else None
+        if line is None:
+            raise StorageBusy("A result is being withdrawn.")
+        return Result(
+            document_id=document_id,
+            page=page,
+            task=task,
+            status=line.status,
+            attempts=line.attempts,
+            ended=stored["ended"],
+            reason=line.reason,
+            message=line.message,
+            usage=line.usage,
+            run=line.run,
+            reused_from=line.reused_from,
+            # Which rules it broke has gone with it.
+            validation=None if line.valid is None else Validation(() if line.valid else (Problem("", "unknown"),)),
+        )
 
     def record(self, result: Result, page_tasks: int, image: StoredImage | None = None) -> Recorded:
         """Store a result and move the page's and the document's counters with it, in one transaction;

@@ -46,22 +46,24 @@ class Profile:
     validation: Mapping[str, Any] | None = None
 
 
-def chosen(profiles: Profiles, key: str, metadata: Mapping[str, str]) -> Profile:
-    """The profile of an upload. Raises DocumentRejected `invalid_profile` for one that is named but unknown, or that is
-    not in a profile's form."""
+def chosen(
+    profiles: Profiles, key: str, metadata: Mapping[str, str], deployed: tuple[Task, ...] = tuple(Task)
+) -> Profile:
+    """The profile of an upload, where `all` tasks are those that are deployed. Raises DocumentRejected
+    `invalid_profile` for one that is named but unknown, or that is not in a profile's form."""
     if named := metadata.get(PROFILE, "").strip():
         text = profiles.text(named) if NAME.fullmatch(named) else None
         if text is None:
             raise invalid(f"There is no profile {named[:64]!r}. Put it with make profile, or leave {PROFILE} out.")
-        return load_profile(named, text)
+        return load_profile(named, text, deployed)
     folder, slash, _ = key.removeprefix(UPLOADS).partition("/")
     if not slash or not key.startswith(UPLOADS) or not NAME.fullmatch(folder):
         return Profile()
     text = profiles.text(folder)
-    return Profile() if text is None else load_profile(folder, text)
+    return Profile() if text is None else load_profile(folder, text, deployed)
 
 
-def load_profile(name: str, text: str) -> Profile:
+def load_profile(name: str, text: str, deployed: tuple[Task, ...] = tuple(Task)) -> Profile:
     try:
         stored = json.loads(text)
     except (ValueError, RecursionError):
@@ -72,7 +74,7 @@ def load_profile(name: str, text: str) -> Profile:
         raise invalid(f"The profile {name} says {', '.join(unknown)[:100]}, which no profile can.")
     result_schema = schema_of(name, stored.get("result_schema"))
     return Profile(
-        tasks=tasks_of(name, stored.get("tasks", [])),
+        tasks=tasks_of(name, stored.get("tasks", []), deployed),
         result_schema=result_schema,
         enable_rotate=flag_of(name, stored.get("enable_rotate", False)),
         preprocessing=steps_of(name, stored.get("preprocessing")),
@@ -80,11 +82,11 @@ def load_profile(name: str, text: str) -> Profile:
     )
 
 
-def tasks_of(name: str, tasks: Any) -> tuple[Task, ...]:
+def tasks_of(name: str, tasks: Any, deployed: tuple[Task, ...]) -> tuple[Task, ...]:
     if not isinstance(tasks, list) or not all(isinstance(task, str) for task in tasks):
         raise invalid(f"The tasks of the profile {name} are no list of names.")
     try:
-        return parse_tasks(tasks)
+        return parse_tasks(tasks, deployed)
     except ValueError as unknown:
         raise invalid(f"The profile {name} names {str(unknown)[:100]!r}, which is no task.") from None
 

@@ -88,9 +88,10 @@ def split_settings(variables: Mapping[str, str]) -> SplitSettings:
     """Raises Configuration for a variable that is missing or malformed."""
     from pagewise.rendering import Renderer
 
+    deployed = deployed_tasks(variables)
     return SplitSettings(
-        deployed_tasks=tasks(variables, "DEPLOYED_TASKS"),
-        default_tasks=tasks(variables, "DEFAULT_TASKS"),
+        deployed_tasks=deployed,
+        default_tasks=tasks(variables, "DEFAULT_TASKS", deployed),
         pages_per_range=whole(variables, "PAGES_PER_RANGE"),
         max_pages=whole(variables, "MAX_PAGES"),
         max_megabytes=whole(variables, "MAX_UPLOAD_MEGABYTES"),
@@ -234,9 +235,20 @@ def steps(variables: Mapping[str, str], name: str) -> tuple[Step, ...]:
         ) from None
 
 
-def tasks(variables: Mapping[str, str], name: str) -> tuple[Task, ...]:
+def deployed_tasks(variables: Mapping[str, str]) -> tuple[Task, ...]:
+    """DEPLOYED_TASKS is the template's list, by its keys: logical ids have no underscores (TableParsing)."""
+    tasks_by_key = {task.replace("_", ""): task for task in Task}
+    keys = [key.strip() for key in text(variables, "DEPLOYED_TASKS").split(",")]
+    if unknown := [key for key in keys if key.lower() not in tasks_by_key]:
+        raise Configuration(
+            "setting_invalid", f"The environment variable DEPLOYED_TASKS names {unknown[0]!r}, which is no task."
+        )
+    return tuple(tasks_by_key[key.lower()] for key in keys)
+
+
+def tasks(variables: Mapping[str, str], name: str, deployed: tuple[Task, ...] = tuple(Task)) -> tuple[Task, ...]:
     try:
-        chosen = parse_tasks(text(variables, name).split(","))
+        chosen = parse_tasks(text(variables, name).split(","), deployed)
     except ValueError as unknown:
         raise Configuration(
             "setting_invalid", f"The environment variable {name} names {unknown}, which is no task."

@@ -165,8 +165,8 @@ class Split:
         return True
 
     def wishes(self, upload: Upload, download: Download) -> Wishes:
-        profile = choosing.chosen(self.profiles, upload.key, download.metadata)
         settings = self.settings
+        profile = choosing.chosen(self.profiles, upload.key, download.metadata, settings.deployed_tasks)
         return wishing.wishes(download.metadata, settings.default_tasks, settings.deployed_tasks, profile)
 
     def check_bytes(self, upload: Upload) -> None:

@@ -42,15 +42,15 @@ OUTPUTS: dict[Task, Output] = {
 TASK_NAMES = frozenset(str(task) for task in Task)
 
 
-def parse_tasks(names: Iterable[str]) -> tuple[Task, ...]:
-    """The tasks of these names, each once, in the order given; `all` means every one.
+def parse_tasks(names: Iterable[str], deployed: Iterable[Task] = Task) -> tuple[Task, ...]:
+    """The tasks of these names, each once, in the order given; `all` means every one that is deployed.
 
     Raises ValueError, with the offending name as its only argument, for a name that is no task.
     """
     tasks: dict[Task, None] = {}
     for name in (name.strip().lower() for name in names):
         if name == "all":
-            tasks.update(dict.fromkeys(Task))
+            tasks.update(dict.fromkeys(deployed))
         elif name in TASK_NAMES:
             tasks[Task(name)] = None
         elif name:

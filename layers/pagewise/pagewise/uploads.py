@@ -69,7 +69,7 @@ def wishes(
 
 def chosen_tasks(names: str, default: tuple[Task, ...], deployed: tuple[Task, ...]) -> tuple[Task, ...]:
     try:
-        tasks = parse_tasks(names.split(",")) or default
+        tasks = parse_tasks(names.split(","), deployed) or default
     except ValueError as unknown:
         raise DocumentRejected(
             Rejection.UNKNOWN_TASK, f"{str(unknown)[:100]!r} is no task. The tasks are: {', '.join(Task)}."

@@ -1,4 +1,13 @@
-"""What an AWS client's errors mean, in the words of the core."""
+"""What an AWS client's errors mean, in the words of the core.
+
+    gone           the object is not there (S3 tells it from a forbidden one to callers with s3:ListBucket only), was
+                   overwritten, or is a deletion's marker
+    archived       it lies in a storage class from which it must be restored first
+    misconfigured  names, permissions, keys: nothing but an operator's act mends them
+    busy           everything else: throttled, failing, unreachable, in conflict
+
+Codes: the error tables of the services' API references, and "Common errors".
+"""
 
 from __future__ import annotations
 
@@ -10,7 +19,44 @@ from botocore.exceptions import BotoCoreError, ClientError
 from pagewise.errors import Configuration, ObjectGone, StorageBusy
 
 GONE = frozenset({"404", "NoSuchKey", "NoSuchVersion", "NotFound", "MethodNotAllowed", "405", "PreconditionFailed"})
-DENIED = frozenset({"AccessDenied", "AccessDeniedException", "403", "ResourceNotFoundException", "NoSuchBucket"})
+ARCHIVED = frozenset({"InvalidObjectState"})
+MISCONFIGURED = frozenset(
+    {
+        # Any service: permissions and credentials.
+        "403",
+        "AccessDenied",
+        "AccessDeniedException",
+        "InvalidAccessKeyId",
+        "InvalidClientTokenId",
+        "InvalidSignatureException",
+        "MissingAuthenticationToken",
+        "NotAuthorized",
+        "OptInRequired",
+        "SignatureDoesNotMatch",
+        "UnrecognizedClientException",
+        # DynamoDB, Secrets Manager, EventBridge: no table, secret or bus of this name.
+        "ResourceNotFoundException",
+        # S3: no such bucket, or one of another region.
+        "AllAccessDisabled",
+        "AuthorizationHeaderMalformed",
+        "IllegalLocationConstraintException",
+        "InvalidBucketName",
+        "NoSuchBucket",
+        "PermanentRedirect",
+        # SQS.
+        "AWS.SimpleQueueService.NonExistentQueue",
+        "InvalidAddress",
+        "QueueDoesNotExist",
+        # Secrets Manager: the secret's key cannot be used; the secret is marked for deletion.
+        "DecryptionFailure",
+        "InvalidRequestException",
+        # Parameter Store: the parameter's key cannot be used.
+        "InvalidKeyId",
+    }
+)
+# S3's KMS.DisabledException, SQS's KmsAccessDenied and the rest of either, but KMS.ThrottlingException, KmsThrottled.
+KEY_CODES = "kms"
+THROTTLED = "throttl"
 
 
 @contextmanager
@@ -22,11 +68,18 @@ def translated(what: str) -> Iterator[None]:
         code = code_of(error)
         if code in GONE:
             raise ObjectGone(f"{what} does not exist any more.") from error
-        if code in DENIED:
+        if code in ARCHIVED:
+            raise ObjectGone(f"{what} is archived. Restore it first.") from error
+        if is_misconfigured(code):
             raise Configuration("access_denied", f"{what}: {code}. Check the stack's policies and names.") from error
         raise StorageBusy(f"{what}: {code}.") from error
     except BotoCoreError as error:
         raise StorageBusy(f"{what}: {type(error).__name__}.") from error
+
+
+def is_misconfigured(code: str) -> bool:
+    of_key = code.lower().startswith(KEY_CODES) and THROTTLED not in code.lower()
+    return of_key or code in MISCONFIGURED
 
 
 def code_of(error: ClientError) -> str:

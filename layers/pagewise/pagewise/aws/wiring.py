@@ -13,7 +13,7 @@ from contextvars import ContextVar
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Literal, TypeVar, cast
 from urllib.parse import urlsplit
 
 from pagewise.accounting import Accounting
@@ -73,6 +73,9 @@ class Composition:
 def client(service: str) -> Any:
     from botocore.config import Config
 
+    # boto3's default, auto, signs URLs for the global host, which newer regions refuse, and all others redirect for a
+    # bucket's first hours. An endpoint of our own (the emulator) has no host for each bucket: auto knows.
+    style: Literal["auto", "virtual"] = "auto" if os.environ.get("AWS_ENDPOINT_URL") else "virtual"
     # An invocation works on ten page jobs side by side, each with a request of its own.
     config = Config(
         max_pool_connections=32,
@@ -81,6 +84,7 @@ def client(service: str) -> Any:
         retries={"mode": "standard", "total_max_attempts": 4},
         # Presigned URLs default to a signature that newer regions and encrypted buckets refuse.
         signature_version="s3v4" if service == "s3" else None,
+        s3={"addressing_style": style, "us_east_1_regional_endpoint": "regional"},
     )
     return session().create_client(service, config=config)
 
