@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -15,6 +14,7 @@ from pagewise.preprocessing import Step, listed_steps
 from pagewise.rate import RateLimits
 from pagewise.rendering import Renderer
 from pagewise.spending import Spending
+from pagewise.strict_json import given
 from pagewise.tasks import Task, parse_tasks
 from pagewise.tokens import MAX_OUTPUT_TOKENS, Price
 from pagewise.transport import Choice
@@ -165,7 +165,7 @@ def one_of(words: type[Word], variables: Mapping[str, str], name: str) -> Word:
 
 def json_object(variables: Mapping[str, str], name: str) -> dict[str, Any]:
     try:
-        value = json.loads(text(variables, name))
+        value = given(text(variables, name))
     except ValueError:
         value = None
     if not isinstance(value, dict):
