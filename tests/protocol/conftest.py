@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import httpx
@@ -58,6 +59,27 @@ async def key() -> str:
     return "sk-any"
 
 
+class Served(httpx.MockTransport):
+    """Replies as a network brings them: not read before the client reads them."""
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        reply = await super().handle_async_request(request)
+        if not reply.is_stream_consumed:
+            return reply
+        return httpx.Response(reply.status_code, headers=reply.headers, stream=Pieces([reply.content]))
+
+
+@dataclass(frozen=True)
+class Pieces(httpx.AsyncByteStream):
+    """A body as it is on the wire."""
+
+    content: Iterable[bytes]
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        for piece in self.content:
+            yield piece
+
+
 def asked(
     transport: Callable[[httpx.Request], Any] | str,
     asking: Question,
@@ -68,7 +90,7 @@ def asked(
     """The answer of an engine at this address, or of a function in its place; retries wait for hardly a moment."""
 
     async def ask() -> Answer:
-        handler = None if isinstance(transport, str) else httpx.MockTransport(transport)
+        handler = None if isinstance(transport, str) else Served(transport)
         base = transport if isinstance(transport, str) else "http://engine"
         async with httpx.AsyncClient(transport=handler, timeout=timeouts()) as http:
             made = client(http) if client else engine_client(http, base, protocol)

@@ -17,7 +17,7 @@ from pagewise.errors import PagewiseError
 from pagewise.openai_compatible import OpenAICompatible
 from pagewise.tasks import Task
 from tests.protocol import captures
-from tests.protocol.conftest import key, question
+from tests.protocol.conftest import Served, key, question
 
 GOLDEN = Path(__file__).with_name("golden")
 needs_captures = pytest.mark.skipif(not captures.FOLDER.exists(), reason="../shared/wire-captures is not here")
@@ -32,7 +32,7 @@ def sent(asking: Question, native: bool, workspace: str | None = None) -> httpx.
         return httpx.Response(400, json={"code": "InvalidParameter"})
 
     async def ask() -> None:
-        async with httpx.AsyncClient(transport=httpx.MockTransport(answer)) as http:
+        async with httpx.AsyncClient(transport=Served(answer)) as http:
             protocol = DashScope(workspace) if native else OpenAICompatible()
             base = "http://host/api/v1" if native else "http://host/compatible-mode/v1"
             with pytest.raises(PagewiseError):

@@ -19,7 +19,7 @@ from pagewise.dashscope import DashScope
 from pagewise.errors import Configuration, Permanent, Throttled, Transient
 from pagewise.transport import Inline
 from tests.engine.asking import Engine
-from tests.protocol.conftest import PAGE, address, asked, behave, engine_client, key, question
+from tests.protocol.conftest import PAGE, Served, address, asked, behave, engine_client, key, question
 
 RESULT = {
     "output": {"choices": [{"finish_reason": "stop", "message": {"content": [{"text": "read"}]}}]},
@@ -111,7 +111,7 @@ def test_a_refused_account_stops_the_batch() -> None:
         return httpx.Response(401, json={"code": "InvalidApiKey", "message": "Invalid API-key provided."})
 
     async def batch() -> list[BaseException | object]:
-        async with httpx.AsyncClient(transport=httpx.MockTransport(refuse)) as http:
+        async with httpx.AsyncClient(transport=Served(refuse)) as http:
             client = engine_client(http, "http://engine")
             first = await asyncio.gather(client.recognize(question(), 10), return_exceptions=True)
             rest = (client.recognize(question(), 10) for _ in range(9))
@@ -223,7 +223,7 @@ def test_it_asks_again_only_where_the_accounts_rate_lets_it() -> None:
         return len(asked) < 2
 
     async def ask() -> None:
-        async with httpx.AsyncClient(transport=httpx.MockTransport(broken)) as http:
+        async with httpx.AsyncClient(transport=Served(broken)) as http:
             with pytest.raises(Transient):
                 await EngineClient(http, DashScope(), "http://engine", key, jitter=lambda: 0.0).recognize(
                     question(), 10, once_more

@@ -109,7 +109,6 @@ def test_what_is_about_a_page_is_permanent_and_says_so(code: str, message: str) 
         (500, {"error": "out of memory"}, Transient),
         (422, {"detail": [{"msg": "extra fields not permitted"}]}, Permanent),
         (200, {"error": {"message": "overloaded", "type": "internal_server_error"}}, Transient),
-        (200, {}, Transient),
         (301, {}, Configuration),
         (402, {"error": {"message": "Insufficient balance"}}, Configuration),
         (429, {"error": {"message": "slow down", "type": "rate_limit_error"}}, Throttled),

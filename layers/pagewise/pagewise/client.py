@@ -1,17 +1,20 @@
 """The engine's client: one kept connection pool, retries inside the time that is left, errors as one typed tree.
 
 The protocol is a part of it: DashScope or OpenAICompatible. A page is turned into Base64 piece by piece while it is
-sent, so that a call holds the page once and never its text.
+sent, so that a call holds the page once and never its text. A reply is read up to a limit, inflated piece by piece.
+
+A reply of HTTP 200 that is JSON was paid for. It is an answer, whatever it holds, unless it says that it is an error:
+nothing in it leads to a second call. What is no JSON at all comes from a gateway, and is asked for again.
 """
 
 from __future__ import annotations
 
 import asyncio
 import binascii
-import json
 import random
 import time
 import uuid
+import zlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -20,6 +23,8 @@ from typing import Any, Protocol
 
 import httpx
 
+from pagewise import strict_json
+from pagewise.dashscope import salvaged_usage
 from pagewise.engine import Again, Answer, Question, unlimited
 from pagewise.errors import Configuration, PagewiseError, Permanent, Throttled, Transient
 from pagewise.transport import Inline
@@ -45,6 +50,11 @@ STOPPED_SECONDS = 60.0
 LONGEST_QUEUE_WAIT = 900.0
 # Bytes of the page for one piece of the request: a multiple of 3, so that each piece is whole Base64.
 PIECE_BYTES = 3 * 64 * 1024
+# Of a reply, inflated. The largest honest one, 8,192 tokens of output with a box for each line, has about 1 MB.
+MOST_REPLY_BYTES = 4 * 1024 * 1024
+# Of one that cannot be read, kept for a person.
+KEPT_BYTES = 200_000
+ENCODINGS = ("gzip", "x-gzip", "deflate")
 
 
 def timeouts() -> httpx.Timeout:
@@ -64,8 +74,8 @@ class WireProtocol(Protocol):
     def body(self, question: Question, image: str) -> dict[str, Any]:
         """The request's body, with this text as the image. Raises Permanent for what no engine could answer."""
 
-    def answer(self, reply: Mapping[str, Any]) -> Answer:
-        """What a reply of HTTP 200 says. Raises the error that it is."""
+    def answer(self, reply: Mapping[str, Any]) -> Answer | None:
+        """What a reply of HTTP 200 says; None if it is not in the protocol's form. Raises the error that it is."""
 
     def refusal(self, status: int, reply: Mapping[str, Any], retry_after: float | None) -> PagewiseError:
         """The error that a reply of another status is."""
@@ -136,10 +146,11 @@ class EngineClient:
             "Authorization": f"Bearer {key}",
             "Content-Type": "application/json",
             "Content-Length": str(len(body)),
+            "Accept-Encoding": "gzip",
         }
         try:
             async with asyncio.timeout(min(seconds, TOTAL_SECONDS)):
-                response = await self.http.post(self.base_url + self.protocol.path, content=body, headers=headers)
+                response, said = await self.exchange(body, headers)
         except (TimeoutError, httpx.TimeoutException) as error:
             raise Transient("timeout", f"The engine did not answer in time ({type(error).__name__}).") from error
         except (httpx.UnsupportedProtocol, httpx.InvalidURL) as error:
@@ -150,12 +161,17 @@ class EngineClient:
         finally:
             body.release()
         try:
-            return read(self.protocol, response)
+            return read(self.protocol, response, replace(said, text=said.text.replace(key, "…")))
         except PagewiseError as error:
             # Servers quote the key that they refuse, and an error's message goes into receipts, events and logs.
             error.message = error.message.replace(key, "…")
             error.args = (error.message,)
             raise
+
+    async def exchange(self, body: RequestBody, headers: Mapping[str, str]) -> tuple[httpx.Response, Said]:
+        url = self.base_url + self.protocol.path
+        async with self.http.stream("POST", url, content=body, headers=headers) as response:
+            return response, await listened(response)
 
 
 def checked_key(key: str) -> str:
@@ -203,23 +219,85 @@ class RequestBody:
 
 
 def dumped(body: Mapping[str, Any]) -> bytes:
-    return json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode()
+    return strict_json.dumped(body).encode()
 
 
-def read(protocol: WireProtocol, response: httpx.Response) -> Answer:
-    """The answer in an HTTP response, or the error that it is."""
+@dataclass(frozen=True, slots=True)
+class Said:
+    """The text of a reply's body. `problem`, why it is only the beginning: `oversized`, or `malformed` where the rest
+    cannot be inflated."""
+
+    text: str
+    problem: str | None = None
+
+    @property
+    def is_answer(self) -> bool:
+        """Whether a body that is no JSON means to be some. Gateways answer in HTML or plain words."""
+        return self.problem == "malformed" or self.text.lstrip().startswith(("{", "["))
+
+
+async def listened(response: httpx.Response) -> Said:
+    """Read a body up to the limit, never inflating more of it than that."""
+    content, problem = bytearray(), None
+    inflate = inflation(response.headers.get("content-encoding", ""))
     try:
-        reply = response.json()
+        async for piece in response.aiter_raw():
+            content += inflate(piece, MOST_REPLY_BYTES + 1 - len(content))
+            if len(content) > MOST_REPLY_BYTES:
+                del content[KEPT_BYTES:]
+                problem = "oversized"
+                break
+    except zlib.error:
+        problem = "malformed"
+    return Said(content.decode("utf-8", "replace").removeprefix("\ufeff"), problem)
+
+
+def inflation(encoding: str) -> Callable[[bytes, int], bytes]:
+    """From a piece of a body as it comes to its content, of so many bytes at most."""
+    if encoding.strip().lower() not in ENCODINGS:
+        return lambda piece, _most: piece
+    # 32 more than the largest window: gzip or zlib, as the stream itself says.
+    inflater = zlib.decompressobj(zlib.MAX_WBITS | 32)
+    return lambda piece, most: inflater.decompress(piece, most)
+
+
+def read(protocol: WireProtocol, response: httpx.Response, said: Said) -> Answer:
+    """The answer in an HTTP response, or the error that it is. A reply of HTTP 200 in JSON is never asked for again,
+    unless it calls itself an error that may pass."""
+    status = response.status_code
+    try:
+        reply, readable = strict_json.parsed(said.text), True
     except ValueError:
-        reply = None
-    delay = retry_after(response)
-    if not isinstance(reply, dict):
-        # Gateways answer in HTML; a 200 of that kind is no result either.
-        status = response.status_code if response.status_code != httpx.codes.OK else httpx.codes.BAD_GATEWAY
-        raise protocol.refusal(status, {"message": "a body that is no JSON object"}, delay)
-    if response.status_code != httpx.codes.OK:
-        raise protocol.refusal(response.status_code, reply, delay)
-    return protocol.answer(reply)
+        reply, readable = None, False
+    if status == httpx.codes.OK and (readable or said.is_answer):
+        return (answered(protocol, reply) if isinstance(reply, dict) else None) or unread(said)
+    # Gateways answer in HTML; a 200 of that kind is no result either.
+    status = httpx.codes.BAD_GATEWAY if status == httpx.codes.OK else status
+    shown = reply if isinstance(reply, dict) else {"message": "a body that is no JSON object"}
+    raise protocol.refusal(status, shown, retry_after(response))
+
+
+def answered(protocol: WireProtocol, reply: Mapping[str, Any]) -> Answer | None:
+    """The answer; None if the reply is in no form that is known. Raises the error that the reply calls itself."""
+    try:
+        return protocol.answer(reply)
+    except PagewiseError:
+        raise
+    except Exception:  # whatever it is, it was paid for: what the protocol did not foresee must not ask again
+        return None
+
+
+def unread(said: Said) -> Answer:
+    """A reply that was paid for and is in no form that is known."""
+    return Answer(
+        text=strict_json.fit(said.text[:KEPT_BYTES]),
+        words=None,
+        fields=None,
+        finish_reason=None,
+        usage=salvaged_usage(said.text),
+        request_id=None,
+        problem=said.problem or "malformed",
+    )
 
 
 def retry_after(response: httpx.Response) -> float | None:
@@ -229,10 +307,10 @@ def retry_after(response: httpx.Response) -> float | None:
         return float(value)
     try:
         moment = parsedate_to_datetime(value)
-    except ValueError:
+        moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+        return max(0.0, (moment - datetime.now(UTC)).total_seconds())
+    except (ValueError, OverflowError):
         return None
-    moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-    return max(0.0, (moment - datetime.now(UTC)).total_seconds())
 
 
 def queue_backoff(error: PagewiseError, attempts: int) -> float:

@@ -5,6 +5,7 @@ Never streamed: a streamed task comes without its `ocr_result`.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -13,8 +14,13 @@ from pagewise.engine import Answer, Question, check_schema
 from pagewise.errors import PagewiseError
 from pagewise.failures import failure
 from pagewise.model import Usage
+from pagewise.strict_json import as_text, fit
 
 PATH = "/services/aigc/multimodal-generation/generation"
+# Of an id or a finish reason: the service's have 36 at most.
+WORD_CHARACTERS = 200
+# No context is as long; beyond it a count is none.
+MOST_TOKENS = 100_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,11 +36,11 @@ class DashScope:
     def body(self, question: Question, image: str) -> dict[str, Any]:
         return body(question, image)
 
-    def answer(self, reply: Mapping[str, Any]) -> Answer:
+    def answer(self, reply: Mapping[str, Any]) -> Answer | None:
         return answer(reply)
 
     def refusal(self, status: int, reply: Mapping[str, Any], retry_after: float | None) -> PagewiseError:
-        return failure(status, str(reply.get("code") or ""), str(reply.get("message") or ""), retry_after)
+        return failure(status, as_text(reply.get("code")), as_text(reply.get("message")), retry_after)
 
 
 def body(question: Question, image: str) -> dict[str, Any]:
@@ -67,36 +73,48 @@ def ocr_options(question: Question) -> dict[str, Any]:
     return options
 
 
-def answer(reply: Mapping[str, Any]) -> Answer:
-    """Read a reply of HTTP 200. Raises what `failure` decides for one that carries a code and no output."""
+def answer(reply: Mapping[str, Any]) -> Answer | None:
+    """Read a reply of HTTP 200; None if it is not in the protocol's form. Raises what `failure` decides for one that
+    carries a code and no output."""
     output = reply.get("output")
-    choices = output.get("choices") if isinstance(output, Mapping) else None
-    if not isinstance(choices, list) or not choices or not isinstance(choices[0], Mapping):
-        code = str(reply.get("code") or "")
-        raise failure(200, code, str(reply.get("message") or "a reply without output"))
-    choice = choices[0]
+    choice = first_choice(output)
+    if choice is None:
+        if isinstance(code := reply.get("code"), str) and code:
+            raise failure(200, code, as_text(reply.get("message")) or "a reply without output")
+        return None
     merged = merged_content(choice.get("message"))
     ocr_result = merged.get("ocr_result")
     ocr_result = ocr_result if isinstance(ocr_result, Mapping) else {}
     return Answer(
-        text=str(merged.get("processed_text") or merged.get("text") or ""),
+        text=as_text(merged.get("processed_text")) or as_text(merged.get("text")),
         words=ocr_result.get("words_info"),
         fields=ocr_result.get("kv_result"),
-        finish_reason=choice.get("finish_reason"),
+        finish_reason=word(choice.get("finish_reason")),
         usage=usage(reply.get("usage")),
-        request_id=reply.get("request_id"),
+        request_id=word(reply.get("request_id")),
     )
+
+
+def first_choice(output: Any) -> Mapping[str, Any] | None:
+    choices = output.get("choices") if isinstance(output, Mapping) else None
+    first = choices[0] if isinstance(choices, list) and choices else None
+    return first if isinstance(first, Mapping) and isinstance(first.get("message"), Mapping) else None
 
 
 def merged_content(message: Any) -> dict[str, Any]:
     """A message's content as one mapping: it is a list of parts, or a plain string."""
     content = message.get("content") if isinstance(message, Mapping) else None
-    parts = [{"text": content}] if isinstance(content, str) else content or []
+    parts = content if isinstance(content, list) else [{"text": content}]
     merged: dict[str, Any] = {}
     for part in parts:
         if isinstance(part, Mapping):
             merged.update(part)
     return merged
+
+
+def word(value: Any) -> str | None:
+    """What should be an id or a name, as such; None for anything else."""
+    return fit(value) if isinstance(value, str) and len(value) <= WORD_CHARACTERS else None
 
 
 def usage(billed: Any) -> Usage:
@@ -115,4 +133,15 @@ def counted(billed: Any, input_name: str, output_name: str) -> Usage:
 
 
 def tokens(count: Any) -> int | None:
-    return int(count) if isinstance(count, int | float) and not isinstance(count, bool) and count >= 0 else None
+    if isinstance(count, bool) or not isinstance(count, int | float):
+        return None
+    return int(count) if 0 <= count <= MOST_TOKENS else None
+
+
+COUNT = re.compile(r'"(input|prompt|output|completion)_tokens"\s*:\s*(\d{1,9})(?![\d.eE])')
+
+
+def salvaged_usage(text: str) -> Usage:
+    """What a reply that cannot be read says of its tokens: the last counts in its text."""
+    counts = {name[0]: int(count) for name, count in COUNT.findall(text)}
+    return Usage(counts.get("i", counts.get("p", 0)), counts.get("o", counts.get("c", 0)))

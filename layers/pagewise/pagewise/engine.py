@@ -54,6 +54,8 @@ class Answer:
     `text` is the service's `processed_text` where it sent one, else its `text`. `words` are in pixels of the image that
     was sent; None where the protocol or the reply has none, and the text must do.
     `finish_reason` "length" means truncated.
+    `problem`: why the reply is not in the protocol's form, `malformed` or `oversized`; `text` is then the reply itself,
+    or its beginning. It was paid for all the same.
     """
 
     text: str
@@ -63,6 +65,7 @@ class Answer:
     usage: Usage
     request_id: str | None
     requests: int = 1
+    problem: str | None = None
 
 
 def check_schema(schema: Any) -> None:

@@ -3,7 +3,9 @@
     PagewiseError
     ├── Throttled         the account's rate is used up: wait; costs no attempt
     ├── Transient         may work next time: try again, up to the allowed attempts
-    │   └── Overdue            no time is left to wait in
+    │   ├── Overdue            no time is left to wait in
+    │   └── StorageBusy        our own storage or queues refuse for now
+    │       └── StorageRefused     … and will refuse the same again: its form or size is against their limits
     ├── Configuration     key, region, access, arrears: stop, alarm, never blame a page
     └── Permanent         will never work
         ├── DocumentRejected   the whole upload
@@ -129,6 +131,10 @@ class StorageBusy(Transient):
 
     def __init__(self, message: str) -> None:
         super().__init__("storage_busy", message)
+
+
+class StorageRefused(StorageBusy):
+    """Our own storage will never take this, as it is."""
 
 
 class ObjectGone(PagewiseError):

@@ -12,6 +12,7 @@ from typing import Any
 
 from pagewise.model import Document, DocumentId, JobStatus, PageAccount, Result
 from pagewise.results import dump_original
+from pagewise.strict_json import dumped
 from pagewise.tasks import OUTPUTS, Output
 
 SCHEMA_VERSION = "1"
@@ -103,7 +104,7 @@ def short_output(result: Result) -> dict[str, Any] | None:
     field = OUTPUTS[result.task]
     field = Output.TEXT if field is Output.LINES else field
     output = result.output.get(field)
-    if output is None or len(str(output).encode()) > INLINE_OUTPUT_BYTES:
+    if output is None or len(dumped(output).encode()) > INLINE_OUTPUT_BYTES:
         return None
     return {field: output}
 

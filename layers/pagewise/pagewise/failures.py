@@ -7,6 +7,7 @@ InternalError code. Codes of the native protocol are in CamelCase, those of the 
 from __future__ import annotations
 
 from pagewise.errors import Configuration, PagewiseError, Permanent, Throttled, Transient
+from pagewise.strict_json import fit
 
 CONFIGURATION_CODES = frozenset(
     {
@@ -47,6 +48,8 @@ SERVER_CODES = (
     "RequestTimeOut",
 )
 MESSAGE_CHARACTERS = 300
+# A code is a word; it becomes the reason in receipts and events.
+CODE_CHARACTERS = 100
 
 
 def failure(status: int, code: str, message: str, retry_after: float | None = None) -> PagewiseError:
@@ -58,7 +61,8 @@ def failure(status: int, code: str, message: str, retry_after: float | None = No
     code: the service's own, such as `Throttling.RateQuota`; empty where the body was not the service's.
     retry_after: seconds, if the server said so.
     """
-    said = f"{code or 'no code'} (HTTP {status}): {message[:MESSAGE_CHARACTERS]}".rstrip(": ")
+    code, message = fit(code[:CODE_CHARACTERS]), fit(message[:MESSAGE_CHARACTERS])
+    said = f"{code or 'no code'} (HTTP {status}): {message}".rstrip(": ")
     reason = code or f"http_{status}"
     if code in CONFIGURATION_CODES or free_quota_is_used_up(status, message):
         return Configuration(reason, f"The engine refuses this account; check key, region, model and bill: {said}")

@@ -19,14 +19,19 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from pagewise.strict_json import TooDeep, as_text, sound
+
 Rect = tuple[float, float, float, float, float]
 Point = tuple[float, float]
 
 # The text of advanced_recognition counts in thousandths of the image's sides.
 THOUSAND = 1000.0
-# A side can be as long as the diagonal of a thousand by a thousand. Beyond that a number is no thousandth: the
-# documentation's own sample has a side of 1459, in pixels.
-MOST_THOUSANDTHS = THOUSAND * math.sqrt(2) + 1
+# Boxes may lie a little over the edge; by more than this part of a side they are counted in another way.
+OVER_THE_EDGE = 0.05
+# No image has as many pixels a side; farther away there is no place, and arithmetic overflows.
+FARTHEST = 1_000_000
+# A location is a list of numbers, or of points.
+RAW_LAYERS = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +62,7 @@ class Scaling:
         return rect_around([self.point(corner) for corner in corners_of(rect)])
 
 
-def located(word: Mapping[str, Any], scaling: Scaling) -> dict[str, Any]:
+def located(word: Mapping[str, Any], scaling: Scaling, raw: Mapping[str, Any] | None = None) -> dict[str, Any]:
     """A line of `words_info` in the one convention, with what the service said as `raw`."""
     location, rect = numbers(word.get("location"), 8), numbers(word.get("rotate_rect"), 5)
     corners = [scaling.point(corner) for corner in pairs(location)] if location else None
@@ -68,21 +73,39 @@ def located(word: Mapping[str, Any], scaling: Scaling) -> dict[str, Any]:
     if corners is None and along is not None:
         corners = corners_of(along)
     return {
-        "text": str(word.get("text") or ""),
+        "text": as_text(word.get("text")),
         "location": shown([number for corner in clockwise(corners) for number in corner]) if corners else None,
         "rotate_rect": shown(along) if along else None,
-        "raw": word.get("raw") or {name: word[name] for name in ("location", "rotate_rect") if name in word},
+        "raw": raw or {name: as_said(word[name]) for name in ("location", "rotate_rect") if name in word},
     }
+
+
+def as_said(place: Any) -> Any:
+    """A place as the service said it, usable or not; null if no reader would take it."""
+    try:
+        return sound(place, layers=RAW_LAYERS)
+    except TooDeep:
+        return None
 
 
 def from_thousandths(rects: Sequence[Sequence[float]], sent: Size) -> list[Rect]:
     """Rectangles of the task's text in pixels of the image that was sent.
 
-    They are in thousandths, each side measured along its own direction, unless one of them shows that all are pixels.
+    Documented are thousandths, each side measured along its own direction; the documentation's own sample has pixels.
+    The rectangles of one answer are counted alike: in thousandths, unless one of them then leaves the image by more
+    than a twentieth of its side, and as pixels all stay closer. Pixels that as thousandths stay inside, as all do of an
+    image of less than a thousand a side, cannot be told.
     """
-    if any(max(abs(number) for number in rect[:4]) > MOST_THOUSANDTHS for rect in rects):
-        return [as_rect(rect) for rect in rects]
-    return [in_pixels(as_rect(rect), sent) for rect in rects]
+    pixels = [as_rect(rect) for rect in rects]
+    scaled = [in_pixels(rect, sent) for rect in pixels]
+    over = overshoot(scaled, sent)
+    return pixels if over > OVER_THE_EDGE and overshoot(pixels, sent) < over else scaled
+
+
+def overshoot(rects: Sequence[Rect], size: Size) -> float:
+    """The farthest that a corner lies outside of the image, as a part of its side."""
+    across = [(x / size.width, y / size.height) for rect in rects for x, y in corners_of(rect)]
+    return max((max(-part, part - 1, 0.0) for corner in across for part in corner), default=0.0)
 
 
 def in_pixels(rect: Rect, size: Size) -> Rect:
@@ -159,11 +182,11 @@ def clockwise(corners: Sequence[Point]) -> list[Point]:
 
 
 def numbers(values: Any, count: int) -> list[float] | None:
-    """So many finite numbers; None for anything else, where the service left them out or broke them."""
+    """So many numbers that can be a place; None for anything else, where the service left them out or broke them."""
     if not isinstance(values, Sequence) or isinstance(values, str) or len(values) != count:
         return None
     plain = [value for value in values if isinstance(value, int | float) and not isinstance(value, bool)]
-    return plain if len(plain) == count and all(math.isfinite(value) for value in plain) else None
+    return plain if len(plain) == count and all(abs(value) <= FARTHEST for value in plain) else None
 
 
 def as_rect(values: Sequence[float]) -> Rect:

@@ -50,6 +50,7 @@ from pagewise.model import (
 from pagewise.ports import LargeResults, Recorded, RecordedPage
 from pagewise.preprocessing import Step
 from pagewise.results import dump_original, dump_result, load_original, load_result
+from pagewise.strict_json import dumped
 from pagewise.table import KNOWN, NEW, Attributes, Change, Condition, Delete, Key, Put, Refused, Table, Update
 from pagewise.tasks import Task
 from pagewise.tokens import Price
@@ -351,7 +352,7 @@ class Ledger:
         """The result's attributes. A large one goes to the bucket first, under a key of this attempt's own: only the
         transaction makes it the result."""
         shown = dump_result(result)
-        text = json.dumps(shown, ensure_ascii=False, separators=(",", ":"))
+        text = dumped(shown)
         about: Attributes = {"status": str(result.status), "ended": result.ended}
         if len(text.encode()) <= INLINE_RESULT_BYTES:
             return {**about, "result": text}
@@ -512,7 +513,8 @@ def superseded_key(document_id: DocumentId, page: int, task: str, run: int) -> K
 
 
 def path_safe(token: str) -> str:
-    return "".join(character if character.isalnum() else "-" for character in token)
+    """A part of a key, which may have 1,024 bytes in all."""
+    return "".join(character if character.isascii() and character.isalnum() else "-" for character in token[:64])
 
 
 def dump_document(document: Document) -> Attributes:
@@ -529,9 +531,9 @@ def dump_document(document: Document) -> Attributes:
             "size": source.size,
             "sha256": source.sha256,
         },
-        "options": json.dumps(dump_options(document.options), ensure_ascii=False),
+        "options": dumped(dump_options(document.options)),
         "preprocessing": None if document.preprocessing is None else [str(step) for step in document.preprocessing],
-        "rules": None if document.rules is None else json.dumps(document.rules, ensure_ascii=False),
+        "rules": None if document.rules is None else dumped(document.rules),
         "tag": document.tag,
         "reason": document.reason,
         "message": document.message,

@@ -152,4 +152,4 @@ def load_options(options: dict[str, Any]) -> TaskOptions:
 
 
 def compact(message: dict[str, Any]) -> str:
-    return json.dumps(message, ensure_ascii=False, separators=(",", ":"))
+    return json.dumps(message, ensure_ascii=False, allow_nan=False, separators=(",", ":"))

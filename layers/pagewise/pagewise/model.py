@@ -55,7 +55,7 @@ class Upload:
     def document_id(self) -> DocumentId:
         """Derived from bucket, key and version, so that the same event twice is the same document and
         two uploads under one name are two."""
-        identity = json.dumps([self.bucket, self.key, self.version], ensure_ascii=False).encode()
+        identity = json.dumps([self.bucket, self.key, self.version], ensure_ascii=False, allow_nan=False).encode()
         return DocumentId(base64.b32encode(hashlib.sha256(identity).digest()[:20]).decode().lower())
 
 
@@ -162,6 +162,16 @@ class WarningCode(StrEnum):
     """Why a page job, though recognized, may be wrong, or why a wish was not granted: the codes of `warnings`."""
 
     DAMAGED_PAGE = "damaged_page"
+    TEXT_KEPT = "text_kept"
+    EMPTY_TEXT = "empty_text"
+    EMPTY_FIELDS = "empty_fields"
+    NO_TEXT_IN_LINES = "no_text_in_lines"
+    NO_TEXT_CLAIMED = "no_text_claimed"
+    LINES_WITHOUT_PLACE = "lines_without_place"
+    UNCLEAR_TEXT = "unclear_text"
+    REPEATED_TEXT = "repeated_text"
+    REPLACED_CHARACTERS = "replaced_characters"
+    REPAIRED = "repaired"
 
 
 @dataclass(frozen=True, slots=True)

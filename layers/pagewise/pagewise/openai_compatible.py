@@ -10,11 +10,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from pagewise.dashscope import counted, merged_content
+from pagewise.dashscope import counted, first_choice, merged_content, word
 from pagewise.engine import Answer, Question, check_schema
 from pagewise.errors import PagewiseError
 from pagewise.failures import failure
 from pagewise.prompts import prompt_of
+from pagewise.strict_json import as_text
 
 PATH = "/chat/completions"
 
@@ -44,18 +45,22 @@ class OpenAICompatible:
             **(question.parameters or {}),
         }
 
-    def answer(self, reply: Mapping[str, Any]) -> Answer:
-        """Read a reply of HTTP 200. Raises what `failure` decides for one that is an error all the same."""
-        choices = reply.get("choices")
-        if not isinstance(choices, list) or not choices or not isinstance(choices[0], Mapping):
-            raise self.refusal(200, reply, None)
+    def answer(self, reply: Mapping[str, Any]) -> Answer | None:
+        """Read a reply of HTTP 200; None if it is not in the protocol's form. Raises what `failure` decides for one
+        that is an error all the same."""
+        choice = first_choice(reply)
+        if choice is None:
+            if reply.get("error") or reply.get("code") or reply.get("object") == "error":
+                raise self.refusal(200, reply, None)
+            return None
+        message = choice["message"]
         return Answer(
-            text=str(merged_content(choices[0].get("message")).get("text") or ""),
+            text=as_text(merged_content(message).get("text")) or as_text(message.get("refusal")),
             words=None,
             fields=None,
-            finish_reason=choices[0].get("finish_reason"),
+            finish_reason=word(choice.get("finish_reason")),
             usage=counted(reply.get("usage"), "prompt_tokens", "completion_tokens"),
-            request_id=reply.get("id"),
+            request_id=word(reply.get("id")),
         )
 
     def refusal(self, status: int, reply: Mapping[str, Any], retry_after: float | None) -> PagewiseError:
@@ -64,12 +69,12 @@ class OpenAICompatible:
         error = reply.get("error")
         if isinstance(error, Mapping):
             code = error.get("code") if isinstance(error.get("code"), str) else error.get("type")
-            return failure(status, str(code or ""), str(error.get("message") or ""), retry_after)
+            return failure(status, as_text(code), as_text(error.get("message")), retry_after)
         if isinstance(error, str):
             return failure(status, "", error, retry_after)
         code = reply.get("code") if isinstance(reply.get("code"), str) else reply.get("type")
         message = reply.get("message") or reply.get("detail") or "a reply without choices"
-        return failure(status, str(code or ""), str(message), retry_after)
+        return failure(status, as_text(code), as_text(message), retry_after)
 
 
 def text_of(question: Question) -> str | None:

@@ -8,8 +8,19 @@
 | document_parsing, formula_recognition | latex | the text without its fence |
 | text_recognition, multi_lan | text | the text without its fence |
 
-`repaired` is true where JSON was broken and a library mended it. An answer that is no result raises ResultUnusable:
-`truncated` (the output limit cut it), `degenerate` (it repeats itself), `malformed` (not in the task's form).
+`repaired` is true where JSON was broken and a library mended it. An answer that is no result keeps its text, marked by
+the warning `text_kept`, and says why it is none:
+
+| reason | |
+| --- | --- |
+| truncated | the output limit cut it |
+| degenerate | it repeats itself (repetition.py) |
+| content_filter | the service's filter stopped it |
+| refusal | the model says that it cannot read, or will not (refusals.py) |
+| unclear | it consists of marks such as [unclear] |
+| malformed | it is not in the task's form, or the reply not in the protocol's |
+| oversized | the reply is larger than any honest one |
+| unforeseen | reading it failed in a way that nobody thought of |
 """
 
 from __future__ import annotations
@@ -17,29 +28,80 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
-from pagewise import geometry
+from pagewise import geometry, strict_json
 from pagewise.engine import Answer
 from pagewise.errors import ResultUnusable
 from pagewise.geometry import Scaling, Size
+from pagewise.model import WarningCode
+from pagewise.refusals import is_refusal, is_unclear_throughout, says_no_text, unclear_places
+from pagewise.repetition import FENCE, MARKUP, Repetition, repetition
+from pagewise.strict_json import REPLACEMENT, TooDeep
 from pagewise.tasks import OUTPUTS, Output, Task
 
-FENCE = "```"
 # The language may stand before the text on one line where the model forgot to break it, but only before JSON or HTML.
 OPENING = re.compile(r"\A\s*```[\w+-]*[ \t]*(?:\r?\n|\Z|(?=[\[{<\\$]))")
-# A loop: this many copies of a unit, and this many characters of them, at the end of an answer that the output limit
-# cut, or of one that ended by itself. Equal lines are found on honest pages too, but not a hundred at the very end.
-COPIES_IF_CUT, CHARACTERS_IF_CUT = 8, 40
-COPIES_IF_ENDED, CHARACTERS_IF_ENDED = 100, 600
-# A row of one letter that came to an end, such as xxxxx, was drawn so.
-SHORTEST_UNIT_IF_ENDED = 4
-LONGEST_UNIT = 2_000
-TAIL = 24_000
+# The service's own is not documented; these are those of servers that speak its protocols.
+FILTERED = frozenset({"content_filter", "sensitive", "safety", "data_inspection_failed"})
+# Where JSON may begin amidst prose; and the longest text of which broken JSON is mended: no answer of 8,192 tokens is
+# longer, and the library takes quadratic time.
+MOST_BEGINNINGS = 50
+LONGEST_MENDED = 200_000
+
+UNUSABLE = {
+    "truncated": "The text is longer than the model may write for one page. Upload the page in parts.",
+    "degenerate": "The model repeated itself instead of reading on. Upload the page in parts, or a better scan.",
+    "content_filter": "The service's content filter stopped the answer. Nothing but another page helps.",
+    "refusal": "The model answered that it cannot read the page. Upload a better scan, or the page in parts.",
+    "unclear": "The model could make out nothing on the page. Upload a better scan.",
+    "malformed": "The engine's reply has not the form of its protocol. Redrive the page; if it stays, check the base URL.",
+    "oversized": "The engine's reply is larger than any page's can be. Check what answers at the base URL.",
+    "unforeseen": "The engine's answer could not be read, for a reason that is unknown. Report it with its text.",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What an answer comes to: the result's `output`, sound JSON, and why it is no result, if so."""
+
+    output: dict[str, Any]
+    warnings: tuple[WarningCode, ...] = ()
+    unusable: ResultUnusable | None = None
+
+
+def reading(task: Task, answer: Answer, sent: Size, page: Size, *, blank: bool = False) -> Reading:
+    """Raises nothing: the answer was paid for, and an error would have it asked for again.
+
+    `blank`: the page has no text, as far as was seen.
+    """
+    try:
+        output = strict_json.sound(output_of(task, answer, sent, page))
+        return Reading(output, warnings_of(task, output, blank=blank))
+    except ResultUnusable as error:
+        return kept(answer, error)
+    except Exception:  # the last line: whatever it is, it must not become a second call
+        return kept(answer, unusable("unforeseen"))
+
+
+def kept(answer: Answer, error: ResultUnusable) -> Reading:
+    """The text of an answer that is no result; where there is none, what came in its place."""
+    text = strict_json.fit(answer.text)
+    if not text.strip():
+        instead = next((given for given in (answer.words, answer.fields) if given), None)
+        text = strict_json.as_text(instead)
+    if not text:
+        return Reading({}, unusable=error)
+    return Reading({"text": text}, (WarningCode.TEXT_KEPT,), error)
+
+
+def unusable(reason: str) -> ResultUnusable:
+    return ResultUnusable(reason, UNUSABLE[reason])
 
 
 def output_of(task: Task, answer: Answer, sent: Size, page: Size | None = None) -> dict[str, Any]:
-    """What the result stores: `text` always, and the task's own field.
+    """What the result stores: `text` always, and the task's own field. Raises ResultUnusable.
 
     Parameters
     ----------
@@ -48,6 +110,8 @@ def output_of(task: Task, answer: Answer, sent: Size, page: Size | None = None) 
     """
     check_whole(answer)
     field = OUTPUTS[task]
+    if not (answer.words or answer.fields):
+        check_spoken(answer.text)
     if field is Output.LINES:
         return lines_output(answer, sent, Scaling.between(sent, page or sent))
     text = unfenced(answer.text)
@@ -60,38 +124,56 @@ def output_of(task: Task, answer: Answer, sent: Size, page: Size | None = None) 
 
 
 def check_whole(answer: Answer) -> None:
+    if answer.problem:
+        raise unusable(answer.problem)
+    if (answer.finish_reason or "").lower() in FILTERED:
+        raise unusable("content_filter")
     cut = answer.finish_reason == "length"
+    if repetition(answer.text, cut=cut) is Repetition.LOOP:
+        raise unusable("degenerate")
     if cut:
-        loops = repeated_unit(answer.text, COPIES_IF_CUT, CHARACTERS_IF_CUT)
-    else:
-        loops = repeated_unit(answer.text, COPIES_IF_ENDED, CHARACTERS_IF_ENDED)
-        loops = loops if len(loops) >= SHORTEST_UNIT_IF_ENDED else ""
-    if has_words(loops):
-        raise ResultUnusable(
-            "degenerate", "The model repeated itself instead of reading on. Upload the page in parts, or a better scan."
-        )
-    if cut:
-        raise ResultUnusable(
-            "truncated", "The text is longer than the model may write for one page. Upload the page in parts."
-        )
+        raise unusable("truncated")
 
 
-def repeated_unit(text: str, copies: int, characters: int) -> str:
-    """The shortest unit of which the text's end is so many copies and characters; empty if there is none."""
-    tail = text[-TAIL:].removesuffix(FENCE).rstrip()
-    for length in range(1, min(LONGEST_UNIT, len(tail) // copies) + 1):
-        place = len(tail) - 1
-        while place >= length and tail[place] == tail[place - length]:
-            place -= 1
-        run = len(tail) - 1 - place + length
-        if run >= max(copies * length, characters):
-            return tail[-length:]
-    return ""
+def check_spoken(text: str) -> None:
+    """That the model reads, instead of speaking of what it cannot read."""
+    if is_refusal(text):
+        raise unusable("refusal")
+    if is_unclear_throughout(text):
+        raise unusable("unclear")
 
 
-def has_words(unit: str) -> bool:
-    """Whether a unit holds text of the page: rules, dots and empty cells repeat on honest pages."""
-    return any(letter.isalnum() for letter in re.sub(r"<[^>]*>?|\\[a-zA-Z]+|&\w+;", "", unit))
+def warnings_of(task: Task, output: Mapping[str, Any], *, blank: bool) -> tuple[WarningCode, ...]:
+    """Why a result may be wrong all the same."""
+    text = str(output["text"])
+    told = {
+        WarningCode.EMPTY_TEXT: not blank and is_empty(task, output),
+        WarningCode.EMPTY_FIELDS: OUTPUTS[task] is Output.FIELDS and not has_values(output["fields"]),
+        WarningCode.NO_TEXT_IN_LINES: bool(output.get("lines")) and not text,
+        WarningCode.LINES_WITHOUT_PLACE: any(line["location"] is None for line in output.get("lines", ())),
+        WarningCode.NO_TEXT_CLAIMED: says_no_text(text),
+        WarningCode.UNCLEAR_TEXT: unclear_places(text) > 0,
+        WarningCode.REPEATED_TEXT: repetition(text, cut=False) is not Repetition.NONE,
+        WarningCode.REPLACED_CHARACTERS: REPLACEMENT in strict_json.dumped(output),
+        WarningCode.REPAIRED: "repaired" in output,
+    }
+    return tuple(code for code, holds in told.items() if holds)
+
+
+def is_empty(task: Task, output: Mapping[str, Any]) -> bool:
+    field = OUTPUTS[task]
+    if field is Output.LINES:
+        return not output["lines"]
+    if field is Output.FIELDS:
+        return False
+    text = str(output["text"])
+    return not (MARKUP.sub("", text) if field is Output.HTML else text).strip()
+
+
+def has_values(fields: Any) -> bool:
+    if isinstance(fields, dict | list):
+        return any(map(has_values, fields.values() if isinstance(fields, dict) else fields))
+    return fields is not None and bool(str(fields).strip())
 
 
 def unfenced(text: str) -> str:
@@ -121,23 +203,46 @@ def closes_before_the_end(inside: str) -> bool:
 
 
 BLOCK = re.compile(r"```[\w+-]*[ \t]*\r?\n(.*?)\r?\n?```[ \t]*(?:\r?\n|\Z)", re.DOTALL)
+# Looking for the end of a block takes time for each beginning.
+MOST_FENCES, LONGEST_FENCED = 100, 400_000
+# A last one that is not closed.
+OPEN_BLOCK = re.compile(r"(?:\A|\n)[ \t]*```(?:html|latex|tex|json|xml)[ \t]*\r?\n(?P<inside>(?:(?!```).)*)\Z", re.DOTALL)
+# What says that a text outside of fences is the page's own: a table, a command, a formula.
+SOURCE = re.compile(r"</?[a-zA-Z]|\\[a-zA-Z(\[]|\$")
 
 
 def unfenced_blocks(text: str) -> str:
-    """As `unfenced`, and for a text of fenced blocks only, such as one for each table, what is inside them."""
-    blocks = BLOCK.findall(text.strip())
-    if len(blocks) > 1 and not BLOCK.sub("", text.strip()).strip():
-        return "\n".join(blocks)
+    """As `unfenced`, and of fenced blocks amidst prose, such as one for each table, what is inside them.
+
+    Prose holds no HTML and no LaTeX. A text that does outside of its fences stays as it is.
+    """
+    whole = text.strip()
+    blocks = blocks_of(whole)
+    rest = BLOCK.sub("", whole) if blocks else whole
+    if last := OPEN_BLOCK.search(rest):
+        blocks.append(last["inside"])
+        rest = rest[: last.start()]
+    if blocks and FENCE not in rest and not SOURCE.search(rest) and (len(blocks) > 1 or rest.strip()):
+        return "\n".join(block.strip("\r\n").rstrip() for block in blocks)
     return unfenced(text)
+
+
+def blocks_of(text: str) -> list[str]:
+    """What is inside of fenced blocks."""
+    return BLOCK.findall(text) if len(text) <= LONGEST_FENCED and text.count(FENCE) <= MOST_FENCES else []
 
 
 def lines_output(answer: Answer, sent: Size, scaling: Scaling) -> dict[str, Any]:
     """Lines from `words_info`, in pixels of the image that was sent; without it, from the rectangles in the text."""
-    words, repaired = answer.words, False
-    if not isinstance(words, Sequence) or isinstance(words, str):
+    repaired = False
+    if isinstance(answer.words, list):
+        words = [word for word in answer.words if isinstance(word, Mapping)]
+        if answer.words and not words:
+            raise ResultUnusable("malformed", "The engine answered without the lines of the page.")
+        lines = [geometry.located(word, scaling) for word in words]
+    else:
         found, repaired = parsed(unfenced(answer.text))
-        words = words_in(found, sent)
-    lines = [geometry.located(word, scaling) for word in words if isinstance(word, Mapping)]
+        lines = [geometry.located(word, scaling, word["raw"]) for word in words_in(found, sent)]
     output: dict[str, Any] = {"text": "\n".join(line["text"] for line in lines if line["text"]), "lines": lines}
     return {**output, "repaired": True} if repaired else output
 
@@ -177,35 +282,99 @@ def fields_output(answer: Answer, text: str) -> dict[str, Any]:
     if not isinstance(found, dict | list):
         raise ResultUnusable("malformed", "The engine answered without fields.")
     try:
-        output = {"text": text, "fields": without_null_strings(found)}
-    except RecursionError:
+        fields = without_null_strings(strict_json.sound(found))
+    except TooDeep:
         raise ResultUnusable("malformed", "The engine's fields nest too deep to be any page's.") from None
+    output = {"text": text, "fields": fields}
     return {**output, "repaired": True} if repaired else output
 
 
 def parsed(text: str) -> tuple[Any, bool]:
-    """The JSON of a text, and whether a library had to mend it. Raises ResultUnusable `malformed`.
+    """The JSON of a text, and whether it had to be mended. Raises ResultUnusable `malformed`.
 
-    A single fenced block amidst prose is what the prose introduces. Only what begins as an object or a list is mended:
-    of prose the library would make JSON too.
+    A single fenced block amidst prose is what the prose introduces; without a fence, it is the largest object or list
+    of objects that the prose holds. Only what begins as an object or a list is mended: of prose the library would make
+    JSON too.
     """
     text = text.strip()
-    blocks = BLOCK.findall(text)
-    text = blocks[0] if len(blocks) == 1 else text
+    blocks = blocks_of(text)
+    text = blocks[0].strip() if len(blocks) == 1 else text
     try:
-        return json.loads(text), False
-    except (ValueError, RecursionError):
+        return strict_json.loaded(text), False
+    except ValueError:
         pass
-    if text.startswith(("{", "[")):
-        import json_repair
-
-        try:
-            mended = json_repair.loads(text)
-        except (ValueError, RecursionError):
-            mended = None
-        if isinstance(mended, dict | list) and mended:
-            return mended, True
+    if not text.startswith(("{", "[")) and (amidst := json_amidst(text)) is not None:
+        return amidst, False
+    beginning = BEGINNING.search(text)
+    if beginning and (mended := mended_json(text[beginning.start() :])) is not None:
+        return mended, True
     raise ResultUnusable("malformed", "The engine's JSON is broken beyond repair.")
+
+
+# A text that begins as JSON, or the first object that begins by a name.
+BEGINNING = re.compile(r"\A[{\[]|\{\s{0,100}[\"']")
+
+
+def json_amidst(text: str) -> Any:
+    """The largest object or list of objects in a text of prose; None if there is none."""
+    decoder = json.JSONDecoder()
+    best, size, after = None, 0, 0
+    for beginning in [match.start() for match in re.finditer(r"[{\[]", text)][:MOST_BEGINNINGS]:
+        if beginning < after:
+            continue
+        try:
+            _, after = decoder.raw_decode(text, beginning)
+            found = strict_json.loaded(text[beginning:after])
+        except (ValueError, RecursionError):
+            continue
+        if after - beginning > size and is_of_objects(found):
+            best, size = found, after - beginning
+    return best
+
+
+def is_of_objects(found: Any) -> bool:
+    members = found if isinstance(found, list) else [found]
+    return bool(found) and all(isinstance(member, dict) for member in members)
+
+
+def mended_json(text: str) -> Any:
+    """A broken object or list, as a library mends it; None if it cannot."""
+    if len(text) > LONGEST_MENDED:
+        return None
+    quoted = with_quoted_values(text)
+    try:
+        return strict_json.loaded(quoted)
+    except ValueError:
+        pass
+    import json_repair
+
+    try:
+        mended = strict_json.sound(json_repair.loads(quoted))
+    except (ValueError, RecursionError):
+        return None
+    return mended if isinstance(mended, dict | list) and mended else None
+
+
+STRING = r'"(?:[^"\\]|\\.)*"'
+LITERAL = re.compile(r"-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?|true|false|null|None|True|False|NaN|-?Infinity|undefined")
+BARE_VALUE = re.compile(
+    rf"{STRING}|(?<=:)(?P<gap>\s*)(?P<value>[+\-.\d][^\"'\[\]{{}}\n]{{0,100}}?)(?=\s*(?:,\s*(?:[\"'}}\]\n]|\Z)|[}}\]\n]|\Z))"
+    r"|(?<=[\[,])(?P<space>\s*)(?P<member>[+-]?0\d[\d.]*)(?=\s*[,\]])",
+    re.DOTALL,
+)
+
+
+def with_quoted_values(text: str) -> str:
+    """A bare value that begins as a number and is none, such as 007, 08:30, +49 170 or 10 %, as the text that it is: the
+    library would make a number of its beginning."""
+
+    def quoted(match: re.Match[str]) -> str:
+        value = match["value"] or match["member"]
+        if value is None or LITERAL.fullmatch(value):
+            return match[0]
+        return (match["gap"] or match["space"] or "") + json.dumps(value, ensure_ascii=False, allow_nan=False)
+
+    return BARE_VALUE.sub(quoted, text)
 
 
 def without_null_strings(value: Any) -> Any:

@@ -7,7 +7,6 @@ that name. What the metadata says beyond that comes before what the profile says
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ from typing import Any, Protocol
 from pagewise.engine import check_schema
 from pagewise.errors import DocumentRejected, Permanent, Rejection
 from pagewise.preprocessing import Step, parse_steps
+from pagewise.strict_json import given
 from pagewise.tasks import Task, parse_tasks
 from pagewise.validation import check_rules
 
@@ -65,8 +65,8 @@ def chosen(
 
 def load_profile(name: str, text: str, deployed: tuple[Task, ...] = tuple(Task)) -> Profile:
     try:
-        stored = json.loads(text)
-    except (ValueError, RecursionError):
+        stored = given(text)
+    except ValueError:
         raise invalid(f"The profile {name} is not JSON.") from None
     if not isinstance(stored, dict):
         raise invalid(f"The profile {name} is no JSON object.")

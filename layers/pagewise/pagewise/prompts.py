@@ -59,6 +59,6 @@ PROMPTS: dict[Task, str] = {
 def prompt_of(task: Task, result_schema: Mapping[str, Any] | None = None) -> str:
     """The prompt of a task; information extraction with a schema has one of its own, with the schema at its end."""
     if task is Task.KEY_INFORMATION_EXTRACTION and result_schema is not None:
-        schema = json.dumps(result_schema, ensure_ascii=False, indent=4)
+        schema = json.dumps(result_schema, ensure_ascii=False, allow_nan=False, indent=4)
         return f"{CUSTOM_FIELDS}{SCHEMA_INTRODUCTION}{schema}\n."
     return PROMPTS[task]

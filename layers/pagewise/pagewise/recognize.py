@@ -10,7 +10,6 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import Any
 
 from pagewise import transport
 from pagewise.accounting import Accounting
@@ -22,7 +21,8 @@ from pagewise.errors import (
     PageUnreadable,
     PagewiseError,
     Permanent,
-    ResultUnusable,
+    StorageBusy,
+    StorageRefused,
     Throttled,
     Transient,
 )
@@ -30,8 +30,8 @@ from pagewise.events import recognition_suspended
 from pagewise.gate import Gate
 from pagewise.geometry import Size
 from pagewise.ledger import Ledger
-from pagewise.model import Document, JobStatus, PageJob, Result, Slot
-from pagewise.parsing import output_of
+from pagewise.model import Document, JobStatus, PageJob, Result, Slot, StoredImage
+from pagewise.parsing import reading
 from pagewise.ports import Clock, Engine, Pages, Queues
 from pagewise.rate import Later, Turn, Wanted
 from pagewise.reuse import Asking, Reuse, Unanswered
@@ -46,6 +46,8 @@ CONFIGURATION_WAIT = 300.0
 # A put-off job is a message to the function's own queue, a loop that Lambda would stop after 16 rounds. A document's
 # time bounds it; should nobody look at the time, so does this: 6 h of the shortest waits, 4 s, are 5,400 rounds.
 MOST_PUT_OFFS = 10_000
+# Storage that is busy is tried again for up to four seconds, of the ten that an invocation keeps for it.
+SAVES, FIRST_SAVE_PAUSE, SAVING_SECONDS = 5, 0.25, 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,11 +118,37 @@ class Recognize:
         except (Throttled, Configuration, Permanent, Transient) as error:
             await self.not_answered(asking, error)
             return await self.without_answer(document, job, attempts, error)
-        result = await asyncio.to_thread(judged, result, document.rules)
-        saved = await asyncio.to_thread(self.accounting.save, document, result, job.image)
-        if saved is result:
-            await self.answered(asking, result)
+        saved = await asyncio.to_thread(self.keep, document, result, job.image, deadline)
+        if saved.ended == result.ended:
+            await self.answered(asking, saved)
         return saved
+
+    def keep(self, document: Document, result: Result, image: StoredImage, deadline: float) -> Result:
+        """Judge and save what was paid for. What cannot be kept as it is becomes a failed result that can: an error
+        here would have the engine asked again. Only storage that is away for longer than the invocation raises.
+        """
+        try:
+            return self.save(document, judged(result, document.rules), image, deadline)
+        except PagewiseError as error:
+            if not isinstance(error, StorageRefused):
+                raise
+        except Exception:  # whatever it is, the answer was paid for
+            pass
+        return self.save(document, unstorable(result), image, deadline)
+
+    def save(self, document: Document, result: Result, image: StoredImage, deadline: float) -> Result:
+        """Save, and try again while storage is busy and there is time: the answer is nowhere else."""
+        for attempt in range(SAVES):
+            try:
+                return self.accounting.save(document, result, image)
+            except StorageRefused:
+                raise
+            except StorageBusy:
+                pause = FIRST_SAVE_PAUSE * 2**attempt
+                if attempt == SAVES - 1 or time.monotonic() + pause > deadline + SAVING_SECONDS:
+                    raise
+                self.ledger.pause(pause)
+        raise AssertionError("unreachable")
 
     async def without_answer(
         self, document: Document, job: PageJob, attempts: int, error: PagewiseError
@@ -211,35 +239,33 @@ class Recognize:
         began = time.monotonic()
         again = partial(self.gate.again, job.task, self.wanted(replace(job, slot=None)))
         answer = await self.engine.recognize(question, deadline - time.monotonic(), again)
-        output: dict[str, Any] = {}
-        unusable: ResultUnusable | None = None
-        page = Size(job.image.width, job.image.height)
-        try:
-            output = output_of(job.task, answer, Size(sent.width, sent.height), page)
-        except ResultUnusable as error:  # paid for all the same: the account must show its tokens
-            unusable = error
+        # From here on the answer is paid for: nothing raises until it is stored.
+        seconds = round(time.monotonic() - began, 3)
+        page, look = Size(job.image.width, job.image.height), job.image.look
+        read = partial(reading, job.task, answer, Size(sent.width, sent.height), page, blank=look.blank)
+        found = await asyncio.to_thread(read)
         return Result(
             document_id=job.document_id,
             page=job.page,
             task=job.task,
-            status=JobStatus.FAILED if unusable else JobStatus.RECOGNIZED,
-            reason=unusable.reason if unusable else None,
-            message=unusable.message if unusable else None,
+            status=JobStatus.FAILED if found.unusable else JobStatus.RECOGNIZED,
+            reason=found.unusable.reason if found.unusable else None,
+            message=found.unusable.message if found.unusable else None,
             attempts=attempts,
             ended=self.clock.now(),
             image_width=job.image.width,
             image_height=job.image.height,
             image_sha256=digest,
             model=self.settings.model,
-            output=output,
+            output=found.output,
             finish_reason=answer.finish_reason,
             usage=answer.usage,
             request_id=answer.request_id,
-            seconds=round(time.monotonic() - began, 3),
+            seconds=seconds,
             sent=sent.shown(),
             run=job.run,
-            look=job.image.look,
-            warnings=job.image.look.warnings,
+            look=look,
+            warnings=(*look.warnings, *(code for code in found.warnings if code not in look.warnings)),
         )
 
     def question(self, job: PageJob, seconds: float) -> tuple[Question, Sent, str]:
@@ -270,3 +296,17 @@ class Recognize:
         if fitted.sent.mended:
             key = self.pages.put_mended(job.image, fitted.content, fitted.sent.media_type)
         return self.pages.url(key, transport.url_seconds(seconds))
+
+
+def unstorable(result: Result) -> Result:
+    """A paid result that storage does not take, without what it may not take."""
+    return replace(
+        result,
+        status=JobStatus.FAILED,
+        reason="unstorable",
+        message="The engine's answer could not be stored. Report it with the document's id and the page.",
+        output={},
+        validation=None,
+        finish_reason=None,
+        request_id=None,
+    )

@@ -32,7 +32,7 @@ from pagewise.table import Attributes, Condition, Key, Refused, Update
 from pagewise.tasks import Task
 
 # Raise it when answers are read in another way, so that results of before are not taken for those of today.
-READING = 1
+READING = 2
 # An answer takes 2 to 10 s; who waits for one looks again as often.
 LOOK_AGAIN_SECONDS = 10.0
 # The OCR function's timeout: a call lives no longer than its invocation.
@@ -159,4 +159,4 @@ def fingerprint(job: PageJob, settings: EngineSettings) -> str:
         "parameters": dict(settings.parameters),
         "form": [results.SCHEMA_VERSION, READING],
     }
-    return hashlib.sha256(json.dumps(question, ensure_ascii=False).encode()).hexdigest()
+    return hashlib.sha256(json.dumps(question, ensure_ascii=False, allow_nan=False).encode()).hexdigest()

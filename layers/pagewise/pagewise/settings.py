@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -13,6 +12,7 @@ from pagewise.engine import DEFAULT_MAX_PIXELS
 from pagewise.errors import Configuration
 from pagewise.preprocessing import Step, listed_steps
 from pagewise.rate import RateLimits
+from pagewise.strict_json import given
 from pagewise.tasks import Task, parse_tasks
 from pagewise.tokens import MAX_OUTPUT_TOKENS, Price
 from pagewise.transport import Choice
@@ -184,7 +184,7 @@ def one_of(words: type[Word], variables: Mapping[str, str], name: str) -> Word:
 
 def json_object(variables: Mapping[str, str], name: str) -> dict[str, Any]:
     try:
-        value = json.loads(text(variables, name))
+        value = given(text(variables, name))
     except ValueError:
         value = None
     if not isinstance(value, dict):

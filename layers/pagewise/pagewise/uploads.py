@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -12,6 +11,7 @@ from pagewise.errors import DocumentRejected, Permanent, Rejection
 from pagewise.model import TaskOptions
 from pagewise.preprocessing import NONE, Step, listed_steps
 from pagewise.profiles import Profile
+from pagewise.strict_json import given
 from pagewise.tasks import Task, parse_tasks
 
 TASKS = "ocr-tasks"
@@ -106,7 +106,7 @@ def chosen_schema(text: str | None) -> dict[str, Any] | None:
     if text is None:
         return None
     try:
-        schema = json.loads(text)
+        schema = given(text)
     except ValueError:
         raise DocumentRejected(Rejection.INVALID_OPTION, f"{RESULT_SCHEMA} is not JSON.") from None
     try:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from pagewise.aws.failures import translated
 from pagewise.model import DocumentId, Source, StoredImage, Upload
 from pagewise.ports import Download
+from pagewise.strict_json import dumped
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -93,7 +94,7 @@ class S3Pages:
         return {"bucket": self.bucket, "key": key}
 
     def put_json(self, key: str, value: Mapping[str, Any]) -> None:
-        content = json.dumps(value, ensure_ascii=False, indent=1).encode()
+        content = dumped(value, indent=1).encode()
         with translated("A receipt or result"):
             self.client.put_object(Bucket=self.bucket, Key=key, Body=content, ContentType="application/json")
 

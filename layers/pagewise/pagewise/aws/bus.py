@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING
 from pagewise.aws.failures import translated
 from pagewise.errors import StorageBusy
 from pagewise.events import SOURCE, Event
+from pagewise.strict_json import dumped
 
 if TYPE_CHECKING:
     from mypy_boto3_events import EventBridgeClient
@@ -31,7 +31,7 @@ class EventBridgePublisher:
             {
                 "Source": SOURCE,
                 "DetailType": event.name,
-                "Detail": json.dumps(event.detail, ensure_ascii=False, separators=(",", ":")),
+                "Detail": dumped(event.detail),
                 "EventBusName": self.bus,
             }
             for event in events
