@@ -22,6 +22,7 @@ from types import FrameType
 from typing import NoReturn
 
 from local.console import complain, console, printable_lines, tell
+from local.proxies import spare_this_machine
 
 STARTED = time.monotonic()  # before the imports that take longest
 NOT_RUN = 3
@@ -32,6 +33,7 @@ INVOKE_LOGS = Path(".cache/invoke/logs")
 
 def main() -> int:
     arguments = parse_arguments()
+    spare_this_machine()
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         if number != signal.SIGHUP or signal.getsignal(number) != signal.SIG_IGN:  # nohup's wish
             signal.signal(number, interrupt)
