@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 
 import pytest
@@ -10,8 +11,9 @@ from pagewise.aws.wiring import is_loopback, protocol, reachable
 from pagewise.dashscope import DashScope
 from pagewise.errors import Configuration
 from pagewise.openai_compatible import OpenAICompatible
-from pagewise.settings import ApiStyle, EngineSettings, PixelLimits, base_url, engine_settings, price_settings
+from pagewise.settings import ApiStyle, EngineSettings, PixelLimits, base_url, engine_settings, price_settings, tasks
 from pagewise.transport import Choice
+from tests.template.cloudformation import load
 
 VARIABLES = {
     "QWEN_BASE_URL": "https://dashscope-intl.aliyuncs.com/api/v1/",
@@ -94,3 +96,13 @@ def test_a_url_of_this_machine_is_none_for_an_engine_elsewhere() -> None:
     assert reachable(here, "http://127.0.0.1:4566").image_transport is Choice.AUTO
     assert reachable(elsewhere, "https://s3.eu-central-1.amazonaws.com").image_transport is Choice.AUTO
     assert is_loopback("http://localhost:1")
+
+
+@pytest.mark.parametrize("value", [",", " , ", ",,"])
+def test_tasks_that_name_none_would_make_documents_without_an_end(value: str) -> None:
+    with pytest.raises(Configuration, match="DEFAULT_TASKS names no task"):
+        tasks({"DEFAULT_TASKS": value}, "DEFAULT_TASKS")
+    allowed = load()["Parameters"]["DefaultTasks"]["AllowedPattern"]
+    assert not re.fullmatch(allowed, value)
+    for good in ("text_recognition", "all", "text_recognition, multi_lan", "TEXT_RECOGNITION,multi_lan"):
+        assert re.fullmatch(allowed, good)

@@ -80,15 +80,17 @@ class Split:
                 contents = self.acceptable(path, wishes)
                 reserved = self.affordable(path, contents, wishes)
                 single = self.single_page(path, contents, wishes, deadline)
-                document = self.opened(self.accepted(upload, download.source, contents, wishes, reserved))
+                accepted = self.accepted(upload, download.source, contents, wishes, reserved)
+                document = self.opened(accepted)
             except ObjectGone as gone:
                 return self.accounting.reject(upload, DocumentRejected(Rejection.GONE, gone.message), download)
             except DocumentRejected as rejection:
                 return self.accounting.reject(upload, rejection, download)
             if document.status is DocumentStatus.REJECTED and self.is_settled(document):
                 return document  # given up by another invocation in the meantime
+            if document is accepted:
+                self.accounting.meter.accepted(document)
             self.publisher.publish([document_accepted(document)])
-            self.accounting.meter.accepted(document)
             everything = PageRange(1, document.pages)
             if single:
                 rendered = only(single)
