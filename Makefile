@@ -4,20 +4,27 @@ DOC ?= events/samples
 OUT ?= out
 PORT ?= 4567
 N ?= 5000
+SEEDS ?= 1000
+FROM ?= 0
+ENVIRONMENT ?= dev
+FUNCTION ?= SplitterFunction
+EVENT ?= s3-put-pdf
+
+# `make local` deploys as prod does, under the project's own name.
+ifeq ($(origin STACK),undefined)
+STACK := $(if $(value ENDPOINT),pagewise,pagewise-dev)
+endif
+# A name reaches its command by the environment, as it is: make expands no `$` in it, and the shell runs nothing of it.
+NAMES := DOC OUT TASKS PROFILE DOCUMENT PAGE TASK REASON STACK ENDPOINT NAME FUNCTION EVENT PORT N SEEDS FROM ENVIRONMENT
+$(foreach name,$(NAMES),$(eval override $(name) := $$(value $(name))))
+export $(NAMES)
 
 PYTHONPATH := layers/pagewise:.
 export PYTHONPATH
 LOCAL := .venvs/local/bin/python -m local
 DEVELOPMENT := .venvs/development/bin
-SEEDS ?= 1000
-FROM ?= 0
 SAM := SAM_CLI_TELEMETRY=0 .venvs/sam/bin/sam
 BUILT := .aws-sam/build/template.yaml
-# `make local` deploys as prod does, under the project's own name.
-STACK ?= $(if $(ENDPOINT),pagewise,pagewise-dev)
-ENVIRONMENT ?= dev
-FUNCTION ?= SplitterFunction
-EVENT ?= s3-put-pdf
 PYTHON_SOURCES := layers functions local tests docs
 
 .PHONY: help run local redrive engine invoke profile test check lint docs checkov format bench fuzz simulate build deploy submit delete cost lock clean
@@ -27,7 +34,7 @@ help: ## what there is
 
 run: ## DOC=path [TASKS=a,b|all] [OUT=out]: the whole pipeline on this machine, without an account or a key
 	@local/setup.sh
-	@$(LOCAL) run --doc "$(DOC)" --out "$(OUT)" $(if $(TASKS),--tasks "$(TASKS)") $(if $(PROFILE),--profile "$(PROFILE)")
+	@$(LOCAL) run --doc="$$DOC" --out="$$OUT" $${TASKS:+--tasks="$$TASKS"} $${PROFILE:+--profile="$$PROFILE"}
 
 local: ## the stack on this machine, until Ctrl-C: upload with any S3 client
 	@local/setup.sh
@@ -35,20 +42,20 @@ local: ## the stack on this machine, until Ctrl-C: upload with any S3 client
 
 redrive: ## DOCUMENT=id or ALL=true [PAGE=n] [TASK=t] [REASON=r] [STACK=pagewise-dev] [ENDPOINT=url]: failed page jobs again
 	@local/setup.sh local
-	@$(LOCAL) redrive $(if $(ALL),--all,--document "$(DOCUMENT)") --stack "$(STACK)" $(if $(PAGE),--page "$(PAGE)") \
-		$(if $(TASK),--task "$(TASK)") $(if $(REASON),--reason "$(REASON)") $(if $(ENDPOINT),--endpoint "$(ENDPOINT)")
+	@$(LOCAL) redrive $(if $(value ALL),--all,--document="$$DOCUMENT") --stack="$$STACK" $${PAGE:+--page="$$PAGE"} \
+		$${TASK:+--task="$$TASK"} $${REASON:+--reason="$$REASON"} $${ENDPOINT:+--endpoint="$$ENDPOINT"}
 
 engine: ## PORT=n: the embedded OCR engine alone
 	@local/setup.sh engine local
-	@$(LOCAL) engine --port $(PORT)
+	@$(LOCAL) engine --port="$$PORT"
 
 invoke: $(BUILT) ## FUNCTION=SplitterFunction EVENT=s3-put-pdf: one function in a container, on the embedded stack
 	@local/setup.sh
-	@$(LOCAL) invoke "$(FUNCTION)" "$(EVENT)" $(if $(ENDPOINT),--endpoint "$(ENDPOINT)")
+	@$(LOCAL) invoke $${ENDPOINT:+--endpoint="$$ENDPOINT"} -- "$$FUNCTION" "$$EVENT"
 
 profile: ## NAME=receipts [STACK=pagewise-dev] [ENDPOINT=url]: put a profile of profiles/ into a stack
 	@local/setup.sh local
-	@$(LOCAL) profile "$(NAME)" --stack "$(STACK)" $(if $(ENDPOINT),--endpoint "$(ENDPOINT)")
+	@$(LOCAL) profile --stack="$$STACK" $${ENDPOINT:+--endpoint="$$ENDPOINT"} -- "$$NAME"
 
 test: ## all tests
 	@local/setup.sh emulator functions engine local development sam sdk
@@ -85,7 +92,7 @@ bench: ## one JSON object of ratios and overheads
 
 fuzz: ## N=5000: damaged documents against the splitter; each ends accepted or rejected and leaves nothing
 	@local/setup.sh functions development
-	@$(DEVELOPMENT)/python -m tests.fuzz --inputs "$(N)"
+	@$(DEVELOPMENT)/python -m tests.fuzz --inputs="$$N"
 
 build: ## the deployable stack under .aws-sam/build
 	@local/setup.sh sam
@@ -98,26 +105,26 @@ $(BUILT): template.yaml $(shell find layers -type f -not -path '*/__pycache__/*'
 
 deploy: ## [ENVIRONMENT=dev|prod]: to AWS, as samconfig.toml says
 	@local/setup.sh local sam
-	@account=$$($(LOCAL) account) && echo "$(ENVIRONMENT): $$account"
+	@account=$$($(LOCAL) account) && printf '%s: %s\n' "$$ENVIRONMENT" "$$account"
 	@$(SAM) build
-	@$(SAM) deploy --config-env $(ENVIRONMENT) $(DEPLOY)
+	@$(SAM) deploy --config-env "$$ENVIRONMENT" $(DEPLOY)
 
 submit: ## DOC=path [STACK=pagewise-dev] [TASKS=a,b]: documents to a deployed stack, their text back
 	@local/setup.sh local
-	@$(LOCAL) submit --doc "$(DOC)" --out "$(OUT)" --stack "$(STACK)" $(if $(ENDPOINT),--endpoint "$(ENDPOINT)") \
-		$(if $(TASKS),--tasks "$(TASKS)") $(if $(PROFILE),--profile "$(PROFILE)")
+	@$(LOCAL) submit --doc="$$DOC" --out="$$OUT" --stack="$$STACK" $${ENDPOINT:+--endpoint="$$ENDPOINT"} \
+		$${TASKS:+--tasks="$$TASKS"} $${PROFILE:+--profile="$$PROFILE"}
 
 delete: ## STACK=pagewise-dev: the stack and all that its buckets hold, after asking; the results table is kept
 	@local/setup.sh local sam
-	@printf 'Delete %s with every upload, page and receipt? Its name: ' "$(STACK)"; read -r name; \
-		$(LOCAL) empty --stack "$(STACK)" --confirmed "$$name" && $(SAM) delete --stack-name "$(STACK)" --no-prompts
+	@printf 'Delete %s with every upload, page and receipt? Its name: ' "$$STACK"; read -r name; \
+		$(LOCAL) empty --stack="$$STACK" --confirmed="$$name" && $(SAM) delete --stack-name "$$STACK" --no-prompts
 
 cost: ## what 1,000 and 1,000,000 pages cost, by docs/cost.py
 	@python3 docs/cost.py
 
 simulate: ## SEEDS=n: worlds in which anything may fail, and whether every promise is kept
 	@local/setup.sh development
-	@$(DEVELOPMENT)/python -m tests.faults $(SEEDS) $(FROM)
+	@$(DEVELOPMENT)/python -m tests.faults "$$SEEDS" "$$FROM"
 
 lock: ## all lock files anew, from the pinned requirements
 	@local/setup.sh development

@@ -21,9 +21,11 @@ from pathlib import Path
 from types import FrameType
 from typing import NoReturn
 
+from local.console import complain, console, printable_lines, tell
+from local.proxies import spare_this_machine
+
 STARTED = time.monotonic()  # before the imports that take longest
 NOT_RUN = 3
-PLAIN_WIDTH = 120
 SAMPLES = Path("events/samples")
 SERVE_LOGS = Path(".cache/local/logs")
 INVOKE_LOGS = Path(".cache/invoke/logs")
@@ -31,6 +33,7 @@ INVOKE_LOGS = Path(".cache/invoke/logs")
 
 def main() -> int:
     arguments = parse_arguments()
+    spare_this_machine()
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         if number != signal.SIGHUP or signal.getsignal(number) != signal.SIG_IGN:  # nohup's wish
             signal.signal(number, interrupt)
@@ -50,7 +53,7 @@ class Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         self.print_usage(sys.stderr)
-        self.exit(NOT_RUN, f"{self.prog}: {message}\n")
+        self.exit(NOT_RUN, printable_lines(f"{self.prog}: {message}\n"))
 
 
 def named(text: str) -> str:
@@ -156,9 +159,9 @@ def run_redrive(arguments: argparse.Namespace) -> int:
             arguments.endpoint,
         )
         for line in redrive(wish):
-            print(line, flush=True)
+            tell(line)
     except (RedriveError, StackError) as error:
-        print(error, file=sys.stderr)
+        complain(error)
         return NOT_RUN
     return 0
 
@@ -168,16 +171,14 @@ def put_profile(arguments: argparse.Namespace) -> int:
     from local.profiles import ProfileError, put
 
     try:
-        print(put(arguments.name, arguments.stack, arguments.endpoint))
+        tell(put(arguments.name, arguments.stack, arguments.endpoint))
     except (ProfileError, StackError) as error:
-        print(error, file=sys.stderr)
+        complain(error)
         return NOT_RUN
     return 0
 
 
 def with_deployed_stack(arguments: argparse.Namespace) -> int:
-    from rich.console import Console
-
     from local.deployed import StackError, account, deployed_stack
     from local.outcome import OutputError
     from local.submit import Submission, empty_buckets, submit
@@ -194,21 +195,19 @@ def with_deployed_stack(arguments: argparse.Namespace) -> int:
                 profile=arguments.profile,
                 patience=arguments.patience,
             )
-            return submit(order, Console(width=None if sys.stdout.isatty() else PLAIN_WIDTH))
+            return submit(order, console())
         if arguments.command == "account":
-            print(account())
+            tell(account())
             return 0
         deleted = empty_buckets(deployed_stack(arguments.stack, arguments.endpoint), arguments.confirmed)
-        print(f"{deleted} versions of objects deleted from the buckets of {arguments.stack}.")
+        tell(f"{deleted} versions of objects deleted from the buckets of {arguments.stack}.")
     except (DocumentError, OutputError, StackError) as error:
-        print(error, file=sys.stderr)
+        complain(error)
         return NOT_RUN
     return 0
 
 
 def run_or_serve(arguments: argparse.Namespace) -> int:
-    from rich.console import Console
-
     from local.containers import ContainerError
     from local.deployment import DeploymentError
     from local.embedded_engine import EngineError
@@ -220,7 +219,6 @@ def run_or_serve(arguments: argparse.Namespace) -> int:
     from local.serve import PortError, Service, serve
     from local.uploads import DocumentError
 
-    console = Console(width=None if sys.stdout.isatty() else PLAIN_WIDTH)
     parameters = dict(parameter.split("=", 1) for parameter in getattr(arguments, "parameter", []))
     expected = (
         ContainerError,
@@ -249,7 +247,7 @@ def run_or_serve(arguments: argparse.Namespace) -> int:
                     visibility_timeout=arguments.visibility_timeout,
                     started=STARTED,
                 ),
-                console,
+                console(),
             )
         if arguments.command == "invoke":
             return invoke(Invocation(arguments.function, arguments.event, arguments.logs, arguments.endpoint))
@@ -261,20 +259,20 @@ def run_or_serve(arguments: argparse.Namespace) -> int:
                 visibility_timeout=arguments.visibility_timeout,
                 started=STARTED,
             ),
-            console,
+            console(),
         )
     except expected as error:
-        print(error, file=sys.stderr)
+        complain(error)
         return NOT_RUN
     except SystemExit as interrupted:
         if arguments.command == "run":
-            print(f"Interrupted. What had ended before is in {arguments.out}/.", file=sys.stderr)
+            complain(f"Interrupted. What had ended before is in {arguments.out}/.")
         ctrl_c = 128 + signal.SIGINT
         return 0 if arguments.command == "serve" and interrupted.code == ctrl_c else int(interrupted.code or 0)
     except Exception as error:  # whatever it is, exit code 1 would say that a page has failed
         if logging.getLogger().handlers:
             logging.getLogger(__name__).exception("the run ended")
-        print(f"The pipeline could not run. {type(error).__name__}: {error}", file=sys.stderr)
+        complain(f"The pipeline could not run. {type(error).__name__}: {error}")
         return NOT_RUN
     return 0
 

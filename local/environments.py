@@ -23,6 +23,7 @@ from typing import Any, Literal
 from local.children import Children
 from local.deployment import Function
 from local.emulator import ACCESS_KEY, REGION, SECRET_KEY
+from local.proxies import passed_on
 from local.runtime_api import (
     Exited,
     Failed,
@@ -342,6 +343,7 @@ def lambda_variables(
         "AWS_LAMBDA_LOG_STREAM_NAME": environment,
         "AWS_XRAY_CONTEXT_MISSING": "LOG_ERROR",
         "AWS_XRAY_DAEMON_ADDRESS": "127.0.0.1:2000",
+        **passed_on(os.environ),
         **function.variables,
         "_HANDLER": function.handler,
         "AWS_LAMBDA_RUNTIME_API": runtime_api,

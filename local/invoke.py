@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from local.console import tell
 from local.containers import STACK, ContainerError, lacking, sam, variables_of
 from local.embedded_mode import Options, embedded_mode
 from local.emulator import client
@@ -54,7 +55,7 @@ def invoke(invocation: Invocation) -> int:
             raise EventError(f"There is no function {invocation.function}. There are: {known}.")
         prepare(endpoint, json.loads(event.read_text(encoding="utf-8")))
         done = containers.invoke(invocation.function, event)
-    print(done.stdout.rstrip("\n"))  # SAM CLI leaves the last line open
+    tell(done.stdout.rstrip("\n"))  # SAM CLI leaves the last line open
     return FAILED if done.returncode or failure_in(done.stdout) else SUCCEEDED
 
 

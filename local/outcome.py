@@ -1,18 +1,22 @@
 """Writes what became of a document into its folder: receipt, page images, results."""
 
 import json
+import os
 import re
 import shutil
 import tempfile
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from io import BytesIO
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 from boto3.dynamodb.types import TypeDeserializer
 
+from local.uploads import LocalDocument
+
 RECEIPT = "receipt.json"
+PAGES, RESULTS, LOGS = "pages", "results", "logs"
 # The result's field → the suffix of the file that holds it alone.
 TEXT_FILES = {"text": ".txt", "html": ".html", "latex": ".tex"}
 PNG = ".png"
@@ -20,17 +24,38 @@ LIST_MEMBER = re.compile(r"/[0-9]+(?=/|$)")
 
 
 class OutputError(Exception):
-    """The output folder cannot be written to."""
+    """The output folder cannot be written to, or to write there would harm a document; the message says which."""
 
 
-def prepare(output: Path) -> None:
-    """Make the output folder, before anything is started for it."""
+def prepare(output: Path, documents: Iterable[LocalDocument]) -> None:
+    """Make the output folder and look at each document's place in it, before anything is started for them."""
     try:
         output.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=output):
             pass
+    except (FileExistsError, NotADirectoryError):
+        raise OutputError(f"The output {output} is a file, or lies in one. Name a folder (OUT).") from None
     except OSError as error:
         raise OutputError(f"{output} cannot be written to: {error.strerror}.") from error
+    check_folder(output / LOGS, ("functions",))
+    for document in documents:
+        folder = output / document.place
+        if document.path.resolve().is_relative_to(folder.resolve()):
+            raise OutputError(
+                f"{document.path} lies where its own results go, {folder}. Name another output folder (OUT)."
+            )
+        check_folder(folder, (PAGES, RESULTS))
+
+
+def check_folder(folder: Path, inner: Iterable[str]) -> None:
+    """Raise OutputError where a file is in the way of a folder, or one that may not be written to is."""
+    for wanted in (folder, *(folder / name for name in inner)):
+        if wanted.exists() and not wanted.is_dir():
+            raise OutputError(f"{wanted} is a file, and results go into a folder of this name. Name another (OUT).")
+        if wanted.is_dir() and not os.access(wanted, os.W_OK | os.X_OK):
+            raise OutputError(f"{wanted} cannot be written to. Name another output folder (OUT).")
+    if (folder / RECEIPT).is_dir():
+        raise OutputError(f"{folder / RECEIPT} is a folder, and a file of this name is written. Name another (OUT).")
 
 
 class Outcome:
@@ -53,9 +78,9 @@ class Outcome:
         remove_earlier(folder)
         write_json(folder / RECEIPT, receipt)
         for key in self._page_keys(receipt["document_id"]):
-            write_page(folder / "pages", PurePosixPath(key), self._object(self.pages_bucket, key))
+            write_page(folder / PAGES, PurePosixPath(key), self._object(self.pages_bucket, key))
         for result in self._results(receipt["document_id"]):
-            write_result(folder / "results", result)
+            write_result(folder / RESULTS, result)
             invalid.update(problems(result))
         return invalid
 
@@ -92,7 +117,7 @@ class Outcome:
 def remove_earlier(folder: Path) -> None:
     """What an earlier run left here; nothing else that may be in the folder."""
     folder.mkdir(parents=True, exist_ok=True)
-    for name in ("pages", "results"):
+    for name in (PAGES, RESULTS):
         shutil.rmtree(folder / name, ignore_errors=True)
     (folder / RECEIPT).unlink(missing_ok=True)
 

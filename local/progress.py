@@ -7,13 +7,14 @@ from types import TracebackType
 from typing import Any, Protocol, Self
 
 from rich import box
-from rich.console import Console, Group
+from rich.console import Group
 from rich.live import Live
 from rich.markup import escape
 from rich.progress_bar import ProgressBar
 from rich.table import Table
 
 from local.accounts import Account, Accounts, time_left
+from local.console import Console, printable
 
 MOST_LINES = 12  # of documents on a terminal at the same time
 PLAIN_INTERVAL = 5.0  # seconds between plain lines about one document
@@ -43,7 +44,7 @@ class Bars:
         """Nothing to do: the bars are drawn four times a second."""
 
     def say(self, text: str) -> None:
-        self._console.print(text, markup=False, highlight=False)
+        self._console.print(printable(text), markup=False, highlight=False)
 
     def _render(self) -> Group:
         everything = self._accounts.all
@@ -85,7 +86,7 @@ class PlainLines:
                 self.say(f"{now - self._started:6.1f} s  {account.document.name}: {account_line(account)}")
 
     def say(self, text: str) -> None:
-        self._console.print(text, markup=False, highlight=False, soft_wrap=True)
+        self._console.print(printable(text), markup=False, highlight=False, soft_wrap=True)
 
     def __enter__(self) -> Self:
         return self

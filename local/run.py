@@ -11,21 +11,22 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from botocore.exceptions import BotoCoreError
-from rich.console import Console
 
 from local.accounts import Account, Accounts
+from local.console import Console, printable
 from local.embedded_mode import EmbeddedMode, Options, embedded_mode
-from local.outcome import Outcome, prepare
+from local.outcome import LOGS, Outcome, prepare
 from local.progress import Progress, progress, reasons, summary
 from local.published_events import PublishedEvent
 from local.stack import Stack
-from local.uploads import LocalDocument, Uploads, find_documents
+from local.uploads import LocalDocument, Uploads, find_documents, hidden_files
 
 ALL_RECOGNIZED, SOME_FAILED, REJECTED, NOT_RUN = 0, 1, 2, 3
 EXIT_CODES = {"complete": ALL_RECOGNIZED, "partial": SOME_FAILED, "failed": SOME_FAILED, "rejected": REJECTED}
 IDLE_SECONDS = 20.0  # without an event and with nothing in any queue: nothing will come any more
 REMINDER_SECONDS = 60.0
 WRITERS = 2
+MOST_NAMES = 5
 
 
 class Stuck(Exception):
@@ -48,8 +49,11 @@ class Order:
 
 def run(order: Order, console: Console) -> int:
     documents = find_documents(order.documents, order.output)
-    prepare(order.output)
-    logs = order.output / "logs"
+    prepare(order.output, documents)
+    if hidden := hidden_files(order.documents):
+        names = printable(", ".join(hidden[:MOST_NAMES]) + (" …" if len(hidden) > MOST_NAMES else ""))
+        console.print(f"passed over, for their names begin with a dot: {names}", highlight=False, markup=False)
+    logs = order.output / LOGS
     options = Options(logs, order.parameters or {}, visibility_timeout=order.visibility_timeout)
     with embedded_mode(options) as mode:
         warm(mode.stack, order.tasks)
@@ -112,7 +116,7 @@ class Run:
             written.result()
         self._console.print(summary(self._accounts.all, self._receipts))
         for reason in reasons(self._accounts.all):
-            self._console.print(reason, highlight=False, markup=False, soft_wrap=True)
+            self._console.print(printable(reason), highlight=False, markup=False, soft_wrap=True)
         self._console.print(f"results: {self._order.output}/<document>/", highlight=False, markup=False)
         if stuck:
             raise stuck

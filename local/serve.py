@@ -5,12 +5,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from rich.console import Console
-
+from local.console import Console, printable
 from local.embedded_mode import EmbeddedMode, Options, embedded_mode
 from local.emulator import ACCESS_KEY, REGION, SECRET_KEY, is_free
 from local.published_events import PublishedEvent
-from local.uploads import printable
 
 USUAL_PORT = 4566
 SHOWN_FACTS = ("page", "task", "pages", "status", "reason", "message")
@@ -86,5 +84,4 @@ def event_line(event: PublishedEvent) -> str:
     detail = event.detail
     document = detail.get("document", {})
     facts = [f"{name}={detail[name]}" for name in SHOWN_FACTS if detail.get(name) is not None]
-    # Keys and messages are an uploader's words: on a terminal they are shown, not obeyed.
     return printable("  ".join([event.name, *(document[name] for name in ("key", "id") if name in document), *facts]))

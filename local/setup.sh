@@ -146,5 +146,29 @@ make_environments() {
     [ -z "$failed" ] || exit 3
 }
 
+# ── One setup at a time ──────────────────────────────────────────────────────────────────────────────────────────────
+
+# The system lets go of the lock when its holder ends, however that is: nothing of it can be left behind. Linux has
+# flock; macOS has not, and has perl.
+take_turn() {
+    exec 9>.venvs/.lock
+    try_lock && return 0
+    say "another setup is at work here: waiting for it"
+    wait_for_lock
+}
+try_lock() { lock_with -n "LOCK_EX | LOCK_NB"; }
+wait_for_lock() { lock_with "" LOCK_EX; }
+lock_with() {
+    # shellcheck disable=SC2086  # empty or one word
+    if has flock; then
+        flock $1 9
+    elif has perl; then
+        perl -e 'use Fcntl ":flock"; open(my $lock, ">&=", 9) or exit 1; exit !flock($lock, '"$2"');'
+    elif has python3; then
+        python3 -c "from fcntl import *; flock(9, $2)" 2>/dev/null
+    fi
+}
+
+take_turn
 install_system_packages
 make_environments

@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
-from rich.console import Console
 
 from local.accounts import Account, Accounts
+from local.console import Console, printable
 from local.deployed import DeployedStack, StackError, deployed_stack
 from local.outcome import Outcome, prepare
 from local.progress import Progress, progress, reasons, summary
@@ -37,7 +37,7 @@ class Submission:
 
 def submit(submission: Submission, console: Console) -> int:
     documents = find_documents(submission.documents, submission.output)
-    prepare(submission.output)
+    prepare(submission.output, documents)
     stack = deployed_stack(submission.stack, submission.endpoint)
     try:
         return Submitted(submission, stack, documents).to_the_end(console)
@@ -64,7 +64,7 @@ class Submitted:
             self._follow(accounts, uploads, shown)
         console.print(summary(accounts.all, self._receipts))
         for reason in reasons(accounts.all):
-            console.print(reason, highlight=False, markup=False, soft_wrap=True)
+            console.print(printable(reason), highlight=False, markup=False, soft_wrap=True)
         console.print(f"results: {self._submission.output}/<document>/", highlight=False, markup=False)
         return max(EXIT_CODES.get(account.status, NOT_RUN) for account in accounts.all)
 

@@ -9,14 +9,16 @@ from dataclasses import dataclass
 from email.header import Header
 from pathlib import Path, PurePath
 from typing import Any
-from unicodedata import category
+from unicodedata import normalize
+
+from local.console import printable
 
 PREFIX = "uploads"
 # What operating systems leave in folders.
 CLUTTER = {"thumbs.db", "desktop.ini", "__macosx", "icon\r"}
-# Bidirectional overrides and isolates: https://www.unicode.org/reports/tr9/#Directional_Formatting_Characters
-TURNING = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 RESERVED = {"logs"}  # of the output folder
+DOCUMENT_SUFFIXES = frozenset({".pdf", ".tif", ".tiff", ".jpg", ".jpeg", ".png", ".bmp", ".webp", ".heic", ".heif"})
+LONGEST_NAME = 255  # bytes, of most file systems
 
 
 class DocumentError(Exception):
@@ -30,10 +32,10 @@ class LocalDocument:
 
     @property
     def name(self) -> str:
-        return printable(str(self.place))
+        return printable(unicode_name(str(self.place)))
 
     def key(self, profile: str | None) -> str:
-        return "/".join(part for part in (PREFIX, profile, printable(self.path.name)) if part)
+        return "/".join(part for part in (PREFIX, profile, unicode_name(self.path.name)) if part)
 
 
 def find_documents(path: Path, output: Path) -> list[LocalDocument]:
@@ -73,23 +75,43 @@ def wanted(name: str) -> bool:
     return not name.startswith(".") and name.lower() not in CLUTTER
 
 
+def hidden_files(path: Path) -> list[str]:
+    """The files of the folder itself that are passed over although a user may have meant them."""
+    if not path.is_dir():
+        return []
+    return sorted(file.name for file in path.iterdir() if file.name.startswith(".") and is_document(file.name))
+
+
+def is_document(name: str) -> bool:
+    return not name.startswith("._") and Path(name).suffix.lower() in DOCUMENT_SUFFIXES
+
+
 def places(files: list[Path], root: Path) -> Iterator[PurePath]:
-    """The file's name; where files share one, their paths. macOS and Windows take no two names that differ in case."""
-    names = Counter(file.name.casefold() for file in files)
+    """The file's name; where files share one, their paths. macOS and Windows take no two names that differ in case, or
+    in how an accent is written."""
+    names = Counter(folded(file.name) for file in files)
     taken: set[str] = set(RESERVED)
     for file in files:
-        place = PurePath(file.name) if names[file.name.casefold()] == 1 else PurePath(file.relative_to(root))
-        while str(place).casefold() in taken:
-            place = place.with_name(place.name + "~")
-        taken.add(str(place).casefold())
+        wanted = PurePath(file.name) if names[folded(file.name)] == 1 else PurePath(file.relative_to(root))
+        place, marks = wanted, 0
+        while folded(str(place)) in taken:
+            marks += 1
+            place = wanted.with_name(marked(wanted.name, marks))
+        taken.add(folded(str(place)))
         yield place
 
 
-def printable(name: str) -> str:
-    """The name as Unicode, for terminals and keys: a file system may hold bytes that aren't, and characters that would
-    move the cursor or turn the text round."""
-    text = name.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
-    return "".join("\ufffd" if category(character) == "Cc" or character in TURNING else character for character in text)
+def folded(name: str) -> str:
+    return normalize("NFC", name).casefold()
+
+
+def marked(name: str, marks: int) -> str:
+    return os.fsdecode(os.fsencode(name)[: LONGEST_NAME - marks] + b"~" * marks)
+
+
+def unicode_name(name: str) -> str:
+    """The name as it is, but for bytes that no Unicode text has: a file system may hold them, a key cannot."""
+    return name.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
 
 
 @dataclass(frozen=True)

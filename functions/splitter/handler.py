@@ -11,7 +11,7 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from pagewise.aws import batches, wiring
 from pagewise.aws.batches import Message, Response
 from pagewise.aws.notifications import uploads_of
-from pagewise.aws.observing import logger, metrics
+from pagewise.aws.observing import logger, metrics, quoting_nothing, told
 from pagewise.messages import load_range
 
 
@@ -45,11 +45,11 @@ def split_uploads(event: dict[str, Any], deadline: float) -> None:
             logger.info("upload split", extra=facts)
             metrics.add_metric("UploadsHandled", MetricUnit.Count, 1)
         except Exception as error:  # noqa: BLE001  whatever it is, the other uploads go on; it is raised below
-            logger.exception("upload not split", extra={"document": upload.document_id})
+            logger.error("upload not split", extra={"document": upload.document_id, **told(error)})
             metrics.add_metric("SplitFailures", MetricUnit.Count, 1)
-            failures.append(error)
+            failures.append(quoting_nothing(error))
     if failures:
-        raise failures[0]
+        raise failures[0] from None  # a cause would be logged with its message
 
 
 def split_range(message: Message, deadline: float) -> None:

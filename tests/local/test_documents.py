@@ -8,7 +8,7 @@ from pathlib import Path, PurePath
 
 import pytest
 
-from local.uploads import DocumentError, ascii_header, find_documents
+from local.uploads import DocumentError, ascii_header, find_documents, hidden_files
 
 
 def write(*paths: Path) -> None:
@@ -82,4 +82,26 @@ def test_hostile_names_stay_inside_the_output_and_say_nothing_to_a_terminal(tmp_
     for document in documents:
         place = (tmp_path / "out" / document.place).resolve()
         assert place.parent == (tmp_path / "out").resolve()
-        assert not set("\n\x1b\u202e") & set(document.name + document.key(None))
+        assert document.key(None) == f"uploads/{document.path.name}"
+        assert not set("\n\x1b\u202e") & set(document.name)
+
+
+def test_the_longest_names_have_places_of_their_own(tmp_path: Path) -> None:
+    longest = ["x" * 251 + ".pdf", "X" * 251 + ".pdf", "x" * 250 + "y.pdf"]
+    write(*(tmp_path / "folder" / name for name in longest))
+    documents = find_documents(tmp_path / "folder", tmp_path / "out")
+    assert len({str(document.place).casefold() for document in documents}) == len(longest)
+    for document in documents:
+        (tmp_path / "out" / document.place).mkdir(parents=True)
+
+
+def test_an_accent_written_in_two_ways_is_two_places(tmp_path: Path) -> None:
+    write(tmp_path / "a/caf\u00e9.pdf", tmp_path / "b/cafe\u0301.pdf")
+    places = [document.place for document in find_documents(tmp_path, tmp_path / "out")]
+    assert [str(place.parent) for place in places] == ["a", "b"]
+
+
+def test_hidden_documents_are_told_of_and_clutter_is_not(tmp_path: Path) -> None:
+    write(*(tmp_path / name for name in ("a.pdf", ".b.pdf", "..c.PNG", "._a.pdf", ".DS_Store", ".env")))
+    assert hidden_files(tmp_path) == ["..c.PNG", ".b.pdf"]
+    assert hidden_files(tmp_path / "a.pdf") == []

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import io
 import json
+import shutil
 from pathlib import Path, PurePosixPath
 
 import pytest
 from PIL import Image, ImageChops
 
 from local.outcome import OutputError, prepare, problems, remove_earlier, write_page, write_result
+from local.uploads import LocalDocument, find_documents
 
 
 def test_a_page_that_is_a_jpeg_becomes_a_png_of_the_same_pixels(tmp_path: Path) -> None:
@@ -58,7 +60,41 @@ def test_what_an_earlier_run_left_is_removed_and_nothing_else(tmp_path: Path) ->
     assert [path.name for path in tmp_path.iterdir()] == ["notes.txt"]
 
 
-def test_an_output_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
-    (tmp_path / "file").touch()
-    with pytest.raises(OutputError, match="cannot be written to: Not a directory"):
-        prepare(tmp_path / "file/out")
+@pytest.mark.parametrize("output", ["folder/doc.pdf", "folder/doc.pdf/out"])
+def test_an_output_that_is_a_file_is_told(tmp_path: Path, output: str) -> None:
+    (document,) = one_document(tmp_path)
+    with pytest.raises(OutputError, match=r"doc\.pdf.* is a file, or lies in one"):
+        prepare(tmp_path / output, [document])
+
+
+@pytest.mark.parametrize("in_the_way", ["out/doc.pdf", "out/doc.pdf/pages", "out/doc.pdf/results", "out/logs"])
+def test_a_file_where_a_folder_is_to_be_is_told(tmp_path: Path, in_the_way: str) -> None:
+    documents = one_document(tmp_path)
+    (tmp_path / in_the_way).parent.mkdir(parents=True)
+    (tmp_path / in_the_way).touch()
+    with pytest.raises(OutputError, match=f"{in_the_way} is a file"):
+        prepare(tmp_path / "out", documents)
+
+
+def test_an_output_that_holds_the_document_is_told(tmp_path: Path) -> None:
+    documents = one_document(tmp_path)
+    with pytest.raises(OutputError, match="lies where its own results go"):
+        prepare(tmp_path / "folder", documents)
+    shutil.copytree(tmp_path / "folder", tmp_path / "out/doc.pdf/pages")
+    within = find_documents(tmp_path / "out/doc.pdf/pages/doc.pdf", tmp_path / "out")
+    with pytest.raises(OutputError, match="lies where its own results go"):
+        prepare(tmp_path / "out", within)
+
+
+def test_the_same_output_again_is_fine(tmp_path: Path) -> None:
+    documents = one_document(tmp_path)
+    for _ in range(2):
+        prepare(tmp_path / "out", documents)
+        for name in ("pages", "results"):
+            (tmp_path / "out/doc.pdf" / name).mkdir(parents=True, exist_ok=True)
+
+
+def one_document(tmp_path: Path) -> list[LocalDocument]:
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "folder/doc.pdf").write_bytes(b"x")
+    return find_documents(tmp_path / "folder/doc.pdf", tmp_path / "out")

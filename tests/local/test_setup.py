@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+import signal
 import subprocess
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -109,3 +114,49 @@ def test_an_environment_that_cannot_be_made_ends_it(machine: Path) -> None:
     assert answer.returncode == 3
     assert "the environment local could not be made" in answer.stdout
     assert "no such package" in answer.stderr
+
+
+@pytest.mark.parametrize("locker", ["flock", "perl", "python3"])
+def test_two_first_installs_at_once_do_not_meet(machine: Path, locker: str) -> None:
+    found = sys.executable if locker == "python3" else shutil.which(locker)
+    if found is None:
+        pytest.skip(f"needs {locker}")
+    (machine / "bin" / locker).symlink_to(Path(found).resolve())
+    for tool in ("sleep", "rmdir"):
+        (machine / "bin" / tool).symlink_to(str(shutil.which(tool)))
+    made = f"mkdir -p {machine}/.venvs/local/bin && : >{machine}/.venvs/local/bin/python"
+    made += f" && /bin/chmod 755 {machine}/.venvs/local/bin/python"
+    program(
+        machine,
+        "uv",
+        f"""[ "$1" != --version ] || exit 0
+        mkdir {machine}/busy || exit 1
+        echo "$1" >>{machine}/asked; sleep 0.3
+        [ "$1" != venv ] || {{ {made}; }}
+        rmdir {machine}/busy""",
+    )
+    with ThreadPoolExecutor(3) as pool:
+        answers = list(pool.map(lambda _: setup(machine, "local"), range(3)))
+    assert [answer.returncode for answer in answers] == [0, 0, 0], [answer.stdout for answer in answers]
+    assert (machine / "asked").read_text().split() == ["venv", "pip"]
+    assert sum("waiting for it" in answer.stdout for answer in answers) == 2
+
+
+def test_a_setup_that_was_killed_leaves_no_lock(machine: Path) -> None:
+    (machine / "bin/flock").symlink_to(str(shutil.which("flock") or pytest.skip("needs flock")))
+    (machine / "bin/sleep").symlink_to(str(shutil.which("sleep")))
+    program(machine, "uv", f'[ "$1" != --version ] || exit 0; echo "$$" >{machine}/uv; exec sleep 60')
+    killed = subprocess.Popen(
+        [machine / "bin/sh", "local/setup.sh", "local"],
+        cwd=machine,
+        env={"PATH": str(machine / "bin")},
+        start_new_session=True,
+        stdout=subprocess.DEVNULL,
+    )
+    while not (machine / "uv").exists():
+        time.sleep(0.05)
+    os.killpg(killed.pid, signal.SIGKILL)
+    killed.wait()
+    ready(machine, "local")
+    answer = setup(machine, "local")
+    assert (answer.returncode, answer.stdout) == (0, "")

@@ -14,7 +14,7 @@ import pytest
 from pagewise.errors import Configuration, DocumentRejected
 from pagewise.images import PageImage
 from pagewise.model import DocumentStatus, PageRange
-from pagewise.poppler import LIST_SECONDS, Poppler
+from pagewise.poppler import LIST_SECONDS, PageSize, Poppler
 from pagewise.rendering import Contents, LostPage, Renderer, Unreached, inspect
 from pagewise.settings import SplitSettings
 from tests.pictures import picture
@@ -260,3 +260,23 @@ def test_a_frame_list_without_end_is_counted_once(pagewise: Pagewise) -> None:
             break
         directory = following
     assert pagewise.split.upload(pagewise.upload(bytes(content))).pages == 2
+
+
+SPOKEN = [
+    "\nPages: 1 of 3\n",
+    "\nPages:           7\n",
+    "\nPages:           0\nEncrypted:       yes\n",
+    "\rPages:           9\r\nPages:           9\r\n",
+    "\nPage    1 size:  3 x 3 pts\nPage    1 MediaBox:   0 0 3 3\nPages:           2\n",
+    "\nCommand Line Error: Incorrect password\n",
+]
+
+
+@pytest.mark.parametrize("name", ["Title", "Subject", "Keywords", "Author", "Creator", "Producer", "Spoken"])
+@pytest.mark.parametrize("spoken", SPOKEN)
+def test_a_document_does_not_speak_in_poppler_s_place(path: Path, name: str, spoken: str) -> None:
+    said = "".join(f"\\{ord(character):03o}" for character in spoken).encode()
+    path.write_bytes(text_pdf(3).replace(b"/Root 1 0 R", b"/Root 1 0 R /Info << /%s (x%s) >>" % (name.encode(), said)))
+    assert inspect(path) == Contents("PDF", 3)
+    with Poppler() as poppler:
+        assert poppler.page_sizes(path, None, PageRange(1, 3)) == dict.fromkeys((1, 2, 3), PageSize(200, 100))

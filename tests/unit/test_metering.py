@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
+import ast
 import json
+import re
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 from aws_lambda_powertools import Metrics
+from hypothesis import given
+from hypothesis import strategies as st
 
+import pagewise as pagewise_core
 from pagewise.aws.metering import NAMESPACE, CloudWatchMeter
-from pagewise.errors import Configuration, PagewiseError, Throttled
-from pagewise.model import Document, Result
-from tests.fakes import text_answer
+from pagewise.errors import Configuration, PagewiseError, StorageBusy, Throttled, Transient
+from pagewise.failures import KNOWN_CODES
+from pagewise.metering import OWN_REASONS, dimension
+from pagewise.model import Document, PageJob, Result
+from tests.fakes import MemoryQueues, text_answer
 from tests.pictures import picture, tiff
 from tests.unit.conftest import Pagewise
 
@@ -32,6 +41,11 @@ class MemoryMeter:
 
     def put_off(self, error: PagewiseError) -> None:
         self.counted.append(("put off", error.reason))
+
+
+class FailingQueues(MemoryQueues):
+    def send_jobs(self, _jobs: Sequence[PageJob]) -> None:
+        raise StorageBusy("The queue is busy.")
 
 
 @pytest.fixture
@@ -76,3 +90,70 @@ def test_metrics_are_lines_of_the_log(pagewise: Pagewise, capsys: pytest.Capture
     assert (rejection["service"], rejection["reason"], rejection["Rejections"]) == ("stack", "empty", [1.0])
     assert rejection["_aws"]["CloudWatchMetrics"][0]["Dimensions"] == [["service", "reason"]]
     assert (counts["Pages"], counts["InputTokens"], counts["Cost"]) == ([1.0], [100.0], [0.0000086])
+
+
+def test_a_splitter_s_retry_counts_its_document_once(pagewise: Pagewise, meter: MemoryMeter) -> None:
+    upload = pagewise.upload(tiff(3))
+    queues, pagewise.queues = pagewise.queues, FailingQueues()
+    with pytest.raises(Transient):
+        pagewise.split.upload(upload)
+    pagewise.queues = queues
+    for _ in range(2):
+        pagewise.split.upload(upload)
+    assert meter.counted == [("accepted", 3)]
+    assert len(pagewise.queues.jobs) == 3
+
+
+def test_an_end_that_several_announce_is_counted_once(pagewise: Pagewise, meter: MemoryMeter) -> None:
+    document = pagewise.split.upload(pagewise.upload(picture()))
+    pagewise.run_queues()
+    ended = pagewise.stored(document)
+    for _ in range(2):  # each read it before the other's announcement was noted
+        pagewise.accounting.announce(replace(ended, announced=False))
+    assert [count for count in meter.counted if count[0] == "ended"] == [("ended", "complete")]
+
+
+def test_every_reason_of_our_own_is_a_dimension() -> None:
+    errors = {error.__name__ for error in subclasses(PagewiseError)}
+    core = Path(pagewise_core.__file__).parent
+    found = {
+        call.args[0].value
+        for path in core.rglob("*.py")
+        for call in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(call, ast.Call)
+        and isinstance(call.func, ast.Name)
+        and call.func.id in errors
+        and call.args
+        and isinstance(call.args[0], ast.Constant)
+        and re.fullmatch(r"[a-z0-9_]+", str(call.args[0].value))
+    }
+    assert len(found) > 15
+    assert found <= OWN_REASONS
+
+
+def subclasses(kind: type[PagewiseError]) -> Iterator[type[PagewiseError]]:
+    for inner in kind.__subclasses__():
+        yield inner
+        yield from subclasses(inner)
+
+
+@pytest.mark.parametrize(
+    ("reason", "expected"),
+    [
+        ("InvalidParameter", "InvalidParameter"),
+        ("DataInspectionFailed", "DataInspectionFailed"),
+        ("too_small", "too_small"),
+        ("http_418", "http_4xx"),
+        ("http_٤٢٢", "other"),
+        ("Made.Up.By.A.Server", "other"),
+        ("x" * 10_000, "other"),
+        (None, "other"),
+    ],
+)
+def test_an_engine_s_codes_make_no_endless_metrics(reason: str | None, expected: str) -> None:
+    assert dimension(reason) == expected
+
+
+@given(st.text())
+def test_whatever_an_engine_calls_its_failure_the_dimensions_are_few(reason: str) -> None:
+    assert dimension(reason) in {*OWN_REASONS, *KNOWN_CODES, "other", *(f"http_{digit}xx" for digit in range(10))}

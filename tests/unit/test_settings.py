@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 
 import pytest
@@ -18,9 +19,11 @@ from pagewise.settings import (
     deployed_tasks,
     engine_settings,
     price_settings,
+    tasks,
 )
 from pagewise.tasks import Task
 from pagewise.transport import Choice
+from tests.template.cloudformation import load
 
 VARIABLES = {
     "QWEN_BASE_URL": "https://dashscope-intl.aliyuncs.com/api/v1/",
@@ -114,3 +117,13 @@ def test_a_url_of_this_machine_is_none_for_an_engine_elsewhere() -> None:
     assert reachable(here, "http://127.0.0.1:4566").image_transport is Choice.AUTO
     assert reachable(elsewhere, "https://s3.eu-central-1.amazonaws.com").image_transport is Choice.AUTO
     assert is_loopback("http://localhost:1")
+
+
+@pytest.mark.parametrize("value", [",", " , ", ",,"])
+def test_tasks_that_name_none_would_make_documents_without_an_end(value: str) -> None:
+    with pytest.raises(Configuration, match="DEFAULT_TASKS names no task"):
+        tasks({"DEFAULT_TASKS": value}, "DEFAULT_TASKS")
+    allowed = load()["Parameters"]["DefaultTasks"]["AllowedPattern"]
+    assert not re.fullmatch(allowed, value)
+    for good in ("text_recognition", "all", "text_recognition, multi_lan", "TEXT_RECOGNITION,multi_lan"):
+        assert re.fullmatch(allowed, good)

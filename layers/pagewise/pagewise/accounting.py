@@ -84,8 +84,8 @@ class Accounting:
         else:
             cost = self.price.cost(document.usage)
             self.publisher.publish([events.document_completed(document, pointer, cost, invalid(pages))])
-        self.ledger.announced(document)
-        self.meter.ended(document)
+        if self.ledger.announced(document):
+            self.meter.ended(document)
 
     def reject(self, upload: Upload, rejection: DocumentRejected, download: Download | None = None) -> Document:
         """End an upload as a rejected document, with its receipt and event; `download` if it was read before."""

@@ -47,6 +47,22 @@ SERVER_CODES = (
     "ModelUnavailable",
     "RequestTimeOut",
 )
+# What the service says of a page that it will never read.
+PAGE_CODES = frozenset(
+    {
+        "InvalidParameter",
+        "InternalError.Algo.InvalidParameter",
+        "invalid_request_error",
+        "invalid_parameter_error",
+        "DataInspectionFailed",
+        "data_inspection_failed",
+        "InvalidURL",
+        "BadRequest.EmptyParameters",
+    }
+)
+SUB_CODES = frozenset({"InternalError.Algo", "InternalError.Timeout"})
+# Any other engine may send any other code.
+KNOWN_CODES = CONFIGURATION_CODES | DOWNLOAD_CODES | PAGE_CODES | SUB_CODES | {*THROTTLING_CODES, *SERVER_CODES}
 MESSAGE_CHARACTERS = 300
 # A code is a word; it becomes the reason in receipts and events.
 CODE_CHARACTERS = 100

@@ -157,9 +157,9 @@ class Ledger:
         """What has been claimed of a day's cap (YYYY-MM-DD), in the price's units."""
         return int((self.table.get(spend_key(day)) or {}).get("spent", 0))
 
-    def announced(self, document: Document) -> None:
-        """The end of this run of the document has been published."""
-        as_seen = Condition(equal={"status": str(document.status), "run": document.run})
+    def announced(self, document: Document) -> bool:
+        """The end of this run of the document has been published; whether nobody has noted it before."""
+        as_seen = Condition(equal={"status": str(document.status), "run": document.run, "announced": False})
         listed: Attributes = {"open": FAILED} if document.failed else {}
         gone = () if listed else ("open",)
         try:
@@ -169,6 +169,8 @@ class Ledger:
         except Refused as refused:
             if not refused.unmet:
                 raise StorageBusy("The document is being changed.") from None
+            return False
+        return True
 
     def unfinished(self, before: str) -> Iterable[DocumentId]:
         """Documents due before this time that have not ended, or whose end is not announced."""

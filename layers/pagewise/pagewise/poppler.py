@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import re
 import select
 import shlex
 import shutil
@@ -24,7 +25,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from threading import Thread
 from types import TracebackType
-from typing import Any
 
 from pagewise.encoding import Raster
 from pagewise.errors import Configuration, DocumentRejected, PageUnreadable, Rejection
@@ -123,30 +123,28 @@ class Poppler:
         os.close(self.told)
         self.folder.cleanup()
 
-    def properties(self, path: Path, password: str | None, pages: PageRange | None = None) -> dict[str, Any]:
+    def properties(self, path: Path, password: str | None, pages: PageRange | None = None) -> dict[str, str]:
         """What pdfinfo says of a PDF, with each page's boxes if a range is given. Raises DocumentRejected."""
-        from pdf2image import pdfinfo_from_path
-        from pdf2image.exceptions import PDFPageCountError, PDFPopplerTimeoutError, PDFSyntaxError
-
+        numbers = ["-f", str(pages.first), "-l", str(pages.last)] if pages else []
+        secret = [] if password is None else ["-upw", password]
+        command = [str(self.guards / "pdfinfo"), *secret, *numbers, str(path)]
         try:
-            return dict(
-                pdfinfo_from_path(
-                    str(path),
-                    userpw=password,  # type: ignore[arg-type]
-                    timeout=INSPECT_SECONDS,
-                    first_page=pages.first if pages else 0,
-                    last_page=pages.last if pages else 0,
-                    poppler_path=str(self.guards),
+            # A file, which the guard bounds: a title may be as long as memory is.
+            with tempfile.TemporaryFile(dir=self.guards) as said:
+                done = subprocess.run(
+                    command, timeout=INSPECT_SECONDS, check=False, stdout=said, stderr=subprocess.PIPE
                 )
-            )
-        except PDFPageCountError as error:
-            raise rejection_of(str(error)) from error
-        except PDFPopplerTimeoutError as error:
+                said.seek(0)
+                properties = properties_of(said.read().decode("utf-8", "replace"))
+        except subprocess.TimeoutExpired as error:
             raise DocumentRejected(
                 Rejection.UNREADABLE, f"The PDF could not be read within {INSPECT_SECONDS} seconds. Export it again."
             ) from error
-        except (PDFSyntaxError, ValueError, OSError) as error:
+        except (ValueError, OSError) as error:  # a password with a null byte; a program that is gone
             raise DocumentRejected(Rejection.UNREADABLE, "The PDF cannot be read. Export or scan it again.") from error
+        if not properties:
+            raise rejection_of(done.stderr.decode("utf-8", "replace"))
+        return properties
 
     def page_sizes(self, path: Path, password: str | None, pages: PageRange) -> dict[int, PageSize]:
         """The sizes of these pages; of none where pdfinfo cannot list them."""
@@ -367,7 +365,21 @@ def resolutions_of(listing: str, sizes: Mapping[int, PageSize]) -> dict[int, flo
     return {page: dpi for page, dpi in finest.items() if page in covered}
 
 
-def sizes_of(properties: dict[str, Any]) -> dict[int, PageSize]:
+PAGES_LINE = re.compile(r"^Pages: +[0-9]+$", re.MULTILINE)
+
+
+def properties_of(said: str) -> dict[str, str]:
+    """From pdfinfo's lines, what poppler says itself; nothing if it says no number of pages.
+
+    The document's own strings (title, author, producer …) come first, as they are, and may hold lines of any look; from
+    the last line of pages on all is poppler's.
+    """
+    *_, own = [None, *PAGES_LINE.finditer(said)]
+    lines = said[own.start() :].split("\n") if own else []
+    return {name: value.strip() for name, colon, value in (line.partition(":") for line in lines) if colon}
+
+
+def sizes_of(properties: Mapping[str, str]) -> dict[int, PageSize]:
     """Page sizes as `pdfinfo -box` prints them: `Page    3 size: 595.276 x 841.89 pts (A4)`.
 
     A page that is counted but not to be found has a size of nothing and no boxes. pdftoppm would draw the page before
@@ -379,7 +391,7 @@ def sizes_of(properties: dict[str, Any]) -> dict[int, PageSize]:
         words = name.split()
         if len(words) != 3 or words[0] != "Page" or not words[1].isdecimal():
             continue
-        numbers = str(value).replace(" x ", " ").split()
+        numbers = value.replace(" x ", " ").split()
         with suppress(ValueError, IndexError):
             if words[2] == "size":
                 sizes[int(words[1])] = PageSize(float(numbers[0]), float(numbers[1]))

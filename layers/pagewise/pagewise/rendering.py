@@ -70,7 +70,7 @@ def inspect(path: Path, password: str | None = None) -> Contents:
 
 def count_pdf_pages(path: Path, password: str | None) -> int:
     with Poppler() as poppler:
-        pages = int(poppler.properties(path, password).get("Pages", 0))
+        pages = int(poppler.properties(path, password)["Pages"])
     if pages < 1:
         raise DocumentRejected(Rejection.EMPTY, "The PDF has no pages. Export it again.")
     return pages

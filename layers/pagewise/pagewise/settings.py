@@ -253,4 +253,6 @@ def tasks(variables: Mapping[str, str], name: str, deployed: tuple[Task, ...] = 
         raise Configuration(
             "setting_invalid", f"The environment variable {name} names {unknown}, which is no task."
         ) from None
+    if not chosen:
+        raise Configuration("setting_invalid", f"The environment variable {name} names no task.")
     return chosen

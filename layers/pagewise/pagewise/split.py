@@ -94,14 +94,17 @@ class Split:
                 contents = self.acceptable(path, wishes)
                 reserved = self.affordable(path, contents, wishes)
                 single = self.single_page(path, contents, wishes, deadline)
-                document = self.opened(self.accepted(upload, download.source, contents, wishes, reserved))
+                accepted = self.accepted(upload, download.source, contents, wishes, reserved)
+                document = self.opened(accepted)
             except ObjectGone as gone:
                 return self.accounting.reject(upload, DocumentRejected(Rejection.GONE, gone.message), download)
             except DocumentRejected as rejection:
                 return self.accounting.reject(upload, rejection, download)
             if document.status is DocumentStatus.REJECTED and self.is_settled(document):
                 return document  # given up by another invocation in the meantime
-            self.tell_accepted(document)
+            if document is accepted:
+                self.accounting.meter.accepted(document)
+            self.publisher.publish([document_accepted(document)])
             everything = PageRange(1, document.pages)
             if single:
                 rendered = only(single)
@@ -113,12 +116,8 @@ class Split:
 
     def resumed(self, document: Document, deadline: float) -> Document:
         """Go on with a document that was accepted, as a page range of it: it cannot be rejected any more."""
-        self.tell_accepted(document)
-        return self.page_range(document.id, PageRange(1, document.pages), deadline) or document
-
-    def tell_accepted(self, document: Document) -> None:
         self.publisher.publish([document_accepted(document)])
-        self.accounting.meter.accepted(document)
+        return self.page_range(document.id, PageRange(1, document.pages), deadline) or document
 
     def page_range(self, document_id: DocumentId, pages: PageRange, deadline: float = math.inf) -> Document | None:
         """Fan out one range of a document; None if the document is not known (it was deleted)."""

@@ -1,7 +1,7 @@
 """CloudWatch metrics, as lines in the log (embedded metric format): they cost no call.
 
 All are by stack (the dimension `service`) alone, for each combination of dimensions is a metric of its own on the bill;
-failures and rejections are by reason too. What else a page job was is in its log line.
+failures and rejections are by reason too, as far as it is known. What else a page job was is in its log line.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from aws_lambda_powertools import Metrics
 from aws_lambda_powertools.metrics import MetricUnit, single_metric
 
 from pagewise.errors import Configuration, PagewiseError
+from pagewise.metering import dimension
 from pagewise.model import Document, DocumentStatus, JobStatus, Result
 
 NAMESPACE = "Pagewise"
@@ -60,5 +61,5 @@ class CloudWatchMeter:
         """A metric of its own dimensions is a line of its own."""
         service = {"service": self.metrics.service} if self.metrics.service else {}
         with self.lock, single_metric(name, MetricUnit.Count, 1, namespace=NAMESPACE) as metric:
-            for dimension, word in {**service, "reason": reason or "unknown"}.items():
-                metric.add_dimension(dimension, word)
+            for named, word in {**service, "reason": dimension(reason)}.items():
+                metric.add_dimension(named, word)

@@ -12,6 +12,7 @@ from pathlib import Path
 from aws_lambda_powertools import Logger, Metrics
 
 from pagewise.aws.metering import NAMESPACE
+from pagewise.errors import PagewiseError
 
 # Lambda's level for all is INFO, at which these tell of every start and every call: as many lines as ours again.
 for library in ("botocore", "httpx"):
@@ -26,3 +27,17 @@ def unforeseen(error: BaseException) -> dict[str, object]:
     may quote the document."""
     frames = traceback.extract_tb(error.__traceback__)[-6:]
     return {"error": type(error).__name__, "at": [f"{Path(frame.filename).name}:{frame.lineno}" for frame in frames]}
+
+
+class Unforeseen(Exception):
+    """Stands for an error that nobody expected, and says its kind alone."""
+
+
+def told(error: Exception) -> dict[str, object]:
+    """What the log may hold of any error: ours say nothing of a document."""
+    return {"reason": error.reason} if isinstance(error, PagewiseError) else unforeseen(error)
+
+
+def quoting_nothing(error: Exception) -> Exception:
+    """The error to raise to the Lambda service, which logs its message and sends it to the failure destination."""
+    return error if isinstance(error, PagewiseError) else Unforeseen(type(error).__name__)
