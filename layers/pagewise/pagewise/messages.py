@@ -134,8 +134,8 @@ def load_geometry(geometry: Mapping[str, Any] | None) -> PageGeometry | None:
     if geometry is None:
         return None
     stated = {name: float(geometry[name]) for name in ("width", "height", "dpi") if geometry[name] is not None}
-    left, bottom = float(geometry["left"]), float(geometry["bottom"])
-    return PageGeometry(left=left, bottom=bottom, turn=int(geometry["turn"]), **stated)
+    placed = {name: float(geometry[name]) for name in ("left", "bottom", "unit")}
+    return PageGeometry(turn=int(geometry["turn"]), **placed, **stated)
 
 
 def dump_options(options: TaskOptions) -> dict[str, Any]:

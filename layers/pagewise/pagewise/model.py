@@ -184,6 +184,7 @@ class PageGeometry:
         in the file: before any turn. None where the file states no size.
     left, bottom: the lower left corner of that part, in points, in the file's own coordinates (a PDF's crop box).
     turn: degrees clockwise by which the image is turned against the file: 0, 90, 180 or 270.
+    unit: points to a unit of the file's own coordinates (a PDF's UserUnit), else 1.
     dpi: pixels of the page image an inch. None where the file states no size.
     """
 
@@ -192,6 +193,7 @@ class PageGeometry:
     left: float = 0.0
     bottom: float = 0.0
     turn: int = 0
+    unit: float = 1.0
     dpi: float | None = None
 
 

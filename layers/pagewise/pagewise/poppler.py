@@ -4,7 +4,8 @@ pdf2image starts pdfinfo and pdftoppm, as the Qwen-OCR documentation recommends 
 nor an environment for them and keeps all pages until the last is done, but it can be told where they are. So it is
 shown a folder of guards: shell scripts of the programs' names, which set the limits, clear the environment, and become
 the real program. And where pdftoppm is to write its pages, it finds named pipes, one for each page: a page is read,
-raw, as soon as it is done. (Its standard output would keep the end of a page back until the next one is done.)
+raw, as soon as it is done. (Its standard output would keep the end of a page back until the next one is done.) A pipe
+of its own takes pdftoppm's complaints: it ends with code 0 even where a page has lost its text.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ import signal
 import subprocess
 import tempfile
 import time
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,6 +30,8 @@ from types import TracebackType
 from pagewise.encoding import Raster
 from pagewise.errors import Configuration, DocumentRejected, PageUnreadable, Rejection
 from pagewise.model import PageRange
+
+POINTS_PER_INCH = 72
 
 # pdfinfo reads the whole cross-reference table; a large linearised file takes a second or two.
 INSPECT_SECONDS = 30
@@ -46,7 +49,9 @@ POLL_SECONDS = 0.05
 GATHER_SECONDS = 0.0005
 # A page of 15.68 MP, the service's limit, in three channels, and then some: what claims more is not read.
 MAX_RASTER_PIXELS = 40_000_000
-COVERS = 0.9  # of a page's width and height: scanners leave margins
+COVERS = 0.8  # of a page's area: scanners leave margins
+# Of a page's complaints the first are enough to know that there are any, and of which kind.
+MAX_COMPLAINT_BYTES = 16_384
 PROGRAMS = ("pdftoppm", "pdfinfo", "pdfimages", "pdftotext")
 
 GUARD = """#!/bin/sh
@@ -55,6 +60,7 @@ ulimit -t {cpu_seconds}
 ulimit -f {file_blocks}
 ulimit -v {memory_kilobytes} 2>/dev/null || : # macOS has none
 echo $$ >{processes}
+{redirection}
 exec /usr/bin/env -i PATH={path} LC_ALL=C {program} {options} "$@"
 """
 
@@ -66,7 +72,10 @@ class PageTimedOut(PageUnreadable):
 
 @dataclass(frozen=True, slots=True)
 class Scale:
-    """How a page is rendered: dots per inch, and whether its crop box bounds it, as in a reader, or its whole sheet."""
+    """How a page is rendered: dots per inch, and whether its crop box bounds it, as in a reader, or its whole sheet.
+
+    The dots are those of an inch of 72 units: where a unit is larger than a point (UserUnit), an inch has fewer.
+    """
 
     dpi: float
     cropped: bool = True
@@ -74,12 +83,40 @@ class Scale:
 
 @dataclass(frozen=True, slots=True)
 class PageSize:
-    """Of a page in points: its crop box, and its media box for want of one; `missing` if the file has no such page."""
+    """Of a page as it lies in the file, in its own units: its crop box, and its media box for want of one.
+
+    `missing` if the file has no such page; `left` and `bottom` of the box, `turn` as /Rotate says, in degrees
+    clockwise, and `unit` the points that a unit has (UserUnit).
+    """
 
     width: float = 0.0
     height: float = 0.0
     missing: bool = False
     cropped: bool = True
+    left: float = 0.0
+    bottom: float = 0.0
+    turn: int = 0
+    unit: float = 1.0
+
+    @property
+    def inches(self) -> tuple[float, float]:
+        return self.width * self.unit / POINTS_PER_INCH, self.height * self.unit / POINTS_PER_INCH
+
+
+@dataclass(frozen=True, slots=True)
+class Scan:
+    """Of a page that is nothing but pictures, the dots per inch of the picture that covers it, and of the finest."""
+
+    dpi: float
+    finest: float
+
+
+@dataclass(frozen=True, slots=True)
+class Drawing:
+    """A page as poppler drew it, and what it complained of meanwhile: the first lines of it."""
+
+    raster: Raster
+    complaints: tuple[str, ...] = ()
 
 
 class Poppler:
@@ -97,6 +134,7 @@ class Poppler:
         self.processes = self.guards / "processes"
         os.mkfifo(self.processes, 0o600)
         self.told = os.open(self.processes, os.O_RDWR | os.O_NONBLOCK)
+        self.complaints = Complaints(self.guards / "complaints")
         for program in PROGRAMS:
             if found := shutil.which(program):
                 guard = self.guards / program
@@ -109,6 +147,10 @@ class Poppler:
             file_blocks=FILE_BLOCKS,
             memory_kilobytes=MEMORY_KILOBYTES,
             processes=shlex.quote(str(self.processes)),
+            # pdf2image reads the version that -v prints there.
+            redirection=f'[ "$1" = -v ] || exec 2>{shlex.quote(str(self.complaints.pipe))}'
+            if program == "pdftoppm"
+            else "",
             path=shlex.quote(os.defpath),
             program=shlex.quote(found),
             options="-box" if program == "pdfinfo" else "",
@@ -121,6 +163,7 @@ class Poppler:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         os.close(self.told)
+        self.complaints.close()
         self.folder.cleanup()
 
     def properties(self, path: Path, password: str | None, pages: PageRange | None = None) -> dict[str, str]:
@@ -153,20 +196,24 @@ class Poppler:
         except DocumentRejected:
             return {}
 
-    def scan_resolutions(
+    def scans(
         self, path: Path, password: str | None, pages: PageRange, sizes: Mapping[int, PageSize]
-    ) -> dict[int, float]:
-        """The dots per inch that a scan was made with, of the pages that are nothing but pictures: drawn any finer they
-        would show no more. Pages with text, even unseen text from an earlier OCR, are left out: it may be finer."""
+    ) -> dict[int, Scan] | None:
+        """The pages that are nothing but pictures: drawn finer than their pictures, they would show no more; drawn
+        coarser, less. Pages with text, even unseen text from an earlier OCR, are left out: it may be finer. None where
+        it cannot be known."""
         numbers = ["-f", str(pages.first), "-l", str(pages.last)]
-        resolutions = resolutions_of(self.listed("pdfimages", "-list", *numbers, str(path), password=password), sizes)
-        if not resolutions:
+        listing = self.listed("pdfimages", "-list", *numbers, str(path), password=password)
+        if not listing:
+            return None
+        scans = scans_of(listing, sizes)
+        if not scans:
             return {}
         texts = self.listed("pdftotext", *numbers, str(path), "-", password=password).split("\f")
         if len(texts) <= len(pages):
-            return {}
-        blank = {page for page, text in zip(pages.numbers(), texts, strict=False) if not text.strip()}
-        return {page: dpi for page, dpi in resolutions.items() if page in blank}
+            return None
+        textless = {page for page, text in zip(pages.numbers(), texts, strict=False) if not text.strip()}
+        return {page: scan for page, scan in scans.items() if page in textless}
 
     def listed(self, program: str, *arguments: str, password: str | None) -> str:
         """What a listing program prints; nothing if it is not there, or fails, or is slow."""
@@ -189,7 +236,7 @@ class Poppler:
         *,
         password: str | None,
         page_seconds: float,
-    ) -> Generator[Raster, None, None]:
+    ) -> Generator[Drawing, None, None]:
         """The pages one after the other, as poppler makes them, by one process.
 
         Raises PageUnreadable in the place of the first page that takes longer than `page_seconds` or that poppler ends
@@ -201,18 +248,19 @@ class Poppler:
             pipes = {page: Path(folder) / f"page-{page:0{digits}}.ppm" for page in pages.numbers()}
             for pipe in pipes.values():
                 os.mkfifo(pipe, 0o600)
+            self.complaints.forget()
             writer = Writer(self.told, lambda: self.convert(path, pages, scale, password, folder))
             try:
                 for page, pipe in pipes.items():
-                    yield self.raster(writer, page, pipe, page_seconds)
+                    yield self.drawing(writer, page, pipe, page_seconds)
             finally:
                 writer.close()
 
-    def raster(self, writer: Writer, page: int, pipe: Path, seconds: float) -> Raster:
+    def drawing(self, writer: Writer, page: int, pipe: Path, seconds: float) -> Drawing:
         """For the first page, the time includes the start of the programs."""
         try:
-            with Pipe(pipe, writer) as reader:
-                return reader.raster(time.monotonic() + seconds)
+            with Pipe(pipe, writer, self.complaints) as reader:
+                return reader.drawing(time.monotonic() + seconds)
         except TimeoutError:
             raise PageTimedOut(page, seconds) from None
         except (EOFError, ValueError, MemoryError) as error:
@@ -268,18 +316,50 @@ class Writer:
             self.thread.join(POLL_SECONDS)
 
 
+class Complaints:
+    """What pdftoppm says of a page, from a pipe that is emptied while the page's own is waited for."""
+
+    def __init__(self, pipe: Path) -> None:
+        self.pipe = pipe
+        os.mkfifo(pipe, 0o600)
+        self.descriptor = os.open(pipe, os.O_RDWR | os.O_NONBLOCK)
+        self.said = b""
+
+    def close(self) -> None:
+        os.close(self.descriptor)
+
+    def hear(self) -> None:
+        with suppress(BlockingIOError):
+            while part := os.read(self.descriptor, 65_536):
+                self.said += part[: MAX_COMPLAINT_BYTES - len(self.said)]
+
+    def forget(self) -> None:
+        self.hear()
+        self.said = b""
+
+    def lines(self) -> tuple[str, ...]:
+        return tuple(line for line in self.said.decode("utf-8", "replace").splitlines() if line.strip())
+
+
 class Pipe:
     """What comes out of a named pipe while there is a writer."""
 
-    def __init__(self, pipe: Path, writer: Writer) -> None:
+    def __init__(self, pipe: Path, writer: Writer, complaints: Complaints) -> None:
         # Open for writing, too: it has no end then before the writer has come.
         self.descriptor = os.open(pipe, os.O_RDWR | os.O_NONBLOCK)
         self.writer = writer
+        self.complaints = complaints
 
     def __enter__(self) -> Pipe:
-        with suppress(OSError, AttributeError):
-            fcntl.fcntl(self.descriptor, fcntl.F_SETPIPE_SZ, PIPE_BYTES)
         return self
+
+    def widen(self) -> int:
+        """The bytes that the pipe held until now."""
+        with suppress(OSError, AttributeError):
+            held = fcntl.fcntl(self.descriptor, fcntl.F_GETPIPE_SZ)
+            fcntl.fcntl(self.descriptor, fcntl.F_SETPIPE_SZ, PIPE_BYTES)
+            return held
+        return PIPE_BYTES
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -289,17 +369,24 @@ class Pipe:
     def close(self) -> None:
         os.close(self.descriptor)
 
-    def raster(self, deadline: float) -> Raster:
+    def drawing(self, deadline: float) -> Drawing:
         """A picture in PPM. Raises EOFError, TimeoutError, ValueError."""
         if self.line(deadline) != "P6":
             raise ValueError("no PPM")
+        # The page is drawn, and what was said of it is said. The next page is not begun before this one is written,
+        # which one that the pipe holds whole may be already: what is said then may be of either, and counts for both.
+        self.complaints.hear()
+        complaints = self.complaints.lines()
+        held = self.widen()
         width, height = map(int, self.line(deadline).split())
         self.line(deadline)
         if not 0 < width * height <= MAX_RASTER_PIXELS:
             raise ValueError("a picture of no possible size")
         pixels = bytearray(3 * width * height)
+        if len(pixels) > held:
+            self.complaints.said = b""
         self.fill(pixels, deadline)
-        return Raster(width, height, 3, pixels)
+        return Drawing(Raster(width, height, 3, pixels), complaints)
 
     def line(self, deadline: float) -> str:
         found = bytearray()
@@ -323,7 +410,11 @@ class Pipe:
         """Until there is something to read. Raises EOFError when nothing more can come, TimeoutError."""
         while True:
             ended = not self.writer.is_alive()
-            if select.select([self.descriptor], [], [], 0 if ended else POLL_SECONDS)[0]:
+            sources = [self.descriptor, self.complaints.descriptor]
+            readable, _, _ = select.select(sources, [], [], 0 if ended else POLL_SECONDS)
+            if self.complaints.descriptor in readable:
+                self.complaints.hear()
+            if self.descriptor in readable:
                 time.sleep(0 if ended else GATHER_SECONDS)
                 return
             if ended:
@@ -342,27 +433,65 @@ def rejection_of(poppler_says: str) -> DocumentRejected:
     return DocumentRejected(Rejection.UNREADABLE, "The PDF is damaged beyond reading. Export or scan it again.")
 
 
-def resolutions_of(listing: str, sizes: Mapping[int, PageSize]) -> dict[int, float]:
-    """From `pdfimages -list`, of each page that one of its pictures covers, the resolution of the finest.
+def scans_of(listing: str, sizes: Mapping[int, PageSize]) -> dict[int, Scan]:
+    """From `pdfimages -list`, the pages that pictures cover.
 
     Columns: page, number, type, width, height … and at the end x-ppi, y-ppi, size, ratio.
     """
-    finest: dict[int, float] = {}
-    covered = set()
+    pictures: dict[int, list[Picture]] = {}
     for row in listing.splitlines()[2:]:
         columns = row.split()
-        if len(columns) < 14 or columns[2] == "smask":
-            continue
-        page, width, height = (int(columns[column]) for column in (0, 3, 4))
-        horizontal, vertical = float(columns[-4]), float(columns[-3])
-        if page not in sizes or min(horizontal, vertical) <= 0:
-            continue
-        finest[page] = max(finest.get(page, 0), horizontal, vertical)
-        drawn = sorted((72 * width / horizontal, 72 * height / vertical))
-        sheet = sorted((sizes[page].width, sizes[page].height))
-        if all(side > COVERS * whole for side, whole in zip(drawn, sheet, strict=True)):
-            covered.add(page)
-    return {page: dpi for page, dpi in finest.items() if page in covered}
+        if len(columns) >= 14 and columns[2] != "smask":
+            picture = Picture(int(columns[3]), int(columns[4]), float(columns[-4]), float(columns[-3]))
+            pictures.setdefault(int(columns[0]), []).append(picture)
+    found = {page: scan_of(shown, sizes[page]) for page, shown in pictures.items() if page in sizes}
+    return {page: scan for page, scan in found.items() if scan}
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """In pixels, and in dots per inch of 72 units along its own sides, as drawn."""
+
+    width: int
+    height: int
+    horizontal: float
+    vertical: float
+
+    @property
+    def is_drawn(self) -> bool:
+        return min(self.width, self.height, self.horizontal, self.vertical) > 0
+
+    @property
+    def dpi(self) -> float:
+        return max(self.horizontal, self.vertical)
+
+    @property
+    def area(self) -> float:
+        return self.width / self.horizontal * self.height / self.vertical
+
+
+def scan_of(pictures: Iterable[Picture], size: PageSize) -> Scan | None:
+    """None if the pictures leave more than the margins of the page. It may be one of strips, or of several layers: the
+    finest of them decide that together cover it."""
+    drawn = sorted((picture for picture in pictures if picture.is_drawn), key=lambda picture: -picture.dpi)
+    sheet = size.width * size.height / POINTS_PER_INCH**2
+    covered = 0.0
+    for picture in drawn:
+        covered += picture.area
+        if 0 < COVERS * sheet < covered:
+            return Scan(exact(picture, size) / size.unit, drawn[0].dpi / size.unit)
+    return None
+
+
+def exact(picture: Picture, size: PageSize) -> float:
+    """Dots per inch are listed as whole numbers. Those of a picture that fills its page follow from their sizes."""
+    sides = (size.width, size.height) if size.turn % 180 == 0 else (size.height, size.width)
+    for width, height in (sides, sides[::-1]):
+        dpi = picture.width * POINTS_PER_INCH / width, picture.height * POINTS_PER_INCH / height
+        if abs(dpi[0] - picture.horizontal) <= 1 and abs(dpi[1] - picture.vertical) <= 1:
+            # A trace less, so that no pixel is begun beyond the last: pages are listed to six digits.
+            return max(dpi) * (1 - 1e-5)
+    return picture.dpi
 
 
 PAGES_LINE = re.compile(r"^Pages: +[0-9]+$", re.MULTILINE)
@@ -385,20 +514,32 @@ def sizes_of(properties: Mapping[str, str]) -> dict[int, PageSize]:
     A page that is counted but not to be found has a size of nothing and no boxes. pdftoppm would draw the page before
     it once more.
     """
-    sizes: dict[int, PageSize] = {}
-    boxes: dict[int, tuple[float, float]] = {}
+    said: dict[int, dict[str, list[float]]] = {}
     for name, value in properties.items():
         words = name.split()
-        if len(words) != 3 or words[0] != "Page" or not words[1].isdecimal():
-            continue
-        numbers = value.replace(" x ", " ").split()
-        with suppress(ValueError, IndexError):
-            if words[2] == "size":
-                sizes[int(words[1])] = PageSize(float(numbers[0]), float(numbers[1]))
-            elif words[2] == "MediaBox":
-                left, bottom, right, top = map(float, numbers[:4])
-                boxes[int(words[1])] = abs(right - left), abs(top - bottom)
-    for page, size in sizes.items():
-        if size.width <= 0 or size.height <= 0:
-            sizes[page] = PageSize(*boxes[page], cropped=False) if page in boxes else PageSize(missing=True)
-    return sizes
+        if len(words) == 3 and words[0] == "Page" and words[1].isdecimal():
+            with suppress(ValueError):
+                numbers = [float(word) for word in str(value).replace(" x ", " ").split("pts")[0].split()]
+                said.setdefault(int(words[1]), {})[words[2]] = numbers
+    return {page: size_of(of_page) for page, of_page in said.items() if len(of_page.get("size", ())) >= 2}
+
+
+def size_of(said: Mapping[str, Sequence[float]]) -> PageSize:
+    width, height = said["size"][:2]
+    turn = int(said.get("rot", [0])[0]) % 360
+    crop, media = said.get("CropBox"), said.get("MediaBox")
+    if width > 0 and height > 0:
+        left, bottom = corner(crop)
+        return PageSize(width, height, left=left, bottom=bottom, turn=turn)
+    if media is None or len(media) < 4:
+        return PageSize(missing=True)
+    left, bottom = corner(media)
+    return PageSize(
+        abs(media[2] - media[0]), abs(media[3] - media[1]), cropped=False, left=left, bottom=bottom, turn=turn
+    )
+
+
+def corner(box: Sequence[float] | None) -> tuple[float, float]:
+    if box is None or len(box) < 4:
+        return 0.0, 0.0
+    return min(box[0], box[2]), min(box[1], box[3])

@@ -1,6 +1,6 @@
 """From a document on disk to its page images. PDF pages are rendered by poppler through pdf2image, the way that the
-Qwen-OCR documentation recommends ("Going live"); images are read by Pillow. Encoding runs beside the rendering, and
-only a few pages are held at a time, however many there are."""
+Qwen-OCR documentation recommends ("Going live"), and those that it fails at by PDFium (second_reading.py); images are
+read by Pillow. Encoding runs beside the rendering, and only a few pages are held at a time, however many there are."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ import math
 import os
 import time
 from collections import deque
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import closing
-from dataclasses import dataclass
+from contextlib import closing, suppress
+from dataclasses import dataclass, replace
 from functools import partial
 from itertools import groupby
 from pathlib import Path
@@ -20,22 +20,26 @@ from pagewise import images, limits
 from pagewise.encoding import Raster
 from pagewise.errors import DocumentRejected, ImageRejected, PageUnreadable, Permanent, Rejection
 from pagewise.geometry import Size
-from pagewise.images import PageImage
-from pagewise.model import PageRange
-from pagewise.poppler import PageSize, PageTimedOut, Poppler, Scale
+from pagewise.images import NOTHING_SEEN, PageImage
+from pagewise.model import Look, PageGeometry, PageRange
+from pagewise.pdfium import Pdfium, unreadable
+from pagewise.picture_geometry import stated_geometry
+from pagewise.poppler import POINTS_PER_INCH, Drawing, PageSize, PageTimedOut, Poppler, Scale, Scan
 from pagewise.preprocessing import Step, preprocessed
+from pagewise.second_reading import PDFIUM, PILLOW, POPPLER, DrawnPage, better, drawn_by_second, suffices
 
-POINTS_PER_INCH = 72
 # A page that takes longer than this is hostile: an ordinary one takes a tenth of a second.
 PAGE_SECONDS = 20.0
 
 
 @dataclass(frozen=True, slots=True)
 class Contents:
-    """What a file turned out to be: its format by content, and how many pages it has."""
+    """What a file turned out to be: its format by content, how many pages it has, and, of a PDF, which reader opens it:
+    poppler, or PDFium where poppler refuses it."""
 
     format: str
     pages: int
+    reader: str = POPPLER
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +58,7 @@ class Unreached:
 
 
 Rendered = PageImage | LostPage | Unreached
+Drawings = Generator[tuple[int, Drawing | PageUnreadable | LostPage | Unreached | None], None, None]
 
 
 def inspect(path: Path, password: str | None = None) -> Contents:
@@ -64,8 +69,18 @@ def inspect(path: Path, password: str | None = None) -> Contents:
     with path.open("rb") as file:
         image_format = images.sniff(file.read(4096))
     if image_format == "PDF":
-        return Contents("PDF", count_pdf_pages(path, password))
+        return inspect_pdf(path, password)
     return Contents(image_format, images.count_frames(path, image_format))
+
+
+def inspect_pdf(path: Path, password: str | None) -> Contents:
+    try:
+        return Contents("PDF", count_pdf_pages(path, password))
+    except DocumentRejected:
+        with suppress(PageUnreadable), Pdfium(path, password) as pdfium:
+            if pages := pdfium.count():
+                return Contents("PDF", pages, PDFIUM)
+        raise
 
 
 def count_pdf_pages(path: Path, password: str | None) -> int:
@@ -74,6 +89,34 @@ def count_pdf_pages(path: Path, password: str | None) -> int:
     if pages < 1:
         raise DocumentRejected(Rejection.EMPTY, "The PDF has no pages. Export it again.")
     return pages
+
+
+# The pictures of so many pages are listed at a time for an estimate.
+LISTED_PAGES = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Sheets:
+    """What is known of a PDF's pages before they are drawn."""
+
+    sizes: Mapping[int, PageSize]
+    scans: Mapping[int, Scan] | None = None
+
+    def size(self, page: int) -> PageSize:
+        return self.sizes.get(page, PageSize())
+
+    def scan(self, page: int) -> Scan | None:
+        return self.scans.get(page) if self.scans else None
+
+
+def sheets_of(poppler: Poppler, pdfium: Pdfium, contents: Contents, password: str | None, pages: PageRange) -> Sheets:
+    """`scans` is None where pictures could not be listed."""
+    sizes = pdfium.sizes(pages) if contents.reader == PDFIUM else poppler.page_sizes(pdfium.path, password, pages)
+    units = pdfium.units(pages)
+    sizes = {page: replace(size, unit=units.get(page, 1.0)) for page, size in sizes.items()}
+    if contents.reader == PDFIUM:
+        return Sheets(sizes, pdfium.scans(pages, sizes))
+    return Sheets(sizes, poppler.scans(pdfium.path, password, pages, sizes))
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,16 +160,28 @@ class Renderer:
         """Of every page the largest page image that it can become; None where the file does not say."""
         if contents.format != "PDF":
             return images.sizes(path, contents.format, contents.pages)
-        everything = PageRange(1, contents.pages)
-        with Poppler() as poppler:
-            stated = poppler.page_sizes(path, password, everything)
-        return [self.pixels(stated.get(page)) for page in everything.numbers()]
+        found: list[Size | None] = []
+        with Poppler() as poppler, Pdfium(path, password) as pdfium:
+            for first in range(1, contents.pages + 1, LISTED_PAGES):
+                pages = PageRange(first, min(first + LISTED_PAGES - 1, contents.pages))
+                sheets = sheets_of(poppler, pdfium, contents, password, pages)
+                found += [self.largest(sheets, page) for page in pages.numbers()]
+        return found
 
-    def pixels(self, size: PageSize | None) -> Size | None:
-        if size is None or size.width <= 0 or size.height <= 0 or (scale := self.scale(size)) is None:
+    def largest(self, sheets: Sheets, page: int) -> Size | None:
+        """At a scan's own resolution, or at `dpi`, should its pictures not be listed in time when it is rendered."""
+        if sheets.scans is None:
+            return None
+        size = sheets.size(page)
+        candidates = [self.pixels(size, scan) for scan in {sheets.scan(page), None}]
+        return max((found for found in candidates if found), key=lambda found: found.width * found.height, default=None)
+
+    def pixels(self, size: PageSize, scan: Scan | None = None) -> Size | None:
+        """Of the page image, as the page lies when it is read."""
+        if size.width <= 0 or size.height <= 0 or (scale := self.scale(size, scan)) is None:
             return None
         width, height = (math.ceil(side / POINTS_PER_INCH * scale.dpi) for side in (size.width, size.height))
-        return Size(width, height)
+        return Size(width, height) if size.turn % 180 == 0 else Size(height, width)
 
     def image_pages(
         self, path: Path, contents: Contents, pages: PageRange, deadline: float
@@ -140,38 +195,101 @@ class Renderer:
             except Permanent as error:
                 yield constant(LostPage(page, error))
             else:
-                yield constant(decoded) if isinstance(decoded, PageImage) else self.finishing(page, decoded)
+                look = Look(reader=PILLOW, geometry=stated_geometry(path, contents.format, page, decoded))
+                if isinstance(decoded, PageImage):
+                    yield constant(replace(decoded, look=look))
+                else:
+                    yield self.finishing(page, decoded, look)
 
     def pdf_pages(
         self, path: Path, contents: Contents, pages: PageRange, password: str | None, deadline: float
     ) -> Generator[Callable[[], Rendered], None, None]:
-        with Poppler() as poppler:
-            sizes = poppler.page_sizes(path, password, pages)
-            scans = poppler.scan_resolutions(path, password, pages, sizes)
-            scales = {
-                page: self.scale(sizes.get(page, PageSize()), scans.get(page, math.inf)) for page in pages.numbers()
-            }
-            for scale, numbers in groupby(pages.numbers(), key=scales.__getitem__):
-                run = list(numbers)
-                if scale is None:
-                    yield from (constant(missing(page)) for page in run)
-                    continue
-                draw = partial(
-                    poppler.rasters, path, contents.pages, scale, password=password, page_seconds=self.page_seconds
-                )
-                for page, raster in self.rasters(draw, PageRange(run[0], run[-1]), deadline):
-                    if isinstance(raster, Raster):
-                        yield self.finishing(page, raster)
-                    elif raster is None:
+        with Poppler() as poppler, Pdfium(path, password) as pdfium:
+            sheets = sheets_of(poppler, pdfium, contents, password, pages)
+            if contents.reader == PDFIUM:
+                drawings: Drawings = ((page, None) for page in pages.numbers())
+            else:
+                drawings = self.drawings(poppler, path, contents, pages, password, sheets, deadline)
+            with closing(drawings):
+                for page, drawn in drawings:
+                    if isinstance(drawn, LostPage):
+                        yield constant(drawn)
+                        continue
+                    if isinstance(drawn, Drawing) and suffices(drawn):
+                        found: Rendered | DrawnPage = DrawnPage(drawn.raster, self.look(sheets, page))
+                    elif isinstance(drawn, Unreached) or time.monotonic() + self.page_seconds > deadline:
                         yield constant(Unreached(page))
                         return
                     else:
-                        yield constant(LostPage(page, raster))
+                        found = self.second_reading(pdfium, sheets, page, drawn)
+                    yield (
+                        self.finishing(page, found.raster, found.look)
+                        if isinstance(found, DrawnPage)
+                        else constant(found)
+                    )
+
+    def drawings(
+        self,
+        poppler: Poppler,
+        path: Path,
+        contents: Contents,
+        pages: PageRange,
+        password: str | None,
+        sheets: Sheets,
+        deadline: float,
+    ) -> Drawings:
+        """Each page as poppler draws it, or the error that it ended with."""
+        scales = {page: self.scale(sheets.size(page), sheets.scan(page)) for page in pages.numbers()}
+        for scale, numbers in groupby(pages.numbers(), key=scales.__getitem__):
+            run = list(numbers)
+            if scale is None:
+                yield from ((page, missing(page)) for page in run)
+                continue
+            draw = partial(
+                poppler.rasters, path, contents.pages, scale, password=password, page_seconds=self.page_seconds
+            )
+            with closing(self.rasters(draw, PageRange(run[0], run[-1]), deadline)) as drawings:
+                for page, drawn in drawings:
+                    yield page, Unreached(page) if drawn is None else drawn
+                    if drawn is None:
+                        return
+
+    def second_reading(
+        self, pdfium: Pdfium, sheets: Sheets, page: int, drawn: Drawing | PageUnreadable | None
+    ) -> DrawnPage | LostPage:
+        look = self.look(sheets, page)
+        if isinstance(drawn, Drawing):
+            return better(pdfium, page, drawn, look, self.page_seconds)
+        size = self.pixels(sheets.size(page), sheets.scan(page)) or self.pixels(pdfium_size(pdfium, page))
+        try:
+            if size is None:
+                raise unreadable(page)
+            return drawn_by_second(pdfium, page, size, look, self.page_seconds)
+        except PageUnreadable as error:
+            return LostPage(page, drawn or error)
+
+    def look(self, sheets: Sheets, page: int) -> Look:
+        size, scan = sheets.size(page), sheets.scan(page)
+        scale = self.scale(size, scan)
+        if scale is None or size.width <= 0 or size.height <= 0:
+            return Look(reader=POPPLER)
+        return Look(
+            reader=POPPLER,
+            geometry=PageGeometry(
+                width=size.width * size.unit,
+                height=size.height * size.unit,
+                left=size.left * size.unit,
+                bottom=size.bottom * size.unit,
+                turn=size.turn,
+                unit=size.unit,
+                dpi=scale.dpi / size.unit,
+            ),
+        )
 
     def rasters(
-        self, draw: Callable[[PageRange], Generator[Raster, None, None]], pages: PageRange, deadline: float
-    ) -> Generator[tuple[int, Raster | PageUnreadable | None], None, None]:
-        """Each page's raster, or why there is none; None where the time is not enough, and no page after it.
+        self, draw: Callable[[PageRange], Generator[Drawing, None, None]], pages: PageRange, deadline: float
+    ) -> Generator[tuple[int, Drawing | PageUnreadable | None], None, None]:
+        """Each page's drawing, or why there is none; None where the time is not enough, and no page after it.
 
         A page that fails fails alone: the pages after it are rendered by a new process. One that a process ended at
         which had rendered others before gets a process of its own: memory may have run out over all of them.
@@ -195,15 +313,16 @@ class Renderer:
                         yield page, error
                         page += 1
 
-    def scale(self, size: PageSize, scan: float = math.inf) -> Scale | None:
-        """The scale for a page of this size: at `dpi`, but no finer than its scan, within `max_pixels` and 8K, and so
-        that a small page still passes the smallest size. None if the page is not there."""
+    def scale(self, size: PageSize, scan: Scan | None = None) -> Scale | None:
+        """The scale for a page of this size: at `dpi`, or so that a scan keeps its pixels, within `max_pixels` and 8K,
+        and so that a small page still passes the smallest size. None if the page is not there."""
         if size.missing:
             return None
         if size.width <= 0 or size.height <= 0:
             return Scale(self.dpi, cropped=False)
-        inches = size.width / POINTS_PER_INCH, size.height / POINTS_PER_INCH
-        dpi = min(self.dpi, scan, math.sqrt(self.max_pixels / (inches[0] * inches[1])))
+        inches = size.inches
+        dpi = max(scan.dpi, min(self.dpi, scan.finest)) if scan else self.dpi
+        dpi = min(dpi, math.sqrt(self.max_pixels / (inches[0] * inches[1])))
         dpi = min(dpi, max(limits.EIGHT_K) / max(inches), min(limits.EIGHT_K) / min(inches))
         dpi = max(dpi, limits.MIN_SIDE / min(inches))
         # pdftoppm counts a pixel that the page only begins, or that floating point has it begin.
@@ -211,25 +330,38 @@ class Renderer:
             if min(pixels) <= limits.MIN_SIDE:
                 break
             dpi = float(f"{0.9998 * dpi:.6g}")
-        return Scale(dpi, size.cropped)
+        return Scale(dpi * size.unit, size.cropped)
 
     def fits(self, pixels: list[int]) -> bool:
         return math.prod(pixels) <= self.max_pixels and not limits.exceeds(limits.EIGHT_K, *pixels)
 
-    def finishing(self, page: int, raster: Raster) -> Callable[[], Rendered]:
+    def finishing(self, page: int, raster: Raster, look: Look = NOTHING_SEEN) -> Callable[[], Rendered]:
         def finish() -> Rendered:
             try:
                 limits.check_dimensions(raster.width, raster.height)
                 fitting = images.fitted_raster(raster, self.max_pixels)
-                return images.page_image(preprocessed(fitting, self.preprocessing), page)
+                stored = images.page_image(preprocessed(fitting, self.preprocessing), page)
+                return replace(stored, look=scaled(look, fitting.width / raster.width))
             except ImageRejected as error:
                 return LostPage(page, error)
 
         return finish
 
 
+def scaled(look: Look, factor: float) -> Look:
+    """For a page image that is so many times as wide as the drawing that was looked at."""
+    geometry = look.geometry
+    if geometry is None or geometry.dpi is None or factor == 1.0:
+        return look
+    return replace(look, geometry=replace(geometry, dpi=geometry.dpi * factor))
+
+
 def constant(rendered: Rendered) -> Callable[[], Rendered]:
     return lambda: rendered
+
+
+def pdfium_size(pdfium: Pdfium, page: int) -> PageSize:
+    return pdfium.sizes(PageRange(page, page)).get(page, PageSize())
 
 
 def missing(page: int) -> LostPage:
