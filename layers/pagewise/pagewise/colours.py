@@ -97,7 +97,7 @@ def eight_bit(image: Image, declared: float | None = None) -> Image:
         declared = 1.0 if image.mode == "F" and high <= 1 else declared
     if not (math.isfinite(low) and math.isfinite(high)):
         low, high = 0.0, 1.0
-    elif 0 <= low and high <= declared:
+    elif low >= 0 and high <= declared:
         low, high = 0.0, declared if high >= declared / 8 else min(declared, fewest_bits(high))
     scale = 255.0 / (high - low) if high > low else 1.0
     # Half a step: Pillow cuts off the fraction.

@@ -101,7 +101,9 @@ def guarded(what: str) -> Iterator[None]:
     except (DocumentRejected, ImageRejected):
         raise
     except PageUnreadable as error:
-        raise error if error.message.startswith(what) else PageUnreadable(f"{what} cannot be read: {error.message}")
+        if error.message.startswith(what):
+            raise
+        raise PageUnreadable(f"{what} cannot be read: {error.message}") from error
     # Decoders of hostile bytes raise nearly anything: SyntaxError, struct.error, OverflowError, zlib.error …
     except Exception as error:
         if type(error).__name__ == "DecompressionBombError":
@@ -183,7 +185,7 @@ def page(path: Path, image_format: str, page: int, max_pixels: int, *, keep_file
             return as_it_is
         look = look_of(image)
         normal = normalised(image, max_pixels)
-        return Decoded(raster_of(normal), scaled(look, image, normal))
+        return Decoded(raster_of(normal), scaled(look, normal))
 
 
 def look_of(image: Image) -> Look:
@@ -203,7 +205,7 @@ TURNS = {3: 180, 4: 180, 5: 90, 6: 90, 7: 270, 8: 270}
 LEAST_DPI, MOST_DPI = 30.0, 5_000.0
 
 
-def scaled(look: Look, image: Image, normal: Image) -> Look:
+def scaled(look: Look, normal: Image) -> Look:
     """The same with the resolution of the picture as it is stored."""
     geometry = look.geometry
     if geometry is None or geometry.width is None or geometry.height is None:

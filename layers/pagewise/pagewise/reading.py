@@ -38,8 +38,7 @@ def single(path: Path, image_format: str, check_size: CheckSize) -> Image:
         return as_meant(loaded(Image.open(path, formats=formats), check_size))
     except (ImageRejected, PageUnreadable):
         raise
-    # Decoders of hostile bytes raise nearly anything.
-    except Exception:
+    except Exception:  # noqa: BLE001 (decoders of hostile bytes raise nearly anything)
         image = otherwise(path, image_format, check_size)
         if image is None:
             raise
@@ -93,7 +92,7 @@ def frame(path: Path, page: int, check_size: CheckSize) -> Image:
                 return loaded(opened, check_size)
             except ImageRejected:
                 raise
-            except Exception as error:
+            except Exception as error:  # noqa: BLE001 (as above)
                 failure = error
         opened.close()
     try:
@@ -113,8 +112,7 @@ def opened_by_pillow(path: Path, page: int) -> tuple[Any, Exception | None]:
         image = Image.open(path, formats=["TIFF"])
         if page > 1:
             image.seek(page - 1)
-    # A directory may be broken, of this frame or of one before it.
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001 (a directory may be broken, of this frame or of one before it)
         if image is not None:
             image.close()
         return None, error
@@ -128,7 +126,7 @@ def orientation_of(image: Image) -> int:
     """EXIF's, 1 to 8; 1 where it cannot be read."""
     try:
         found = image.getexif().get(EXIF_ORIENTATION, 1)
-    except Exception:
+    except Exception:  # noqa: BLE001 (Exif's reader raises nearly anything)
         return 1
     return found if isinstance(found, int) and 1 <= found <= 8 else 1
 

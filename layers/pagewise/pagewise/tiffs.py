@@ -33,7 +33,7 @@ TILE_WIDTH, TILE_HEIGHT, EXTRA_SAMPLES, SAMPLE_FORMAT = 322, 323, 338, 339
 WHITE_IS_ZERO, BLACK_IS_ZERO, RGB, PALETTE = 0, 1, 2, 3
 SEPARATED, YCBCR, CIELAB, ICCLAB = 5, 6, 8, 9
 JPEG = 7
-UNSIGNED, SIGNED, FLOAT = 1, 2, 3
+UNSIGNED, SIGNED, FLOAT, UNDEFINED = 1, 2, 3, 4
 SEPARATE = 2
 PREMULTIPLIED, TRANSPARENT = 1, 2
 
@@ -265,9 +265,11 @@ def shown_by_libtiff(tiff: int, frame: Frame) -> Image | None:
     """The frame as libtiff shows it; None where it does not show frames of this form."""
     from PIL import Image as Pillow
 
-    # A sample of 16 bits and another kind than unsigned would be shown by its bits.
-    reason = ctypes.create_string_buffer(1024)
-    if frame.kind not in (0, UNSIGNED, 4) or not library().TIFFRGBAImageOK(tiff, reason):
+    # Other kinds than unsigned would be shown by their bits, grey of 12 in 16 bits as black, Lab's white as yellow.
+    grey = frame.photometric in (WHITE_IS_ZERO, BLACK_IS_ZERO)
+    if frame.kind not in (UNSIGNED, UNDEFINED) or (grey and frame.bits > 8) or frame.photometric == CIELAB:
+        return None
+    if not library().TIFFRGBAImageOK(tiff, ctypes.create_string_buffer(1024)):
         return None
     pixels = bytearray(4 * frame.width * frame.height)
     target = (ctypes.c_char * len(pixels)).from_buffer(pixels)
@@ -280,7 +282,7 @@ def shown_by_libtiff(tiff: int, frame: Frame) -> Image | None:
     image = Pillow.frombuffer("RGBa", (frame.width, frame.height), pixels, "raw", "RGBa", 0, 1)
     if not {PREMULTIPLIED, TRANSPARENT} & set(frame.extra):
         red, green, blue, _ = image.split()
-        return red if frame.photometric in (WHITE_IS_ZERO, BLACK_IS_ZERO) else Pillow.merge("RGB", (red, green, blue))
+        return red if grey else Pillow.merge("RGB", (red, green, blue))
     return image.convert("RGBA")
 
 
