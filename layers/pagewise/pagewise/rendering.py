@@ -17,13 +17,13 @@ from itertools import groupby
 from pathlib import Path
 
 from pagewise import images, limits
+from pagewise.blank import is_blank
 from pagewise.encoding import Raster
 from pagewise.errors import DocumentRejected, ImageRejected, PageUnreadable, Permanent, Rejection
 from pagewise.geometry import Size
 from pagewise.images import NOTHING_SEEN, PageImage
 from pagewise.model import Look, PageGeometry, PageRange
 from pagewise.pdfium import Pdfium, unreadable
-from pagewise.picture_geometry import stated_geometry
 from pagewise.poppler import POINTS_PER_INCH, Drawing, PageSize, PageTimedOut, Poppler, Scale, Scan
 from pagewise.preprocessing import Step, preprocessed
 from pagewise.second_reading import PDFIUM, PILLOW, POPPLER, DrawnPage, better, drawn_by_second, suffices
@@ -195,11 +195,8 @@ class Renderer:
             except Permanent as error:
                 yield constant(LostPage(page, error))
             else:
-                look = Look(reader=PILLOW, geometry=stated_geometry(path, contents.format, page, decoded))
-                if isinstance(decoded, PageImage):
-                    yield constant(replace(decoded, look=look))
-                else:
-                    yield self.finishing(page, decoded, look)
+                found = decoded if isinstance(decoded, PageImage) else None
+                yield constant(found) if found else self.finishing(page, decoded.raster, decoded.look)
 
     def pdf_pages(
         self, path: Path, contents: Contents, pages: PageRange, password: str | None, deadline: float
@@ -340,8 +337,8 @@ class Renderer:
             try:
                 limits.check_dimensions(raster.width, raster.height)
                 fitting = images.fitted_raster(raster, self.max_pixels)
-                stored = images.page_image(preprocessed(fitting, self.preprocessing), page)
-                return replace(stored, look=scaled(look, fitting.width / raster.width))
+                seen = replace(scaled(look, fitting.width / raster.width), blank=is_blank(fitting))
+                return images.page_image(preprocessed(fitting, self.preprocessing), page, seen)
             except ImageRejected as error:
                 return LostPage(page, error)
 

@@ -1,0 +1,5 @@
+"""Whether a page has nothing to recognize on it."""
+
+
+def is_blank(raster):
+    return False
