@@ -23,7 +23,7 @@ from pagewise import messages
 from pagewise.aws import wiring
 from pagewise.aws.buckets import S3Pages
 from pagewise.aws.table import DynamoTable
-from pagewise.errors import Transient
+from pagewise.errors import OVERDUE, Transient
 from pagewise.ledger import INLINE_RESULT_BYTES, Ledger, page_key, result_key
 from pagewise.model import (
     Document,
@@ -36,7 +36,6 @@ from pagewise.model import (
     Source,
     StoredImage,
 )
-from pagewise.sweep import OVERDUE
 from pagewise.table import Update
 from pagewise.tasks import Task
 from tests.handlers.conftest import Context, s3_event, sqs_event

@@ -33,6 +33,8 @@ from pagewise.tasks import Task
 from pagewise.tokens import Price
 from pagewise.uploads import MAX_TAG_CHARACTERS, TAG
 
+NOTHING_SEEN = Look()
+
 
 @dataclass(frozen=True, slots=True)
 class Accounting:
@@ -124,10 +126,18 @@ class Accounting:
 
         `image`: the stored page, if there is one to try again with.
         """
-        return self.save(document, self.failed(document, page, task, error, attempts, run), image)
+        result = self.failed(document, page, task, error, attempts, run, image.look if image else Look())
+        return self.save(document, result, image)
 
     def failed(
-        self, document: Document, page: int, task: Task, error: PagewiseError, attempts: int, run: int
+        self,
+        document: Document,
+        page: int,
+        task: Task,
+        error: PagewiseError,
+        attempts: int,
+        run: int,
+        look: Look = NOTHING_SEEN,
     ) -> Result:
         return Result(
             document_id=document.id,
@@ -139,8 +149,8 @@ class Accounting:
             reason=error.reason,
             message=error.message,
             run=run,
-            look=image.look if image else Look(),
-            warnings=image.look.warnings if image else (),
+            look=look,
+            warnings=look.warnings,
         )
 
     def fail_page(self, document: Document, page: int, error: PagewiseError, run: int) -> None:

@@ -26,7 +26,7 @@ from pagewise.model import Look, PageGeometry, PageRange
 from pagewise.pdfium import Pdfium, unreadable
 from pagewise.poppler import POINTS_PER_INCH, Drawing, PageSize, PageTimedOut, Poppler, Scale, Scan
 from pagewise.preprocessing import Step, preprocessed
-from pagewise.second_reading import PDFIUM, PILLOW, POPPLER, DrawnPage, better, drawn_by_second, suffices
+from pagewise.second_reading import PDFIUM, POPPLER, DrawnPage, better, drawn_by_second, suffices
 
 # A page that takes longer than this is hostile: an ordinary one takes a tenth of a second.
 PAGE_SECONDS = 20.0

@@ -60,7 +60,12 @@ THROTTLED = "throttl"
 # What is sent breaks a limit of the service; the same again would too.
 REFUSED = frozenset(
     {
-        *("ValidationException", "ValidationError", "ItemCollectionSizeLimitExceededException", "SerializationException"),
+        *(
+            "ValidationException",
+            "ValidationError",
+            "ItemCollectionSizeLimitExceededException",
+            "SerializationException",
+        ),
         *("EntityTooLarge", "KeyTooLongError", "InvalidArgument", "InvalidRequest", "MetadataTooLarge", "413"),
     }
 )
