@@ -236,14 +236,19 @@ def run(work: Coroutine[Any, Any, Outcome]) -> Outcome:
     """In Lambda one event loop serves all invocations of an environment: the engine's connections belong to it."""
     import asyncio
 
-    return runner().run(work) if "LAMBDA_TASK_ROOT" in os.environ else asyncio.run(work)
+    return event_loop().run_until_complete(work) if "LAMBDA_TASK_ROOT" in os.environ else asyncio.run(work)
 
 
-@cache
-def runner() -> asyncio.Runner:
+def event_loop() -> asyncio.AbstractEventLoop:
+    """The thread's; from Python 3.14 on, none is made by asking."""
     import asyncio
 
-    return asyncio.Runner()
+    try:
+        return asyncio.get_event_loop()
+    except RuntimeError:
+        loop = asyncio.new_event_loop()
+        asyncio.set_event_loop(loop)
+        return loop
 
 
 ON_AWS = Composition(split, recognize, give_up, sweep, back_off)
