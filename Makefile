@@ -4,6 +4,7 @@ DOC ?= events/samples
 OUT ?= out
 PORT ?= 4567
 N ?= 5000
+ARCHITECTURE ?= x86_64# or arm64
 
 PYTHONPATH := layers/pagewise:.
 export PYTHONPATH
@@ -13,6 +14,9 @@ SEEDS ?= 1000
 FROM ?= 0
 SAM := SAM_CLI_TELEMETRY=0 .venvs/sam/bin/sam
 BUILT := .aws-sam/build/template.yaml
+# The layers' makefiles read ARCHITECTURE; the built template says for which one they are, so that a deploy cannot differ.
+SAM_BUILD = ARCHITECTURE=$(ARCHITECTURE) $(SAM) build --parameter-overrides Architecture=$(ARCHITECTURE) && \
+	sed -i.bak '/^  Architecture:/,/^  [A-Z]/s/Default: .*/Default: $(ARCHITECTURE)/' $(BUILT) && rm $(BUILT).bak
 # `make local` deploys as prod does, under the project's own name.
 STACK ?= $(if $(ENDPOINT),pagewise,pagewise-dev)
 ENVIRONMENT ?= dev
@@ -87,19 +91,19 @@ fuzz: ## N=5000: damaged documents against the splitter; each ends accepted or r
 	@local/setup.sh functions development
 	@$(DEVELOPMENT)/python -m tests.fuzz --inputs "$(N)"
 
-build: ## the deployable stack under .aws-sam/build
+build: ## [ARCHITECTURE=arm64]: the deployable stack under .aws-sam/build
 	@local/setup.sh sam
-	@$(SAM) build
+	@$(SAM_BUILD)
 
 $(BUILT): template.yaml $(shell find layers -type f -not -path '*/__pycache__/*')
 	@local/setup.sh sam
-	@$(SAM) build
+	@$(SAM_BUILD)
 	@touch $@
 
 deploy: ## [ENVIRONMENT=dev|prod]: to AWS, as samconfig.toml says
 	@local/setup.sh local sam
 	@account=$$($(LOCAL) account) && echo "$(ENVIRONMENT): $$account"
-	@$(SAM) build
+	@$(SAM_BUILD)
 	@$(SAM) deploy --config-env $(ENVIRONMENT) $(DEPLOY)
 
 submit: ## DOC=path [STACK=pagewise-dev] [TASKS=a,b]: documents to a deployed stack, their text back

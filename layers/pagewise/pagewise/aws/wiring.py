@@ -20,7 +20,7 @@ from pagewise.aws.bus import EventBridgePublisher
 from pagewise.aws.clock import UtcClock
 from pagewise.aws.failures import translated
 from pagewise.aws.metering import CloudWatchMeter
-from pagewise.aws.observing import metrics
+from pagewise.aws.observing import metrics, set_level
 from pagewise.aws.queues import SqsQueues
 from pagewise.aws.table import DynamoTable
 from pagewise.errors import PagewiseError
@@ -252,5 +252,6 @@ def event_loop() -> asyncio.AbstractEventLoop:
 
 
 ON_AWS = Composition(split, recognize, give_up, sweep, back_off)
+set_level(os.environ.get("POWERTOOLS_LOG_LEVEL", "INFO"))
 # Deployed, there is no other. A simulation gives each invocation one of its own world.
 composition: ContextVar[Composition] = ContextVar("composition", default=ON_AWS)
