@@ -17,6 +17,8 @@ BUILT := .aws-sam/build/template.yaml
 # The layers' makefiles read ARCHITECTURE; the built template says for which one they are, so that a deploy cannot differ.
 SAM_BUILD = ARCHITECTURE=$(ARCHITECTURE) $(SAM) build --parameter-overrides Architecture=$(ARCHITECTURE) && \
 	sed -i.bak '/^  Architecture:/,/^  [A-Z]/s/Default: .*/Default: $(ARCHITECTURE)/' $(BUILT) && rm $(BUILT).bak
+# SAM zips the functions' folders as they are: what running them here has left in there stays here.
+SAM_DEPLOY = find functions -name __pycache__ -prune -exec rm -r {} + && $(SAM) deploy --config-env $(ENVIRONMENT) $(DEPLOY)
 # `make local` deploys as prod does, under the project's own name.
 STACK ?= $(if $(ENDPOINT),pagewise,pagewise-dev)
 ENVIRONMENT ?= dev
@@ -24,7 +26,7 @@ FUNCTION ?= SplitterFunction
 EVENT ?= s3-put-pdf
 PYTHON_SOURCES := layers functions local tests docs
 
-.PHONY: help run local redrive engine invoke profile test check lint docs checkov format bench fuzz simulate build deploy submit delete cost lock clean
+.PHONY: help run local redrive engine invoke profile test check lint docs checkov format bench fuzz simulate build deploy deploy-built submit delete cost lock clean
 
 help: ## what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -100,11 +102,16 @@ $(BUILT): template.yaml $(shell find layers -type f -not -path '*/__pycache__/*'
 	@$(SAM_BUILD)
 	@touch $@
 
-deploy: ## [ENVIRONMENT=dev|prod]: to AWS, as samconfig.toml says
+deploy: ## [ENVIRONMENT=dev|prod] [ARCHITECTURE=arm64]: to AWS, as samconfig.toml says
 	@local/setup.sh local sam
 	@account=$$($(LOCAL) account) && echo "$(ENVIRONMENT): $$account"
 	@$(SAM_BUILD)
-	@$(SAM) deploy --config-env $(ENVIRONMENT) $(DEPLOY)
+	@$(SAM_DEPLOY)
+
+deploy-built: ## [ENVIRONMENT=dev|prod]: what make build has left, to AWS
+	@local/setup.sh local sam
+	@account=$$($(LOCAL) account) && echo "$(ENVIRONMENT): $$account"
+	@$(SAM_DEPLOY)
 
 submit: ## DOC=path [STACK=pagewise-dev] [TASKS=a,b]: documents to a deployed stack, their text back
 	@local/setup.sh local

@@ -36,7 +36,9 @@ def poppler_layer(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder that `sam build` made of template.yaml."""
+    """The folder that `sam build` made of template.yaml: the one to be deployed, where the workflow names it."""
+    if to_deploy := os.environ.get("PAGEWISE_BUILT"):
+        return (ROOT / to_deploy).resolve()
     if not SAM.exists():
         pytest.skip("SAM CLI is not installed in .venvs/sam (locks/sam.txt)")
     folder = tmp_path_factory.mktemp("build")

@@ -39,5 +39,5 @@ def test_egress_of_a_million_pages_is_47_dollars(cost: ModuleType) -> None:
 def test_all_metrics_and_queues_are_paid_for(cost: ModuleType) -> None:
     operations = (ROOT / "docs/operations.md").read_text(encoding="utf-8")
     counted = operations.partition("## What is counted")[2].partition("\n## ")[0].partition("With the dimension")[0]
-    assert cost.METRICS == len(set(re.findall(r"`([A-Z]\w+)`", counted)) - {"Pagewise"})
-    assert cost.QUEUES == len(cloudformation.of_type(cloudformation.load(), "Lambda::EventSourceMapping"))
+    assert len(set(re.findall(r"`([A-Z]\w+)`", counted)) - {"Pagewise"}) == cost.METRICS
+    assert len(cloudformation.of_type(cloudformation.load(), "Lambda::EventSourceMapping")) == cost.QUEUES
