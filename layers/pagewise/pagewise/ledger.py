@@ -49,9 +49,9 @@ from pagewise.table import KNOWN, NEW, Attributes, Change, Condition, Delete, Ke
 from pagewise.tasks import Task
 from pagewise.tokens import Price
 
-# Where a result costs least. In the table: 2 × 0.625 millionths of a USD for each KB, as it is written in a transaction,
-# 0.125 for each 4 KB read. In the bucket: 5 for the PUT, 0.4 for a GET, and a record of 1 KB, 1.375. So 6.5 against 6.8 at
-# 5 KB, and 7.8 at 6 KB; a record's other attributes take up to 0.3 of its 5 KB. 100 KB, as it was once, cost 128.
+# Where a result costs least, in millionths of a USD. In the table: 2 × 0.625 for each KB, as it is written in a
+# transaction, and 0.125 for each 4 KB read. In the bucket: 5 for the PUT, 0.4 for a GET, 1.375 for the record of 1 KB. So
+# 6.5 against 6.8 at 5 KB, 7.8 at 6 KB; up to 0.3 of the 5 KB are other attributes. 100 KB, as it was once, cost 128.
 INLINE_RESULT_BYTES = 4_800
 # Who loses a race sees the winner's state next time; conflicts end within milliseconds.
 TRIES = 12
