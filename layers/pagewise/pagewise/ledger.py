@@ -50,7 +50,7 @@ from pagewise.tasks import Task
 from pagewise.tokens import Price
 
 # Where a result costs least, in millionths of a USD. In the table: 2 × 0.625 for each KB, as it is written in a
-# transaction, and 0.125 for each 4 KB read. In the bucket: 5 for the PUT, 0.4 for a GET, 1.375 for the record of 1 KB. So
+# transaction, and 0.125 for each 4 KB read. In the bucket: 5 for the PUT, 0.4 for a GET, 1.375 for the record. So
 # 6.5 against 6.8 at 5 KB, 7.8 at 6 KB; up to 0.3 of the 5 KB are other attributes. 100 KB, as it was once, cost 128.
 INLINE_RESULT_BYTES = 4_800
 # Who loses a race sees the winner's state next time; conflicts end within milliseconds.
