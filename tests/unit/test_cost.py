@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import re
 import sys
 from collections.abc import Iterator
@@ -20,9 +21,7 @@ KEYS = 300  # bytes of a stored result besides its JSON: names, keys, status, mo
 @pytest.fixture
 def cost(monkeypatch: pytest.MonkeyPatch) -> Iterator[ModuleType]:
     monkeypatch.syspath_prepend(str(ROOT / "docs"))
-    import cost
-
-    yield cost
+    yield importlib.import_module("cost")
     del sys.modules["cost"]
 
 
