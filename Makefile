@@ -9,13 +9,16 @@ FROM ?= 0
 ENVIRONMENT ?= dev
 FUNCTION ?= SplitterFunction
 EVENT ?= s3-put-pdf
+# Of the machines of a deployed stack: x86_64 or arm64.
+ARCHITECTURE ?= x86_64
 
 # `make local` deploys as prod does, under the project's own name.
 ifeq ($(origin STACK),undefined)
 STACK := $(if $(value ENDPOINT),pagewise,pagewise-dev)
 endif
 # A name reaches its command by the environment, as it is: make expands no `$` in it, and the shell runs nothing of it.
-NAMES := DOC OUT TASKS PROFILE DOCUMENT PAGE TASK REASON STACK ENDPOINT NAME FUNCTION EVENT PORT N SEEDS FROM ENVIRONMENT
+NAMES := DOC OUT TASKS PROFILE DOCUMENT PAGE TASK REASON STACK ENDPOINT NAME FUNCTION EVENT PORT N SEEDS FROM ENVIRONMENT \
+	ARCHITECTURE
 $(foreach name,$(NAMES),$(eval override $(name) := $$(value $(name))))
 export $(NAMES)
 
@@ -25,9 +28,15 @@ LOCAL := .venvs/local/bin/python -m local
 DEVELOPMENT := .venvs/development/bin
 SAM := SAM_CLI_TELEMETRY=0 .venvs/sam/bin/sam
 BUILT := .aws-sam/build/template.yaml
+# The layers' makefiles read ARCHITECTURE; the built template says for which one they are, so that a deploy cannot differ.
+SAM_BUILD = $(SAM) build --parameter-overrides "Architecture=$$ARCHITECTURE" && \
+	sed -i.bak "/^  Architecture:/,/^  [A-Z]/s/Default: .*/Default: $$ARCHITECTURE/" $(BUILT) && rm $(BUILT).bak
+# SAM zips the functions' folders as they are: what running them here has left in there stays here.
+SAM_DEPLOY = find functions -name __pycache__ -prune -exec rm -r {} + && \
+	$(SAM) deploy --config-env "$$ENVIRONMENT" $(DEPLOY)
 PYTHON_SOURCES := layers functions local tests docs
 
-.PHONY: help run local redrive engine invoke profile test check lint docs checkov format bench fuzz simulate build deploy submit delete cost lock clean
+.PHONY: help run local redrive engine invoke profile test check lint docs checkov format bench fuzz simulate build deploy deploy-built submit delete cost lock clean
 
 help: ## what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -94,20 +103,25 @@ fuzz: ## N=5000: damaged documents against the splitter; each ends accepted or r
 	@local/setup.sh functions development
 	@$(DEVELOPMENT)/python -m tests.fuzz --inputs="$$N"
 
-build: ## the deployable stack under .aws-sam/build
+build: ## [ARCHITECTURE=arm64]: the deployable stack under .aws-sam/build
 	@local/setup.sh sam
-	@$(SAM) build
+	@$(SAM_BUILD)
 
 $(BUILT): template.yaml $(shell find layers -type f -not -path '*/__pycache__/*')
 	@local/setup.sh sam
-	@$(SAM) build
+	@$(SAM_BUILD)
 	@touch $@
 
-deploy: ## [ENVIRONMENT=dev|prod]: to AWS, as samconfig.toml says
+deploy: ## [ENVIRONMENT=dev|prod] [ARCHITECTURE=arm64]: to AWS, as samconfig.toml says
 	@local/setup.sh local sam
 	@account=$$($(LOCAL) account) && printf '%s: %s\n' "$$ENVIRONMENT" "$$account"
-	@$(SAM) build
-	@$(SAM) deploy --config-env "$$ENVIRONMENT" $(DEPLOY)
+	@$(SAM_BUILD)
+	@$(SAM_DEPLOY)
+
+deploy-built: ## [ENVIRONMENT=dev|prod]: what make build has left, to AWS
+	@local/setup.sh local sam
+	@account=$$($(LOCAL) account) && printf '%s: %s\n' "$$ENVIRONMENT" "$$account"
+	@$(SAM_DEPLOY)
 
 submit: ## DOC=path [STACK=pagewise-dev] [TASKS=a,b]: documents to a deployed stack, their text back
 	@local/setup.sh local

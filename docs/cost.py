@@ -17,12 +17,20 @@ PUT, GET = 5e-6, 0.4e-6
 GB_MONTH = 0.023
 EVENT = 1e-6  # custom events, per 64 KB
 LOG_GB = 0.50
+EGRESS_GB = 0.09  # to the internet, of the first 10 TB a month
 TRACE = 5e-6
+METRIC_MONTH, ALARM_METRIC_MONTH, DASHBOARD_MONTH, SECRET_MONTH = 0.30, 0.10, 3.00, 0.40
 
 # Of this stack.
 SPLITTER_GB, OCR_GB = 3538 / 1024, 1.0
 BATCH = 10  # OcrBatchSize: page jobs that share an invocation's seconds
 PAGES_PER_RANGE = 20
+QUEUES = 9  # split, seven tasks, dead letters
+METRICS = 21  # docs/operations.md
+ALARM_METRICS = 21  # 13 alarms, 8 of them on two metrics
+# An event source mapping keeps five long polls of 20 s open on a queue, whether it is empty or not.
+POLLS_MONTH = 5 * 30 * 86_400 / 20
+BASE64 = 4 / 3
 
 
 @dataclass(frozen=True)
@@ -40,6 +48,7 @@ class Page:
     input_price: float = 0.07  # per million, as the parameters' defaults
     output_price: float = 0.16
     traced: float = 0.05  # X-Ray's sampling rate
+    sent: float = BASE64  # bytes that leave AWS for a byte of page image; by URL 1
 
 
 def lines(page: Page) -> dict[str, float]:
@@ -55,10 +64,32 @@ def lines(page: Page) -> dict[str, float]:
         "DynamoDB": jobs * (2 * TABLE_READ + 2 * (4 + 1) * TABLE_WRITE) + 2 * TABLE_WRITE,
         "S3: requests": PUT + jobs * GET,
         "S3: a month of storage": page.megabytes / 1024 * GB_MONTH,
+        "Egress to the engine": jobs * page.megabytes * page.sent / 1024 * EGRESS_GB,
         "EventBridge": (jobs + 1) * EVENT,
         "Logs and traces": (1 + jobs) * 1e-6 * LOG_GB + page.traced * (batches + 0.05) * TRACE,
         "Tokens": jobs * (page.input_tokens * page.input_price + page.output_tokens * page.output_price) / 1e6,
     }
+
+
+def fixed() -> dict[str, float]:
+    """USD a month, whatever the load."""
+    return {
+        "Idle polling": QUEUES * POLLS_MONTH * SQS_REQUEST,
+        "Custom metrics": METRICS * METRIC_MONTH,
+        "Alarms": ALARM_METRICS * ALARM_METRIC_MONTH,
+        "Dashboard": DASHBOARD_MONTH,
+        "Secret": SECRET_MONTH,
+    }
+
+
+def in_table(kilobytes: int) -> float:
+    """USD for a result in the results table: written in a transaction, read once."""
+    return 2 * kilobytes * TABLE_WRITE + -(-kilobytes // 4) * TABLE_READ
+
+
+def in_bucket() -> float:
+    """USD for a result of any size in the pages bucket, with its record of 1 KB, read once."""
+    return PUT + GET + in_table(1)
 
 
 def table(page: Page) -> str:
@@ -67,6 +98,10 @@ def table(page: Page) -> str:
     total = sum(rows.values())
     for name, each in {**rows, "**together**": total}.items():
         text += f"| {name} | {1000 * each:.4f} | {1_000_000 * each:,.2f} | {each / total:.1%} |\n"
+    months = fixed()
+    text += "\n| fixed | USD a month |\n| --- | ---: |\n"
+    for name, each in {**months, "**together**": sum(months.values())}.items():
+        text += f"| {name} | {each:.2f} |\n"
     return text
 
 

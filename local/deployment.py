@@ -41,6 +41,7 @@ class Function:
     memory: int
     variables: Mapping[str, str]
     log_format: str
+    log_level: str  # of Lambda's own filter for application logs in JSON
     code: Path
     layers: tuple[Path, ...]
 
@@ -185,6 +186,7 @@ class _Deployer:
                 memory=int(configuration["MemorySize"]),
                 variables=configuration.get("Environment", {}).get("Variables", {}),
                 log_format=configuration.get("LoggingConfig", {}).get("LogFormat", "Text"),
+                log_level=configuration.get("LoggingConfig", {}).get("ApplicationLogLevel", "INFO"),
                 code=code[configuration["FunctionName"]],
                 layers=tuple(layers[layer["Arn"]] for layer in configuration.get("Layers", [])),
             )

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from pagewise.aws import batches, wiring
+from pagewise.aws import batches
 from pagewise.aws.batches import Message
 from pagewise.errors import StorageBusy
 from tests.handlers.conftest import sqs_event
@@ -56,14 +56,15 @@ def test_in_lambda_all_invocations_share_one_event_loop(monkeypatch: pytest.Monk
     async def handle(_message: Message) -> None:
         loops.append(asyncio.get_running_loop())
 
+    asyncio.set_event_loop(None)  # as in a new environment
     try:
         for _ in range(2):
             batches.all_at_once(EVENT, handle)
         assert len(loops) == 8
         assert len(set(map(id, loops))) == 1
     finally:
-        wiring.runner().close()
-        wiring.runner.cache_clear()
+        loops[0].close()
+        asyncio.set_event_loop(None)
 
 
 def test_a_batch_that_is_none_fails_as_a_whole() -> None:

@@ -21,10 +21,14 @@ def build(*command: str | Path) -> None:
     assert done.returncode == 0, done.stderr
 
 
-@pytest.fixture(scope="session")
-def poppler_layer(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def needs_debian() -> None:
     if not (shutil.which("apt-get") and shutil.which("dpkg-deb")):
         pytest.skip("the poppler layer is built from Debian's packages, and this is neither Debian nor Ubuntu")
+
+
+@pytest.fixture(scope="session")
+def poppler_layer(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    needs_debian()
     layer = tmp_path_factory.mktemp("poppler layer")  # with a space: the wrappers have to quote
     build("make", "-s", "-C", "layers/poppler", "build-PopplerLayer", f"ARTIFACTS_DIR={layer}")
     return layer
@@ -32,7 +36,9 @@ def poppler_layer(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder that `sam build` made of template.yaml."""
+    """The folder that `sam build` made of template.yaml: the one to be deployed, where the workflow names it."""
+    if to_deploy := os.environ.get("PAGEWISE_BUILT"):
+        return (ROOT / to_deploy).resolve()
     if not SAM.exists():
         pytest.skip("SAM CLI is not installed in .venvs/sam (locks/sam.txt)")
     folder = tmp_path_factory.mktemp("build")

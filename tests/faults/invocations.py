@@ -28,7 +28,7 @@ from tests.faults.scheduler import own_loop
 
 ROOT = Path(__file__).parents[2]
 Handler = Callable[[dict[str, Any], Any], Any]
-# With it, Powertools runs coroutines on the loop of the handler's thread, as it does in Lambda.
+# With it, wiring.run runs coroutines on the loop of the handler's thread, as it does in Lambda.
 IN_LAMBDA = {"LAMBDA_TASK_ROOT": str(ROOT), "POWERTOOLS_METRICS_DISABLED": "true"}
 
 

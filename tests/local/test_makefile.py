@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -107,3 +108,24 @@ def test_every_target_is_listed_with_what_it_does() -> None:
         ["make", "--no-print-directory"], cwd=ROOT, capture_output=True, text=True, check=True
     ).stdout
     assert set(phony.split()[1:]) == {line.split()[1] for line in listed.splitlines()}
+
+
+@pytest.mark.parametrize("target", ["deploy", "deploy-built"])
+def test_functions_are_deployed_without_bytecode(target: str) -> None:
+    words = command(target)
+    assert words.index("find functions -name __pycache__ -prune -exec rm -r {} +") < words.index("sam deploy")
+
+
+def test_what_was_built_is_deployed_without_building_it_again() -> None:
+    assert "sam build" not in command("deploy-built")
+
+
+def test_a_build_for_arm64_says_so_to_the_layers_and_in_its_template() -> None:
+    words = command("build", "ARCHITECTURE=arm64")
+    assert "ARCHITECTURE=arm64 " in words
+    assert "--parameter-overrides Architecture=arm64" in words
+    built = "Parameters:\n  Architecture:\n    Type: String\n    Default: x86_64\n  B:\n    Default: x\n"
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8").replace("$(ARCHITECTURE)", "arm64")
+    (program,) = re.findall(r"sed -i.bak '([^']*)'", makefile)
+    sed = subprocess.run(["sed", program], input=built, capture_output=True, text=True, check=True)
+    assert sed.stdout == built.replace("x86_64", "arm64")

@@ -503,6 +503,15 @@ def counted() -> set[str]:
     return set(re.findall(r'"([A-Z][A-Za-z]+)"', text))
 
 
+def lambda_filters_no_metric_lines(template: Template) -> Iterator[str]:
+    """Printed lines, as metrics are, count as INFO; the functions' own level is the logger's."""
+    logging = template["Globals"]["Function"]["LoggingConfig"]
+    if logging.get("ApplicationLogLevel", "INFO") not in ("TRACE", "DEBUG", "INFO"):
+        yield "metric lines may be dropped"
+    if logging.get("SystemLogLevel", "INFO") not in ("DEBUG", "INFO"):
+        yield "platform.report lines may be dropped"
+
+
 def outputs_are_described(template: Template) -> Iterator[str]:
     for name, output in template["Outputs"].items():
         if not output.get("Description"):
@@ -531,6 +540,7 @@ RULES: list[Rule] = [
     buckets_are_encrypted_private_and_tls_only,
     queues_and_tables_are_encrypted,
     the_deployers_key_encrypts_what_readme_says,
+    lambda_filters_no_metric_lines,
     functions_get_the_variables_they_need,
     variables_that_are_set_are_read,
     functions_are_described_and_hold_only_their_code,
@@ -644,6 +654,8 @@ DRIFTS: list[tuple[str, Any, Rule]] = [
     ("Resources.SplitQueue.Properties.SqsManagedSseEnabled", False, queues_and_tables_are_encrypted),
     ("Resources.ResultsTable.Properties.SSESpecification", None, queues_and_tables_are_encrypted),
     ("Resources.LogGroup.Properties.KmsKeyId", None, the_deployers_key_encrypts_what_readme_says),
+    ("Globals.Function.LoggingConfig.ApplicationLogLevel", "WARN", lambda_filters_no_metric_lines),
+    ("Globals.Function.LoggingConfig.ApplicationLogLevel", {"Ref": "LogLevel"}, lambda_filters_no_metric_lines),
     ("Globals.Function.Environment.Variables.RESULTS_TABLE", None, functions_get_the_variables_they_need),
     (
         "Resources.SplitterFunction.Properties.Environment.Variables.MAX_PAGES",

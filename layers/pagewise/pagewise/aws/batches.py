@@ -42,15 +42,21 @@ def one_by_one(event: Mapping[str, Any], handle: Callable[[Message], object]) ->
 
 def all_at_once(event: Mapping[str, Any], handle: Callable[[Message], Awaitable[object]]) -> Response:
     """Those for which `handle` raises come back; it has said why."""
-    messages = list(messages_of(event))
+    messages = messages_of(event)
 
-    async def outcomes() -> list[object]:
+    async def fails(message: Message) -> bool:
+        try:
+            await handle(message)
+        except Exception:  # noqa: BLE001  whatever it is, the other messages go on
+            return True
+        return False
+
+    async def outcomes() -> list[bool]:
         import asyncio
 
-        return await asyncio.gather(*map(handle, messages), return_exceptions=True)
+        return await asyncio.gather(*map(fails, messages))
 
-    ends = wiring.run(outcomes())
-    return response([message for message, end in zip(messages, ends, strict=True) if isinstance(end, BaseException)])
+    return response([message for message, failed in zip(messages, wiring.run(outcomes()), strict=True) if failed])
 
 
 def messages_of(event: Mapping[str, Any]) -> list[Message]:

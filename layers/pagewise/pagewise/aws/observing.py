@@ -14,12 +14,17 @@ from aws_lambda_powertools import Logger, Metrics
 from pagewise.aws.metering import NAMESPACE
 from pagewise.errors import PagewiseError
 
-# Lambda's level for all is INFO, at which these tell of every start and every call: as many lines as ours again.
-for library in ("botocore", "httpx"):
-    logging.getLogger(library).setLevel(logging.WARNING)
+# Lambda gives all loggers the function's ApplicationLogLevel, DEBUG, at which libraries write out requests and answers.
+# Ours does not ask the root logger.
+logging.getLogger().setLevel(logging.WARNING)
 
 logger = Logger()
 metrics = Metrics(namespace=NAMESPACE)
+
+
+def set_level(level: str) -> None:
+    """Powertools itself would take Lambda's ApplicationLogLevel for it."""
+    logging.getLogger(logger.name).setLevel(level)
 
 
 def unforeseen(error: BaseException) -> dict[str, object]:

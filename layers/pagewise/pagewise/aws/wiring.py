@@ -22,7 +22,7 @@ from pagewise.aws.bus import EventBridgePublisher
 from pagewise.aws.clock import UtcClock
 from pagewise.aws.failures import translated
 from pagewise.aws.metering import CloudWatchMeter
-from pagewise.aws.observing import metrics
+from pagewise.aws.observing import metrics, set_level
 from pagewise.aws.queues import SqsQueues
 from pagewise.aws.table import DynamoTable
 from pagewise.errors import PagewiseError
@@ -248,16 +248,22 @@ def run(work: Coroutine[Any, Any, Outcome]) -> Outcome:
     """In Lambda one event loop serves all invocations of an environment: the engine's connections belong to it."""
     import asyncio
 
-    return runner().run(work) if "LAMBDA_TASK_ROOT" in os.environ else asyncio.run(work)
+    return event_loop().run_until_complete(work) if "LAMBDA_TASK_ROOT" in os.environ else asyncio.run(work)
 
 
-@cache
-def runner() -> asyncio.Runner:
+def event_loop() -> asyncio.AbstractEventLoop:
+    """The thread's; from Python 3.14 on, none is made by asking."""
     import asyncio
 
-    return asyncio.Runner()
+    try:
+        return asyncio.get_event_loop()
+    except RuntimeError:
+        loop = asyncio.new_event_loop()
+        asyncio.set_event_loop(loop)
+        return loop
 
 
 ON_AWS = Composition(split, recognize, give_up, sweep, back_off)
+set_level(os.environ.get("POWERTOOLS_LOG_LEVEL", "INFO"))
 # Deployed, there is no other. A simulation gives each invocation one of its own world.
 composition: ContextVar[Composition] = ContextVar("composition", default=ON_AWS)

@@ -1,0 +1,42 @@
+"""docs/cost.py: what it says of the code, and what the code says of it."""
+
+from __future__ import annotations
+
+import importlib
+import re
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+from pagewise.ledger import INLINE_RESULT_BYTES
+from tests.template import cloudformation
+
+ROOT = Path(__file__).parents[2]
+KEYS = 300  # bytes of a stored result besides its JSON: names, keys, status, moments
+
+
+@pytest.fixture
+def cost(monkeypatch: pytest.MonkeyPatch) -> Iterator[ModuleType]:
+    monkeypatch.syspath_prepend(str(ROOT / "docs"))
+    yield importlib.import_module("cost")
+    del sys.modules["cost"]
+
+
+def test_a_result_is_kept_where_it_costs_least(cost: ModuleType) -> None:
+    kilobytes = -(-(INLINE_RESULT_BYTES + KEYS) // 1024)
+    assert cost.in_table(kilobytes) <= cost.in_bucket() < cost.in_table(kilobytes + 1)
+
+
+def test_egress_of_a_million_pages_is_47_dollars(cost: ModuleType) -> None:
+    assert 1e6 * cost.lines(cost.Page())["Egress to the engine"] == pytest.approx(46.9, abs=0.1)
+    assert 1e6 * cost.lines(cost.Page(sent=1.0))["Egress to the engine"] == pytest.approx(35.2, abs=0.1)
+
+
+def test_all_metrics_and_queues_are_paid_for(cost: ModuleType) -> None:
+    operations = (ROOT / "docs/operations.md").read_text(encoding="utf-8")
+    counted = operations.partition("## What is counted")[2].partition("\n## ")[0].partition("With the dimension")[0]
+    assert len(set(re.findall(r"`([A-Z]\w+)`", counted)) - {"Pagewise"}) == cost.METRICS
+    assert len(cloudformation.of_type(cloudformation.load(), "Lambda::EventSourceMapping")) == cost.QUEUES
