@@ -98,7 +98,7 @@ $(BUILT): template.yaml $(shell find layers -type f -not -path '*/__pycache__/*'
 
 deploy: ## [ENVIRONMENT=dev|prod]: to AWS, as samconfig.toml says
 	@local/setup.sh local sam
-	@account=$$($(LOCAL) account) && echo "$(ENVIRONMENT): $$account"
+	@account=$$($(LOCAL) account --environment $(ENVIRONMENT)) && echo "$(ENVIRONMENT): $$account"
 	@$(SAM) build
 	@$(SAM) deploy --config-env $(ENVIRONMENT) $(DEPLOY)
 

@@ -20,7 +20,7 @@ LOG_GB = 0.50
 TRACE = 5e-6
 
 # Of this stack.
-SPLITTER_GB, OCR_GB = 3538 / 1024, 1.0
+SPLITTER_GB, OCR_GB = 3008 / 1024, 1.0  # SplitterMemory, by default
 BATCH = 10  # OcrBatchSize: page jobs that share an invocation's seconds
 PAGES_PER_RANGE = 20
 

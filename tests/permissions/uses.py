@@ -124,6 +124,7 @@ class World:
             **self.roles.variables(deployed),
         }
         boto3.setup_default_session()
+        assert boto3.DEFAULT_SESSION
         forbidden_to_whoever_may_not_list(boto3.DEFAULT_SESSION)
         for kept in vars(wiring).values():
             if hasattr(kept, "cache_clear"):
