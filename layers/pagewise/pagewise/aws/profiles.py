@@ -34,8 +34,9 @@ class SsmProfiles:
             try:
                 found = self.provider.get_multiple(self.path, max_age=KEPT_SECONDS)
             except GetParameterError as error:
-                if isinstance(error.__cause__, ClientError | BotoCoreError):
-                    raise error.__cause__ from error
+                # Powertools raises it while it handles boto3's, and names no cause.
+                if isinstance(error.__context__, ClientError | BotoCoreError):
+                    raise error.__context__ from None
                 raise StorageBusy("The profiles could not be read.") from error
         stored = found.get(name)
         return None if stored is None else str(stored)
