@@ -114,13 +114,13 @@ $(BUILT): template.yaml $(shell find layers -type f -not -path '*/__pycache__/*'
 
 deploy: ## [ENVIRONMENT=dev|prod] [ARCHITECTURE=arm64]: to AWS, as samconfig.toml says
 	@local/setup.sh local sam
-	@account=$$($(LOCAL) account) && printf '%s: %s\n' "$$ENVIRONMENT" "$$account"
+	@account=$$($(LOCAL) account --environment="$$ENVIRONMENT") && printf '%s: %s\n' "$$ENVIRONMENT" "$$account"
 	@$(SAM_BUILD)
 	@$(SAM_DEPLOY)
 
 deploy-built: ## [ENVIRONMENT=dev|prod]: what make build has left, to AWS
 	@local/setup.sh local sam
-	@account=$$($(LOCAL) account) && printf '%s: %s\n' "$$ENVIRONMENT" "$$account"
+	@account=$$($(LOCAL) account --environment="$$ENVIRONMENT") && printf '%s: %s\n' "$$ENVIRONMENT" "$$account"
 	@$(SAM_DEPLOY)
 
 submit: ## DOC=path [STACK=pagewise-dev] [TASKS=a,b]: documents to a deployed stack, their text back

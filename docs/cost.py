@@ -22,7 +22,7 @@ TRACE = 5e-6
 METRIC_MONTH, ALARM_METRIC_MONTH, DASHBOARD_MONTH, SECRET_MONTH = 0.30, 0.10, 3.00, 0.40
 
 # Of this stack.
-SPLITTER_GB, OCR_GB = 3538 / 1024, 1.0
+SPLITTER_GB, OCR_GB = 3008 / 1024, 1.0  # SplitterMemory, by default
 BATCH = 10  # OcrBatchSize: page jobs that share an invocation's seconds
 PAGES_PER_RANGE = 20
 QUEUES = 9  # split, seven tasks, dead letters

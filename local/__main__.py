@@ -104,7 +104,8 @@ def parse_arguments() -> argparse.Namespace:
         )
     empty = commands.add_parser("empty", help="delete what a deployed stack's buckets hold")
     empty.add_argument("--confirmed", default="", metavar="STACK", help="the stack's name once more")
-    commands.add_parser("account", help="which account and region a deployment goes to")
+    of_deployment = commands.add_parser("account", help="which account and region a deployment goes to")
+    of_deployment.add_argument("--environment", help="of samconfig.toml: whether its stack's name has room there")
     for command in (submit, empty):
         command.add_argument("--stack", default="pagewise")
         command.add_argument("--endpoint", help="of an embedded stack (default: AWS)")
@@ -179,8 +180,9 @@ def put_profile(arguments: argparse.Namespace) -> int:
 
 
 def with_deployed_stack(arguments: argparse.Namespace) -> int:
-    from local.deployed import StackError, account, deployed_stack
+    from local.deployed import StackError, account, configured_name, deployed_stack
     from local.outcome import OutputError
+    from local.stack import ROOT
     from local.submit import Submission, empty_buckets, submit
     from local.uploads import DocumentError
 
@@ -197,7 +199,8 @@ def with_deployed_stack(arguments: argparse.Namespace) -> int:
             )
             return submit(order, console())
         if arguments.command == "account":
-            tell(account())
+            environment = arguments.environment
+            tell(account(stack=configured_name(environment, ROOT / "samconfig.toml") if environment else None))
             return 0
         deleted = empty_buckets(deployed_stack(arguments.stack, arguments.endpoint), arguments.confirmed)
         tell(f"{deleted} versions of objects deleted from the buckets of {arguments.stack}.")

@@ -23,7 +23,8 @@ LOCAL_ARTIFACT = re.compile(r"^(\s*(?:CodeUri|ContentUri):\s+)(?!s3://)[\"']?([^
 ALARM = re.compile(r"^( +)\S+:\n\1  Type: AWS::CloudWatch::Alarm\n(?:\1  .*\n|\s*\n)*", re.MULTILINE)
 UPLOAD_NOTIFICATIONS_QUEUE = "runner-bucket-notifications"
 CREATE_SECONDS = 120.0
-LARGEST_INLINE_TEMPLATE = 51_200  # bytes; CloudFormation's limit for TemplateBody
+LARGEST_INLINE_TEMPLATE = 51_200  # bytes; a larger one is put into a bucket, as `sam deploy` does
+LARGEST_TEMPLATE = 1_000_000
 
 
 class DeploymentError(Exception):
@@ -140,14 +141,12 @@ class _Deployer:
     def _create_stack(self, parameters: Mapping[str, str]) -> Any:
         body = LOCAL_ARTIFACT.sub(rf"\1s3://{ARTIFACTS}/\2", self._template.read_text(encoding="utf-8"))
         body = ALARM.sub("", body)
-        if len(body.encode()) > LARGEST_INLINE_TEMPLATE:
-            raise DeploymentError(
-                f"{self._template} is larger than CloudFormation takes ({LARGEST_INLINE_TEMPLATE} B)."
-            )
+        if len(body.encode()) > LARGEST_TEMPLATE:
+            raise DeploymentError(f"{self._template} is larger than CloudFormation takes ({LARGEST_TEMPLATE:,} B).")
         try:
             self._cloudformation.create_stack(
                 StackName=self._stack,
-                TemplateBody=body,
+                **self._template_argument(body.encode()),
                 Parameters=[{"ParameterKey": key, "ParameterValue": value} for key, value in parameters.items()],
                 Capabilities=["CAPABILITY_IAM", "CAPABILITY_NAMED_IAM", "CAPABILITY_AUTO_EXPAND"],
             )
@@ -165,6 +164,13 @@ class _Deployer:
                 )
             time.sleep(0.02)
         raise DeploymentError(f"{self._template.name} was not deployed within {CREATE_SECONDS:.0f} s.")
+
+    def _template_argument(self, body: bytes) -> dict[str, str]:
+        if len(body) <= LARGEST_INLINE_TEMPLATE:
+            return {"TemplateBody": body.decode()}
+        self._s3.create_bucket(Bucket=ARTIFACTS)
+        self._s3.put_object(Bucket=ARTIFACTS, Key=self._template.name, Body=body)
+        return {"TemplateURL": f"{self._s3.meta.endpoint_url}/{ARTIFACTS}/{self._template.name}"}
 
     def _functions(self, physical: Mapping[str, str]) -> dict[str, Function]:
         processed = self._cloudformation.get_template(StackName=self._stack, TemplateStage="Processed")["TemplateBody"]

@@ -10,6 +10,8 @@ from local.emulator import Emulator
 # What AWS covers by one action, the emulator asks for by the API's name:
 # https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazonsqs.html
 ASKED_BESIDES = {"sqs:SendMessage": "sqs:SendMessageBatch"}
+# And it asks for every resource where AWS asks for the path's.
+ASKED_FOR_ALL = frozenset({"ssm:GetParametersByPath"})
 SESSION = "runner"
 
 Policies = dict[str, dict[str, Any]]
@@ -56,7 +58,8 @@ class Roles:
 def with_what_is_asked(statement: Mapping[str, Any]) -> dict[str, Any]:
     actions = list(actions_of(statement))
     besides = [ASKED_BESIDES[action] for action in actions if action in ASKED_BESIDES]
-    return {**statement, "Action": list(dict.fromkeys([*actions, *besides]))}
+    everywhere = {"Resource": "*"} if ASKED_FOR_ALL.intersection(actions) else {}
+    return {**statement, **everywhere, "Action": list(dict.fromkeys([*actions, *besides]))}
 
 
 def actions_of(statement: Mapping[str, Any]) -> Iterator[str]:

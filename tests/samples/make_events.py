@@ -92,7 +92,7 @@ def upload(name: str) -> Upload:
 
 def put(name: str) -> dict[str, Any]:
     content = (EVENTS / name).read_bytes()
-    bucket = f"{STACK}-uploads-{ACCOUNT}"
+    bucket = f"{STACK}-uploads-{ACCOUNT}-{REGION}"
     record = {
         "eventVersion": "2.1",
         "eventSource": "aws:s3",

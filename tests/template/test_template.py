@@ -5,6 +5,7 @@ import json
 import re
 import subprocess
 import sys
+import tomllib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -159,7 +160,7 @@ def permissions_end_at_the_stack(template: Template) -> Iterator[str]:
 
 def the_splitter_may_send_to_every_queue_that_it_fans_out_to(template: Template) -> Iterator[str]:
     arn = "arn:${AWS::Partition}:sqs:${AWS::Region}:${AWS::AccountId}:${AWS::StackName}-"
-    wanted = [{"Fn::GetAtt": ["SplitQueue", "Arn"]}, {"Fn::GetAtt": ["DeadLetterQueue", "Arn"]}]
+    wanted: list[Any] = [{"Fn::GetAtt": ["SplitQueue", "Arn"]}, {"Fn::GetAtt": ["DeadLetterQueue", "Arn"]}]
     wanted += [{"Fn::Sub": f"{arn}{entry['Name']}"} for entry in template["Mappings"]["Tasks"].values()]
     sendable = [
         resource
@@ -753,6 +754,18 @@ def test_everything_the_template_refers_to_exists() -> None:
     text = json.dumps(resources(template)) + json.dumps(template["Outputs"]) + json.dumps(template["Globals"])
     named = set(re.findall(r'\{"Ref": "(\w+)"\}', text)) | set(re.findall(r'\{"Fn::GetAtt": \["(\w+)"', text))
     assert named <= set(resources(template)) | set(template["Parameters"])
+
+
+def test_every_environment_says_what_the_parameters_allow() -> None:
+    template = cloudformation.load()
+    environments = tomllib.loads((cloudformation.ROOT / "samconfig.toml").read_text())
+    for environment in ("default", "dev", "prod"):
+        overrides = environments[environment]["deploy"]["parameters"].get("parameter_overrides", [])
+        for name, value in (override.split("=", 1) for override in overrides):
+            parameter = template["Parameters"][name]
+            typed = float(value) if parameter["Type"] == "Number" else value
+            template["Parameters"][name] = {**parameter, "Default": typed}
+        assert list(defaults_are_what_their_parameters_allow(template)) == []
 
 
 def test_an_empty_endpoint_is_none_to_boto3(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,6 +12,8 @@ from pagewise.images import sniff
 from pagewise.messages import load_job, load_range
 from pagewise.model import DocumentId, PageRange, Upload
 from pagewise.tasks import Task
+from tests.template import cloudformation
+from tests.template.cloudformation import of_type
 
 EVENTS = Path(__file__).parents[2] / "events"
 KINDS = {"pdf", "jpeg", "png", "tiff", "bmp", "webp", "heic"}
@@ -29,6 +31,14 @@ def upload(kind: str) -> Upload:
 
 def known_documents() -> set[DocumentId]:
     return {upload(kind).document_id for kind in KINDS}
+
+
+def test_uploads_are_in_the_bucket_that_the_template_names() -> None:
+    named = of_type(cloudformation.load(), "S3::Bucket")["UploadsBucket"]["BucketName"]["Fn::Sub"]
+    values = {"AWS::StackName": "pagewise", "AWS::AccountId": "000000000000", "AWS::Region": "us-east-1"}
+    for name, value in values.items():
+        named = named.replace(f"${{{name}}}", value)
+    assert {upload(kind).bucket for kind in KINDS} == {named}
 
 
 def test_every_trigger_has_its_event() -> None:
