@@ -85,6 +85,7 @@ class Deployment:
     functions: Mapping[str, Function]
     queue_mappings: tuple[QueueMapping, ...]
     notified_functions: Mapping[str, str]  # notification id → function
+    notified_queues: Mapping[str, str]  # notification id → URL of a queue
     notifications_queue_url: str | None
     asynchronous: Mapping[str, AsynchronousConfiguration]
     schedules: tuple[Schedule, ...]
@@ -122,7 +123,7 @@ class _Deployer:
         functions = self._functions(physical)
         names_by_arn = {function.arn: name for name, function in functions.items()}
         buckets = [r["PhysicalResourceId"] for r in resources if r["ResourceType"] == "AWS::S3::Bucket"]
-        notified, notifications_queue_url = self._take_over_notifications(buckets, names_by_arn)
+        notified, notified_queues, notifications_queue_url = self._take_over_notifications(buckets, names_by_arn)
         return Deployment(
             stack=self._stack,
             outputs={output["OutputKey"]: output["OutputValue"] for output in description.get("Outputs", [])},
@@ -130,6 +131,7 @@ class _Deployer:
             functions=functions,
             queue_mappings=self._take_over_queue_mappings(names_by_arn),
             notified_functions=notified,
+            notified_queues=notified_queues,
             notifications_queue_url=notifications_queue_url,
             asynchronous={name: self._asynchronous_configuration(name) for name in functions},
             schedules=self._take_over_schedules(names_by_arn),
@@ -213,7 +215,7 @@ class _Deployer:
         concurrency = mapping.get("ScalingConfig", {}).get("MaximumConcurrency")
         return QueueMapping(
             function=function,
-            queue_url=self._sqs.get_queue_url(QueueName=arn.rsplit(":", 1)[1])["QueueUrl"],
+            queue_url=self._queue_url(arn),
             queue_arn=arn,
             batch_size=int(mapping.get("BatchSize") or 10),
             window=float(mapping.get("MaximumBatchingWindowInSeconds") or 0),
@@ -224,25 +226,37 @@ class _Deployer:
 
     def _take_over_notifications(
         self, buckets: list[str], names_by_arn: Mapping[str, str]
-    ) -> tuple[dict[str, str], str | None]:
-        """Let the buckets notify a queue of the runner's instead of functions, under the same ids and filters."""
+    ) -> tuple[dict[str, str], dict[str, str], str | None]:
+        """Let the buckets notify a queue of the runner's instead of functions and queues, under the same filters. From
+        a queue of the stack, the emulator could lose a notification: see bucket_notifications.py."""
         functions: dict[str, str] = {}
+        queues: dict[str, str] = {}
         queue_url = None
         for bucket in buckets:
             configuration = self._s3.get_bucket_notification_configuration(Bucket=bucket)
             configuration.pop("ResponseMetadata")
-            targets = configuration.pop("LambdaFunctionConfigurations", [])
+            targets = [
+                *configuration.pop("LambdaFunctionConfigurations", []),
+                *configuration.pop("QueueConfigurations", []),
+            ]
             if not targets:
                 continue
             queue_url, queue_arn = self._notifications_queue()
             for number, target in enumerate(targets):
                 notification_id = f"{bucket}-{number}"
-                functions[notification_id] = names_by_arn[target.pop("LambdaFunctionArn")]
+                if "QueueArn" in target:
+                    queues[notification_id] = self._queue_url(target.pop("QueueArn"))
+                else:
+                    functions[notification_id] = names_by_arn[target.pop("LambdaFunctionArn")]
                 configuration.setdefault("QueueConfigurations", []).append(
                     target | {"Id": notification_id, "QueueArn": queue_arn}
                 )
             self._s3.put_bucket_notification_configuration(Bucket=bucket, NotificationConfiguration=configuration)
-        return functions, queue_url
+        return functions, queues, queue_url
+
+    def _queue_url(self, arn: str) -> str:
+        url: str = self._sqs.get_queue_url(QueueName=arn.rsplit(":", 1)[1])["QueueUrl"]
+        return url
 
     def _notifications_queue(self) -> tuple[str, str]:
         url = self._sqs.create_queue(

@@ -144,6 +144,7 @@ class Stack:
                     self.emulator,
                     deployment.notifications_queue_url,
                     deployment.notified_functions,
+                    deployment.notified_queues,
                     invocations,
                     self._faults,
                 )

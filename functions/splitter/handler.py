@@ -1,7 +1,12 @@
-"""S3 event or page range → page images and page jobs."""
+"""Upload or page range → page images and page jobs.
+
+Both come by the split queue: S3's event notifications as they are, in a message's body, and page ranges. An S3 event by
+itself, as `sam local generate-event` makes it, works as well.
+"""
 
 from __future__ import annotations
 
+import json
 import time
 from typing import Any
 
@@ -13,7 +18,9 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from pagewise.aws import wiring
 from pagewise.aws.notifications import uploads_of
 from pagewise.aws.observing import logger, metrics, tracer
+from pagewise.errors import Configuration, PagewiseError
 from pagewise.messages import load_range
+from pagewise.model import Upload
 
 processor = BatchProcessor(event_type=EventType.SQS, raise_on_entire_batch_failure=False)
 
@@ -22,14 +29,15 @@ processor = BatchProcessor(event_type=EventType.SQS, raise_on_entire_batch_failu
 @metrics.log_metrics
 @tracer.capture_lambda_handler(capture_response=False)
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any] | None:
+    deadline = deadline_of(context)
     if any("s3" in record for record in event.get("Records", [])):
-        split_uploads(event, deadline_of(context))
+        split_uploads(event, deadline)
         return None
 
-    def split_record(record: SQSRecord) -> None:
-        split_range(record, deadline_of(context))
+    def record_handler(record: SQSRecord) -> None:
+        split_record(record, deadline)
 
-    return dict(process_partial_response(event, split_record, processor, context))
+    return dict(process_partial_response(event, record_handler, processor, context))
 
 
 def deadline_of(context: LambdaContext) -> float:
@@ -37,20 +45,27 @@ def deadline_of(context: LambdaContext) -> float:
     return time.monotonic() + context.get_remaining_time_in_millis() / 1000 - wiring.RESERVED_SECONDS
 
 
+def split_record(record: SQSRecord, deadline: float) -> None:
+    """A record that fails comes back after its backoff: sooner than after the time that an invocation may take."""
+    message = json.loads(record.body)
+    try:
+        if "document_id" in message:
+            split_range(record.body, deadline)
+        else:
+            split_uploads(message, deadline)
+    except PagewiseError as error:
+        deliveries = int(record.attributes.approximate_receive_count)
+        seconds = wiring.composition.get().back_off_split(record.receipt_handle, deliveries)
+        logger.warning("not split", extra={"reason": error.reason, "seconds": seconds})
+        raise
+
+
 def split_uploads(event: dict[str, Any], deadline: float) -> None:
-    """Every upload is tried; one failure makes Lambda deliver the event again, which repeats only what is not done."""
+    """Every upload is tried; one failure makes the event come again, which repeats only what is not done."""
     failures: list[Exception] = []
     for upload in uploads_of(event):
         try:
-            document = wiring.composition.get().split().upload(upload, deadline)
-            facts = {
-                "document": document.id,
-                "status": document.status,
-                "reason": document.reason,
-                "pages": document.pages,
-            }
-            logger.info("upload split", extra=facts)
-            metrics.add_metric("UploadsHandled", MetricUnit.Count, 1)
+            split_upload(upload, deadline)
         except Exception as error:  # noqa: BLE001  whatever it is, the other uploads go on; it is raised below
             logger.exception("upload not split", extra={"document": upload.document_id})
             metrics.add_metric("SplitFailures", MetricUnit.Count, 1)
@@ -59,8 +74,25 @@ def split_uploads(event: dict[str, Any], deadline: float) -> None:
         raise failures[0]
 
 
-def split_range(record: SQSRecord, deadline: float) -> None:
-    document_id, pages = load_range(record.body)
+def split_upload(upload: Upload, deadline: float) -> None:
+    try:
+        document = wiring.composition.get().split().upload(upload, deadline)
+    except Configuration as error:
+        logger.error("splitting is suspended", extra={"document": upload.document_id, "reason": error.reason})
+        wiring.composition.get().suspension().upload(upload, error)
+        return
+    facts = {"document": document.id, "status": document.status, "reason": document.reason, "pages": document.pages}
+    logger.info("upload split", extra=facts)
+    metrics.add_metric("UploadsHandled", MetricUnit.Count, 1)
+
+
+def split_range(body: str, deadline: float) -> None:
+    document_id, pages = load_range(body)
     logger.info("splitting range", extra={"document": document_id, "first": pages.first, "last": pages.last})
-    wiring.composition.get().split().page_range(document_id, pages, deadline)
+    try:
+        wiring.composition.get().split().page_range(document_id, pages, deadline)
+    except Configuration as error:
+        logger.error("splitting is suspended", extra={"document": document_id, "reason": error.reason})
+        wiring.composition.get().suspension().page_range(document_id, pages, error)
+        return
     metrics.add_metric("RangesSplit", MetricUnit.Count, 1)

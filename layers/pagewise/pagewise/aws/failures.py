@@ -22,7 +22,7 @@ def translated(what: str) -> Iterator[None]:
         code = code_of(error)
         if code in GONE:
             raise ObjectGone(f"{what} does not exist any more.") from error
-        if code in DENIED:
+        if code in DENIED or code.upper().startswith("KMS"):  # S3 says KMS.…, SQS Kms…: a key disabled or forbidden
             raise Configuration("access_denied", f"{what}: {code}. Check the stack's policies and names.") from error
         raise StorageBusy(f"{what}: {code}.") from error
     except BotoCoreError as error:
