@@ -33,6 +33,7 @@ from pagewise.events import Event
 from pagewise.gate import Gate
 from pagewise.give_up import GiveUp
 from pagewise.ledger import Ledger, result_key
+from pagewise.metering import Unmetered
 from pagewise.model import (
     DocumentId,
     DocumentStatus,
@@ -53,6 +54,7 @@ from pagewise.reuse import Reuse, fingerprint
 from pagewise.settings import EngineSettings, SplitSettings
 from pagewise.spending import Spending
 from pagewise.split import Split
+from pagewise.suspension import Suspension
 from pagewise.sweep import Sweep
 from pagewise.table import Attributes, Change, Key, Refused
 from pagewise.tasks import Task
@@ -216,7 +218,7 @@ class World:
         together = self.chance.choice([1, 1, len(uploads)])
         for first in range(0, len(uploads), together):
             for _ in range(2 if self.happens("S3 event twice", self.odds.duplicate) else 1):
-                self.notify(s3_event(uploads[first : first + together]), tries=1)
+                self.tell_of(s3_event(uploads[first : first + together]))
         self.until_quiet()
         if self.chance.random() < 0.5:
             self.redrive()
@@ -235,6 +237,13 @@ class World:
         upload = self.uploads.put(content, key=key, ocr_tasks=tasks, ocr_enable_rotate=rotate)
         self.sent[upload.document_id] = upload
         return upload
+
+    def tell_of(self, event: str) -> None:
+        """S3 tells the split queue; by hand, a function can be invoked with its event."""
+        if self.chance.random() < 0.8:
+            self.enqueue("split", event)
+        else:
+            self.notify(event, tries=1)
 
     def notify(self, event: str, tries: int) -> None:
         """Asynchronous invocation: two retries, then the on-failure destination, which is the dead-letter queue."""
@@ -316,7 +325,8 @@ class World:
     def take(self, message: Message) -> bool:
         """Receive a message, or move it to the dead letters if it was received too often."""
         self.messages.remove(message)
-        if message.queue != "dead_letter" and self.happens("message lost", self.odds.lost):
+        may_be_lost = message.queue != "dead_letter" and "document_id" in message.body
+        if may_be_lost and self.happens("message lost", self.odds.lost):
             self.lost.append(message)
             return False
         if message.receives >= MAX_RECEIVES and message.queue != "dead_letter":
@@ -393,7 +403,9 @@ class World:
             recognize=lambda: recognize,
             give_up=lambda: GiveUp(self.ledger, self.accounting, self.clock),
             sweep=lambda: Sweep(self.ledger, self.accounting, self.clock),
+            suspension=lambda: Suspension(self.queues, self.publisher, Unmetered(), self.clock),
             back_off=self.back_off,
+            back_off_split=self.back_off_split,
         )
 
     def splitter(self) -> Split:
@@ -430,6 +442,9 @@ class World:
             self.unchanged.add(receipt_handle)
             return 0.0
         return seconds
+
+    def back_off_split(self, receipt_handle: str, deliveries: int) -> float:
+        return self.back_off(receipt_handle, StorageBusy("busy"), deliveries)
 
     def change_visibility(self, receipt_handle: str, seconds: float) -> None:
         if message := self.in_flight.get(receipt_handle):
@@ -620,6 +635,12 @@ class FaultyQueues:
 
     def defer(self, job: PageJob, seconds: float) -> None:
         self.send(job.task, [messages.dump_job(job)], seconds)
+
+    def defer_upload(self, upload: Upload, seconds: float) -> None:
+        self.send("split", [messages.dump_upload(upload)], seconds)
+
+    def defer_range(self, document_id: DocumentId, pages: PageRange, seconds: float) -> None:
+        self.send("split", [messages.dump_range(document_id, pages)], seconds)
 
     def send(self, queue: str, bodies: Sequence[str], delay: float = 0.0) -> None:
         if self.world.happens("entries not taken", self.world.odds.fault):

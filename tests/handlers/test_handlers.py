@@ -149,9 +149,7 @@ def test_an_upload_that_fails_for_now_comes_back_after_its_backoff(
     sqs, url = deployed.client("sqs"), deployed.outputs["SplitQueue"]
     body = s3_message(deployed, put(tiff(2)))
     sqs.send_message(QueueUrl=url, MessageBody=body)
-    (received,) = [
-        one for one in sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10)["Messages"] if one["Body"] == body
-    ]
+    (received,) = sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10)["Messages"]
     event = sqs_event(body, handles=[received["ReceiptHandle"]])
     # No time is left for the first page.
     answer = split(event, Context(seconds=0.0))
