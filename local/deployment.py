@@ -43,6 +43,7 @@ class Function:
     log_format: str
     code: Path
     layers: tuple[Path, ...]
+    may_loop: bool = False  # RecursiveLoop: Allow
 
 
 @dataclass(frozen=True)
@@ -57,6 +58,7 @@ class QueueMapping:
     concurrency: int | None
     reports_failures: bool
     filters: tuple[str, ...]
+    visibility: float = 30.0  # seconds, of the queue's messages
 
 
 @dataclass(frozen=True)
@@ -170,10 +172,12 @@ class _Deployer:
     def _functions(self, physical: Mapping[str, str]) -> dict[str, Function]:
         processed = self._cloudformation.get_template(StackName=self._stack, TemplateStage="Processed")["TemplateBody"]
         resources = (json.loads(processed) if isinstance(processed, str) else processed)["Resources"]
-        code, layers = {}, {}
+        code, layers, loops = {}, {}, set()
         for logical_id, resource in resources.items():
             if resource["Type"] == "AWS::Lambda::Function":
                 code[physical[logical_id]] = self._folder(resource["Properties"]["Code"])
+                if resource["Properties"].get("RecursiveLoop") == "Allow":
+                    loops.add(physical[logical_id])
             elif resource["Type"] == "AWS::Lambda::LayerVersion":
                 layers[physical[logical_id]] = self._folder(resource["Properties"]["Content"])
         return {
@@ -189,6 +193,7 @@ class _Deployer:
                 log_format=configuration.get("LoggingConfig", {}).get("LogFormat", "Text"),
                 code=code[configuration["FunctionName"]],
                 layers=tuple(layers[layer["Arn"]] for layer in configuration.get("Layers", [])),
+                may_loop=configuration["FunctionName"] in loops,
             )
             for page in self._lambda.get_paginator("list_functions").paginate()
             for configuration in page["Functions"]
@@ -213,15 +218,18 @@ class _Deployer:
     def _queue_mapping(self, mapping: Mapping[str, Any], function: str) -> QueueMapping:
         arn = mapping["EventSourceArn"]
         concurrency = mapping.get("ScalingConfig", {}).get("MaximumConcurrency")
+        queue_url = self._queue_url(arn)
+        attributes = self._sqs.get_queue_attributes(QueueUrl=queue_url, AttributeNames=["All"])["Attributes"]
         return QueueMapping(
             function=function,
-            queue_url=self._queue_url(arn),
+            queue_url=queue_url,
             queue_arn=arn,
             batch_size=int(mapping.get("BatchSize") or 10),
             window=float(mapping.get("MaximumBatchingWindowInSeconds") or 0),
             concurrency=int(concurrency) if concurrency else None,
             reports_failures="ReportBatchItemFailures" in mapping.get("FunctionResponseTypes", []),
             filters=tuple(f["Pattern"] for f in mapping.get("FilterCriteria", {}).get("Filters", [])),
+            visibility=float(attributes["VisibilityTimeout"]),
         )
 
     def _take_over_notifications(
