@@ -6,17 +6,21 @@ https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-error-handling.htm
 import json
 import logging
 import threading
+import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
 
 from local.deployment import AsynchronousConfiguration
 from local.emulator import Emulator
-from local.environments import FunctionService, Outcome
+from local.environments import FunctionService, Outcome, Throttled
 
 RETRY_DELAYS = (1.0, 2.0)  # seconds; Lambda waits one minute, then two
+
+LONGEST_AGE = 6 * 3600.0  # seconds for which a throttled event is tried again
+LONGEST_THROTTLE_DELAY = 300.0  # seconds
 
 logger = logging.getLogger(__name__)
 
@@ -29,6 +33,8 @@ class Attempt:
     event: Event
     trigger: str
     number: int = 1
+    throttles: int = 0
+    accepted: float = field(default_factory=time.monotonic)
 
 
 class AsynchronousInvocations:
@@ -80,6 +86,11 @@ class AsynchronousInvocations:
                 self._retry(attempt)
                 return
             self._send_on(attempt, outcome, configuration)
+        except Throttled:
+            if time.monotonic() - attempt.accepted < LONGEST_AGE:
+                self._later(replace(attempt, throttles=attempt.throttles + 1), throttle_delay(attempt.throttles))
+                return
+            logger.error("%s: an event is lost, throttled for six hours", attempt.function)  # noqa: TRY400
         except Exception:
             if not self._stopping:
                 logger.exception("an event for %s", attempt.function)
@@ -88,7 +99,9 @@ class AsynchronousInvocations:
 
     def _retry(self, attempt: Attempt) -> None:
         delay = self._retry_delays[min(attempt.number, len(self._retry_delays)) - 1]
-        following = Attempt(attempt.function, attempt.event, attempt.trigger, attempt.number + 1)
+        self._later(replace(attempt, number=attempt.number + 1), delay)
+
+    def _later(self, following: Attempt, delay: float) -> None:
         timer = threading.Timer(delay, self._attempt, args=(following,))
         timer.daemon = True
         timer.start()
@@ -105,6 +118,11 @@ class AsynchronousInvocations:
         queue_url = self._sqs.get_queue_url(QueueName=destination.rsplit(":", 1)[1])["QueueUrl"]
         body = json.dumps(destination_record(attempt, outcome, self._arns[attempt.function]))
         self._sqs.send_message(QueueUrl=queue_url, MessageBody=body)
+
+
+def throttle_delay(throttles: int) -> float:
+    """Seconds until a throttled event is tried again: it costs no attempt."""
+    return min(LONGEST_THROTTLE_DELAY, 2.0**throttles)
 
 
 def destination_record(attempt: Attempt, outcome: Outcome, function_arn: str) -> dict[str, Any]:

@@ -1,4 +1,5 @@
-"""Bucket notifications: what S3 tells a queue of the runner's becomes asynchronous invocations of functions."""
+"""Bucket notifications: what S3 tells a queue of the runner's becomes asynchronous invocations of functions, and
+messages in the queues that it was meant for."""
 
 import json
 import logging
@@ -20,12 +21,14 @@ class BucketNotifications:
         emulator: Emulator,
         queue_url: str,
         functions: Mapping[str, str],
+        queues: Mapping[str, str],
         invocations: AsynchronousInvocations,
         faults: Faults,
     ) -> None:
         self._sqs = emulator.client("sqs")
         self._queue_url = queue_url
         self._functions = functions
+        self._queues = queues
         self._invocations = invocations
         self._faults = faults
         self._stopping = threading.Event()
@@ -56,8 +59,9 @@ class BucketNotifications:
 
     def _hand_on(self, body: str) -> None:
         for record in json.loads(body).get("Records", []):  # a test event has none
-            function = self._functions.get(record["s3"]["configurationId"])
-            if function is None:
-                continue
+            notification_id = record["s3"]["configurationId"]
             for _ in range(2 if self._faults.duplicate() else 1):
-                self._invocations.invoke(function, {"Records": [record]}, trigger="bucket")
+                if function := self._functions.get(notification_id):
+                    self._invocations.invoke(function, {"Records": [record]}, trigger="bucket")
+                elif url := self._queues.get(notification_id):
+                    self._sqs.send_message(QueueUrl=url, MessageBody=json.dumps({"Records": [record]}))

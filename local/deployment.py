@@ -45,6 +45,7 @@ class Function:
     log_level: str  # of Lambda's own filter for application logs in JSON
     code: Path
     layers: tuple[Path, ...]
+    may_loop: bool = False  # RecursiveLoop: Allow
 
 
 @dataclass(frozen=True)
@@ -59,6 +60,7 @@ class QueueMapping:
     concurrency: int | None
     reports_failures: bool
     filters: tuple[str, ...]
+    visibility: float = 30.0  # seconds, of the queue's messages
 
 
 @dataclass(frozen=True)
@@ -87,6 +89,7 @@ class Deployment:
     functions: Mapping[str, Function]
     queue_mappings: tuple[QueueMapping, ...]
     notified_functions: Mapping[str, str]  # notification id → function
+    notified_queues: Mapping[str, str]  # notification id → URL of a queue
     notifications_queue_url: str | None
     asynchronous: Mapping[str, AsynchronousConfiguration]
     schedules: tuple[Schedule, ...]
@@ -124,7 +127,7 @@ class _Deployer:
         functions = self._functions(physical)
         names_by_arn = {function.arn: name for name, function in functions.items()}
         buckets = [r["PhysicalResourceId"] for r in resources if r["ResourceType"] == "AWS::S3::Bucket"]
-        notified, notifications_queue_url = self._take_over_notifications(buckets, names_by_arn)
+        notified, notified_queues, notifications_queue_url = self._take_over_notifications(buckets, names_by_arn)
         return Deployment(
             stack=self._stack,
             outputs={output["OutputKey"]: output["OutputValue"] for output in description.get("Outputs", [])},
@@ -132,6 +135,7 @@ class _Deployer:
             functions=functions,
             queue_mappings=self._take_over_queue_mappings(names_by_arn),
             notified_functions=notified,
+            notified_queues=notified_queues,
             notifications_queue_url=notifications_queue_url,
             asynchronous={name: self._asynchronous_configuration(name) for name in functions},
             schedules=self._take_over_schedules(names_by_arn),
@@ -175,10 +179,12 @@ class _Deployer:
     def _functions(self, physical: Mapping[str, str]) -> dict[str, Function]:
         processed = self._cloudformation.get_template(StackName=self._stack, TemplateStage="Processed")["TemplateBody"]
         resources = (json.loads(processed) if isinstance(processed, str) else processed)["Resources"]
-        code, layers = {}, {}
+        code, layers, loops = {}, {}, set()
         for logical_id, resource in resources.items():
             if resource["Type"] == "AWS::Lambda::Function":
                 code[physical[logical_id]] = self._folder(resource["Properties"]["Code"])
+                if resource["Properties"].get("RecursiveLoop") == "Allow":
+                    loops.add(physical[logical_id])
             elif resource["Type"] == "AWS::Lambda::LayerVersion":
                 layers[physical[logical_id]] = self._folder(resource["Properties"]["Content"])
         return {
@@ -195,6 +201,7 @@ class _Deployer:
                 log_level=configuration.get("LoggingConfig", {}).get("ApplicationLogLevel", "INFO"),
                 code=code[configuration["FunctionName"]],
                 layers=tuple(layers[layer["Arn"]] for layer in configuration.get("Layers", [])),
+                may_loop=configuration["FunctionName"] in loops,
             )
             for page in self._lambda.get_paginator("list_functions").paginate()
             for configuration in page["Functions"]
@@ -219,38 +226,53 @@ class _Deployer:
     def _queue_mapping(self, mapping: Mapping[str, Any], function: str) -> QueueMapping:
         arn = mapping["EventSourceArn"]
         concurrency = mapping.get("ScalingConfig", {}).get("MaximumConcurrency")
+        queue_url = self._queue_url(arn)
+        attributes = self._sqs.get_queue_attributes(QueueUrl=queue_url, AttributeNames=["All"])["Attributes"]
         return QueueMapping(
             function=function,
-            queue_url=self._sqs.get_queue_url(QueueName=arn.rsplit(":", 1)[1])["QueueUrl"],
+            queue_url=queue_url,
             queue_arn=arn,
             batch_size=int(mapping.get("BatchSize") or 10),
             window=float(mapping.get("MaximumBatchingWindowInSeconds") or 0),
             concurrency=int(concurrency) if concurrency else None,
             reports_failures="ReportBatchItemFailures" in mapping.get("FunctionResponseTypes", []),
             filters=tuple(f["Pattern"] for f in mapping.get("FilterCriteria", {}).get("Filters", [])),
+            visibility=float(attributes["VisibilityTimeout"]),
         )
 
     def _take_over_notifications(
         self, buckets: list[str], names_by_arn: Mapping[str, str]
-    ) -> tuple[dict[str, str], str | None]:
-        """Let the buckets notify a queue of the runner's instead of functions, under the same ids and filters."""
+    ) -> tuple[dict[str, str], dict[str, str], str | None]:
+        """Let the buckets notify a queue of the runner's instead of functions and queues, under the same filters. From
+        a queue of the stack, the emulator could lose a notification: see bucket_notifications.py."""
         functions: dict[str, str] = {}
+        queues: dict[str, str] = {}
         queue_url = None
         for bucket in buckets:
             configuration = self._s3.get_bucket_notification_configuration(Bucket=bucket)
             configuration.pop("ResponseMetadata")
-            targets = configuration.pop("LambdaFunctionConfigurations", [])
+            targets = [
+                *configuration.pop("LambdaFunctionConfigurations", []),
+                *configuration.pop("QueueConfigurations", []),
+            ]
             if not targets:
                 continue
             queue_url, queue_arn = self._notifications_queue()
             for number, target in enumerate(targets):
                 notification_id = f"{bucket}-{number}"
-                functions[notification_id] = names_by_arn[target.pop("LambdaFunctionArn")]
+                if "QueueArn" in target:
+                    queues[notification_id] = self._queue_url(target.pop("QueueArn"))
+                else:
+                    functions[notification_id] = names_by_arn[target.pop("LambdaFunctionArn")]
                 configuration.setdefault("QueueConfigurations", []).append(
                     target | {"Id": notification_id, "QueueArn": queue_arn}
                 )
             self._s3.put_bucket_notification_configuration(Bucket=bucket, NotificationConfiguration=configuration)
-        return functions, queue_url
+        return functions, queues, queue_url
+
+    def _queue_url(self, arn: str) -> str:
+        url: str = self._sqs.get_queue_url(QueueName=arn.rsplit(":", 1)[1])["QueueUrl"]
+        return url
 
     def _notifications_queue(self) -> tuple[str, str]:
         url = self._sqs.create_queue(

@@ -41,7 +41,7 @@ class Emulator:
         self._clients: dict[str, Any] = {}
         folder.mkdir(parents=True, exist_ok=True)
         self._child = children.start(
-            [str(python), "-m", "ministack"],
+            [str(python), str(Path(__file__).with_name("traced_emulator.py"))],
             variables={
                 "PATH": os.environ.get("PATH", os.defpath),
                 "HOME": str(folder),

@@ -11,6 +11,7 @@ import sys
 import threading
 import time
 import uuid
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -23,6 +24,7 @@ from typing import Any, Literal
 from local.children import Children
 from local.deployment import Function
 from local.emulator import ACCESS_KEY, REGION, SECRET_KEY
+from local.lineage import field, grown, is_loop
 from local.proxies import passed_on
 from local.runtime_api import (
     Exited,
@@ -38,6 +40,9 @@ from local.runtime_api import (
 
 INITIALIZATION_SECONDS = 60.0  # Lambda gives 10 s on a processor of its own; here all share a few
 DEFAULT_CONCURRENCY = max(2, os.cpu_count() or 1)  # environments of one function: more would share the same processors
+
+# Invocations of all functions at the same time. A new account has 10, which is what tests run with.
+ACCOUNT_CONCURRENCY = 1000
 
 # The compiled client of awslambdaric exists for Linux only.
 RUNTIME_CLIENT = () if sys.platform == "linux" else (Path(__file__).parent / "pure_runtime_client",)
@@ -65,6 +70,18 @@ class Outcome:
         except ValueError:
             return {}
         return error if isinstance(error, dict) else {}
+
+
+class NotInvoked(Exception):
+    """Lambda did not run the function at all."""
+
+
+class Throttled(NotInvoked):
+    """The account's concurrency is used up."""
+
+
+class RecursiveLoop(NotInvoked):
+    """The chain that leads here has been through the function too often."""
 
 
 class EnvironmentGone(Exception):
@@ -119,9 +136,9 @@ class Environment:
             return True
         return False
 
-    def invoke(self, payload: bytes) -> Outcome:
+    def invoke(self, payload: bytes, lineage: str = "") -> Outcome:
         request_id = str(uuid.uuid4())
-        self._api.offer(Invocation(request_id, self._function.arn, self._function.timeout, payload))
+        self._api.offer(Invocation(request_id, self._function.arn, self._function.timeout, payload, lineage))
         failure = self._wait_until_taken(request_id)
         return failure or self._wait_until_ended(request_id)
 
@@ -196,12 +213,16 @@ class FunctionService:
         folder: Path,
         logs: Path,
         concurrency: int = DEFAULT_CONCURRENCY,
+        account_concurrency: int = ACCOUNT_CONCURRENCY,
         credentials: Callable[[Function], Mapping[str, str]] = lambda _function: {},
     ) -> None:
         """`credentials`: of the function's role, where the emulator enforces permissions."""
         self._credentials = credentials
         self.concurrency = concurrency
         self.last_failure: str | None = None
+        self.throttles: Counter[str] = Counter()
+        self.recursive_invocations_dropped: Counter[str] = Counter()
+        self._account = threading.BoundedSemaphore(account_concurrency)
         self._functions = functions
         self._python = python
         self._endpoint = endpoint
@@ -218,18 +239,38 @@ class FunctionService:
         logs.mkdir(parents=True, exist_ok=True)
         self._record = (logs / "invocations.jsonl").open("a", encoding="utf-8")
 
-    def invoke(self, function: str, payload: bytes, *, trigger: str, records: int = 1) -> Outcome:
-        """Run the function with this event; never raises for what the function does."""
-        with self._slots[function]:
+    def invoke(
+        self, function: str, payload: bytes, *, trigger: str, records: int = 1, lineage: Mapping[str, int] | None = None
+    ) -> Outcome:
+        """Run the function with this event; never raises for what the function does. Raises NotInvoked.
+
+        `lineage`: how often the chain that leads here has been through which function.
+        """
+        chain = grown(lineage or {}, self._functions[function].arn)
+        if is_loop(chain) and not self._functions[function].may_loop:
+            self.recursive_invocations_dropped[function] += 1
+            raise RecursiveLoop(function)
+        with self._slots[function], self._of_account(function):
             while True:
                 try:
                     with self._environment(function) as environment:
-                        outcome = environment.invoke(payload)
+                        outcome = environment.invoke(payload, field(chain))
                     break
                 except EnvironmentGone:
                     continue
         self._write_down(function, outcome, trigger, records)
         return outcome
+
+    @contextmanager
+    def _of_account(self, function: str) -> Iterator[None]:
+        """One of the account's concurrent invocations, which nobody waits for: Lambda answers 429 at once."""
+        if not self._account.acquire(blocking=False):
+            self.throttles[function] += 1
+            raise Throttled(function)
+        try:
+            yield
+        finally:
+            self._account.release()
 
     def warm(self, function: str) -> bool:
         """Start an environment ahead of need; True once it is initialized."""

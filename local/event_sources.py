@@ -20,12 +20,14 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from local.deployment import QueueMapping
 from local.emulator import REGION, Emulator
-from local.environments import FunctionService, Outcome
+from local.environments import FunctionService, Outcome, RecursiveLoop, Throttled
+from local.lineage import lineage_of
 
 LARGEST_PAYLOAD = 6 * 1024 * 1024  # bytes of one invocation
 MOST_MESSAGES = 10  # of one ReceiveMessage or DeleteMessageBatch
 LONGEST_POLL = 20  # seconds
 DEFAULT_CONCURRENCY = 5  # batches in flight for a mapping without a maximum, as Lambda starts with five
+FIRST_PAUSE, LONGEST_PAUSE = 0.1, 5.0  # seconds that a throttled batch waits for its next try
 WINDOW_STEP = 0.1  # seconds; ReceiveMessage waits for whole seconds, the rest of a window is looked at in steps
 
 logger = logging.getLogger(__name__)
@@ -156,14 +158,35 @@ class QueuePoller:
 
     def _run(self, batch: list[Record]) -> None:
         try:
-            payload = json.dumps({"Records": batch}).encode()
-            outcome = self._service.invoke(self._mapping.function, payload, trigger="queue", records=len(batch))
-            self._delete(succeeded(batch, outcome, self._mapping.reports_failures))
+            if outcome := self._invoke(batch):
+                self._delete(succeeded(batch, outcome, self._mapping.reports_failures))
+        except RecursiveLoop:
+            logger.warning("%s: a recursive loop, its invocation is dropped", self._mapping.function)
         except Exception:
             if not self._stopping.is_set():
                 logger.exception("a batch for %s", self._mapping.function)
         finally:
             self._slots.release()
+
+    def _invoke(self, batch: list[Record]) -> Outcome | None:
+        """Try again while the account's concurrency is used up, ever later, until the messages become visible again:
+        None then."""
+        payload = json.dumps({"Records": batch}).encode()
+        gives_up = time.monotonic() + self._mapping.visibility
+        pause = FIRST_PAUSE
+        while not self._stopping.is_set() and time.monotonic() < gives_up:
+            try:
+                return self._service.invoke(
+                    self._mapping.function,
+                    payload,
+                    trigger="queue",
+                    records=len(batch),
+                    lineage=lineage_of(batch),
+                )
+            except Throttled:
+                self._stopping.wait(pause * random.uniform(0.5, 1.0))
+                pause = min(2 * pause, LONGEST_PAUSE)
+        return None
 
     def _delete(self, records: list[Record]) -> None:
         """What fails is left to its visibility timeout and the queue's redrive policy."""

@@ -25,6 +25,7 @@ class Invocation:
     function_arn: str
     timeout: float
     payload: bytes
+    lineage: str = ""  # the field of the trace header
 
 
 @dataclass(frozen=True)
@@ -174,7 +175,7 @@ def invocation_headers(invocation: Invocation) -> dict[str, str]:
         "Lambda-Runtime-Aws-Request-Id": invocation.request_id,
         "Lambda-Runtime-Deadline-Ms": str(int((time.time() + invocation.timeout) * 1000)),
         "Lambda-Runtime-Invoked-Function-Arn": invocation.function_arn,
-        "Lambda-Runtime-Trace-Id": f"Root={root};Parent={secrets.token_hex(8)};Sampled=1",
+        "Lambda-Runtime-Trace-Id": f"Root={root};Parent={secrets.token_hex(8)};Sampled=1{invocation.lineage}",
     }
 
 

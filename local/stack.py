@@ -12,7 +12,7 @@ from local.bucket_notifications import BucketNotifications
 from local.children import Children
 from local.deployment import Deployment, deploy
 from local.emulator import Emulator
-from local.environments import DEFAULT_CONCURRENCY, FunctionService
+from local.environments import ACCOUNT_CONCURRENCY, DEFAULT_CONCURRENCY, FunctionService
 from local.event_sources import Faults, QueuePoller
 from local.roles import Roles
 from local.schedules import Scheduler
@@ -45,6 +45,7 @@ class Stack:
         faults: Faults | None = None,
         retry_delays: Sequence[float] = RETRY_DELAYS,
         concurrency: int = DEFAULT_CONCURRENCY,
+        account_concurrency: int = ACCOUNT_CONCURRENCY,
         visibility_timeout: int | None = None,
         enforce_permissions: bool = False,
         emulator_python: Path = EMULATOR_PYTHON,
@@ -61,6 +62,7 @@ class Stack:
         self._faults = faults or Faults.from_environment()
         self._retry_delays = retry_delays
         self._concurrency = concurrency
+        self._account_concurrency = account_concurrency
         self._visibility_timeout = visibility_timeout
         self._enforce_permissions = enforce_permissions
         self._functions_python = functions_python
@@ -95,6 +97,7 @@ class Stack:
             folder=self._folder / "environments",
             logs=self.logs,
             concurrency=self._concurrency,
+            account_concurrency=self._account_concurrency,
             credentials=self.roles.variables if self.roles else lambda _function: {},
         )
         self._run_functions()
@@ -144,6 +147,7 @@ class Stack:
                     self.emulator,
                     deployment.notifications_queue_url,
                     deployment.notified_functions,
+                    deployment.notified_queues,
                     invocations,
                     self._faults,
                 )

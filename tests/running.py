@@ -102,6 +102,7 @@ def running(
     delay: float = 0.0,
     requests_per_minute: int = 0,
     concurrency: int = DEFAULT_CONCURRENCY,
+    account_concurrency: int = 10,
     faults: Faults | None = None,
     visibility_timeout: int | None = None,
     enforce_permissions: bool = False,
@@ -119,6 +120,7 @@ def running(
             visibility_timeout=visibility_timeout,
             enforce_permissions=enforce_permissions,
             concurrency=concurrency,
+            account_concurrency=account_concurrency,
         )
         with stack:
             store_api_key(stack)

@@ -1,6 +1,7 @@
 """What nobody could finish → failed results and rejected documents, with their events.
 
-Three kinds arrive: page jobs and page ranges that a queue gave up on, and S3 events that Lambda gave up on.
+Three kinds arrive: page jobs, page ranges and uploads that a queue gave up on; the last as S3's events, in an envelope
+where Lambda gave up on them.
 """
 
 from __future__ import annotations
@@ -40,8 +41,8 @@ def give_up(message: Message, deadline: float) -> None:
     letter = json.loads(message.body)
     logger.warning("giving up", extra={"document": letter.get("document_id"), "page": letter.get("page")})
     use_case = wiring.composition.get().give_up()
-    if "requestPayload" in letter:
-        for upload in uploads_of(letter["requestPayload"]):
+    if "requestPayload" in letter or "Records" in letter:
+        for upload in uploads_of(letter.get("requestPayload", letter)):
             use_case.upload(upload, deadline)
     elif "page" in letter:
         use_case.page_job(load_job(message.body), message.deliveries)

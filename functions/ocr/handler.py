@@ -13,8 +13,9 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from pagewise.aws import batches, wiring
 from pagewise.aws.batches import Message, Response
 from pagewise.aws.observing import logger, metrics, unforeseen
-from pagewise.errors import PagewiseError
+from pagewise.errors import Configuration, PagewiseError
 from pagewise.messages import load_job
+from pagewise.model import PageJob, Result
 
 
 @logger.inject_lambda_context
@@ -32,7 +33,7 @@ def recognize(context: LambdaContext) -> Callable[[Message], Awaitable[None]]:
         deliveries = message.deliveries
         facts: dict[str, Any] = {"document": job.document_id, "page": job.page, "task": job.task}
         try:
-            result = await wiring.composition.get().recognize().page_job(job, deliveries, deadline)
+            result = await attempted(job, deliveries, deadline)
         except PagewiseError as error:
             back_off = wiring.composition.get().back_off
             seconds = await asyncio.to_thread(back_off, message.receipt_handle, error, deliveries)
@@ -47,3 +48,15 @@ def recognize(context: LambdaContext) -> Callable[[Message], Awaitable[None]]:
         metrics.add_metric("PageJobsHandled", MetricUnit.Count, 1)
 
     return page_job
+
+
+async def attempted(job: PageJob, deliveries: int, deadline: float) -> Result | None:
+    """The result; None if the job was put off, also for what is wrong around the call: a setting, the table, a queue.
+    No page is to blame for that."""
+    try:
+        return await wiring.composition.get().recognize().page_job(job, deliveries, deadline)
+    except Configuration as error:
+        logger.error("recognition is suspended", extra={"document": job.document_id, "reason": error.reason})
+        attempts = job.earlier_attempts + deliveries - 1
+        await asyncio.to_thread(wiring.composition.get().suspension().page_job, job, attempts, error)
+        return None

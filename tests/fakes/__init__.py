@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from pagewise import messages
 from pagewise.engine import Again, Answer, Question
 from pagewise.errors import ObjectGone, Transient
 from pagewise.events import Event
@@ -125,6 +126,7 @@ class MemoryQueues:
     ranges: list[tuple[DocumentId, PageRange]] = field(default_factory=list)
     jobs: list[PageJob] = field(default_factory=list)
     deferred: list[tuple[PageJob, float]] = field(default_factory=list)
+    deferred_splits: list[tuple[str, float]] = field(default_factory=list)
 
     def send_ranges(self, document_id: DocumentId, ranges: Sequence[PageRange]) -> None:
         self.ranges += [(document_id, pages) for pages in ranges]
@@ -134,6 +136,12 @@ class MemoryQueues:
 
     def defer(self, job: PageJob, seconds: float) -> None:
         self.deferred.append((job, seconds))
+
+    def defer_upload(self, upload: Upload, seconds: float) -> None:
+        self.deferred_splits.append((messages.dump_upload(upload), seconds))
+
+    def defer_range(self, document_id: DocumentId, pages: PageRange, seconds: float) -> None:
+        self.deferred_splits.append((messages.dump_range(document_id, pages), seconds))
 
 
 @dataclass

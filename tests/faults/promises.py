@@ -28,6 +28,7 @@ def violations(world: World) -> Iterator[str]:
     ledger = Ledger(MemoryTable(world.table.stored), world.pages)
     yield from world.table.changed_ends
     yield from (f"failed without a fault: {what}" for what in world.unfounded)
+    yield from (f"dropped as a recursive loop: a message of {queue}" for queue in world.dropped)
     yield from double_payments(world)
     yield from (f"more was claimed than there is: {what}" for what in world.table.overfull)
     yield from rate_overruns(world)
@@ -80,7 +81,8 @@ def mixed_up(world: World, ledger: Ledger, document: Document) -> Iterator[str]:
                 if job.reused_from:
                     yield f"a failed result of page {page.page} was used again"
                 continue
-            image = world.pages.objects[f"documents/{document.id}/pages/{page.page:05}.png"]
+            key = f"documents/{document.id}/pages/{page.page:05}.png"
+            image = world.pages.objects.get(key) or world.pages.expired[key]
             if result.output["text"] != answer_to(image, job.task, rotate=document.options.enable_rotate):
                 yield f"page {page.page} has the result of something else"
             if result.reused_from != job.reused_from or (result.reused_from and result.usage != Usage()):

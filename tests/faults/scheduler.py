@@ -7,10 +7,11 @@ the turn back, and the seed's generator picks who goes on. The same seed replays
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from random import Random
 from threading import Semaphore, Thread, local
 from typing import Any, NoReturn
@@ -32,6 +33,8 @@ class Invocation:
     faults: int = 0
     crashed: bool = False
     error: BaseException | None = None
+    chain: dict[str, int] = field(default_factory=dict)
+    disk: Path | None = None
 
 
 class Scheduler:
@@ -42,9 +45,12 @@ class Scheduler:
         self._back = Semaphore(0)
         self._own = local()
 
-    def start(self, name: str, work: Callable[[], None], ended: Callable[[bool], None]) -> None:
-        """Begin an invocation; `ended` is called with whether it succeeded, when it has."""
-        invocation = Invocation(name, work, ended)
+    def start(
+        self, name: str, work: Callable[[], None], ended: Callable[[bool], None], chain: Mapping[str, int] | None = None
+    ) -> None:
+        """Begin an invocation; `ended` is called with whether it succeeded, when it has. `chain`: how often what leads
+        here has been through which function, this time included."""
+        invocation = Invocation(name, work, ended, chain=dict(chain or {}))
         self.running.append(invocation)
         Thread(target=self._run, args=(invocation,), daemon=True).start()
 

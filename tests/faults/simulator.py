@@ -10,10 +10,12 @@ that the world comes to rest; then `promises.violations` says what was not kept.
 from __future__ import annotations
 
 import asyncio
+import errno
 import hashlib
 import itertools
 import json
 import math
+import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
@@ -24,6 +26,7 @@ from random import Random
 from typing import Any, ClassVar
 
 from local.event_sources import reported_failures
+from local.lineage import MOST_INVOCATIONS
 from pagewise import messages
 from pagewise.accounting import Accounting
 from pagewise.aws.wiring import Composition
@@ -33,6 +36,7 @@ from pagewise.events import Event
 from pagewise.gate import Gate
 from pagewise.give_up import GiveUp
 from pagewise.ledger import Ledger, result_key
+from pagewise.metering import Unmetered
 from pagewise.model import (
     DocumentId,
     DocumentStatus,
@@ -53,6 +57,7 @@ from pagewise.reuse import Reuse, fingerprint
 from pagewise.settings import EngineSettings, SplitSettings
 from pagewise.spending import Spending
 from pagewise.split import Split
+from pagewise.suspension import Suspension
 from pagewise.sweep import Sweep
 from pagewise.table import Attributes, Change, Key, Refused
 from pagewise.tasks import Task
@@ -61,6 +66,7 @@ from tests.fakes import MemoryClock, MemoryPages, MemoryPublisher, MemoryTable, 
 from tests.faults.invocations import SCHEDULED, Handler, deployed, invoked, on_failure, s3_event, sqs_record
 from tests.faults.scheduler import Crash, Scheduler
 from tests.pictures import tiff
+from tests.template import cloudformation
 
 MODEL = "qwen-vl-ocr-2025-11-20"
 MAX_RECEIVES = 5
@@ -75,7 +81,13 @@ TASKS = (Task.TEXT_RECOGNITION, Task.MULTI_LAN)
 OVERDUE_MILLISECONDS = 7 * 3600 * 1000
 MOST_STEPS = 20_000
 # What the account may ask in a minute; 0: no budget. Thirty page jobs at the most come at once.
-REQUESTS_PER_MINUTE = (0, 20, 60, 240)
+REQUESTS_PER_MINUTE = (0, 1, 20, 60, 240)
+# Steps that a hurried visit of the sweeper has: for two pages or three.
+SWEEP_STEPS = (math.inf, 8.0)
+MOST_VISITS = 60
+# Seconds for which the engine refuses the account, the bus refuses to tell of it, and the splitter is misconfigured:
+# twenty-four and twelve rounds of waiting.
+SUSPENDED_SECONDS, BUS_SECONDS, MISCONFIGURED_SECONDS = 7200.0, 3600.0, 3600.0
 # Caps on the day's cost; 0: none. A page job can cost 0.0013 USD, and there are thirty at the most.
 DAY_CAPS = (0.0, 0.0, 0.02, 1.0)
 EPOCH = 1_764_000_002.5
@@ -99,6 +111,7 @@ class Message:
     visible: float = 0.0
     receives: int = 0
     handle: str = ""
+    chain: Mapping[str, int] = field(default_factory=dict)
 
 
 Batch = list[tuple[Message, str]]
@@ -114,6 +127,10 @@ class Odds:
     lost: float = 0.005
     engine: float = 0.2
     most_faults: int = 12
+    purged: float = 0.0005
+    deleted: float = 0.02
+    expired: float = 0.02
+    outage: float = 0.12
     redrive: float = 0.003
     most_redrives: int = 3
 
@@ -127,6 +144,26 @@ class WitnessedRecognize(Recognize):
         return await super().page_job(job, deliveries, deadline)
 
 
+@dataclass(frozen=True, slots=True)
+class HurriedSweep(Sweep):
+    """A visit has so many steps."""
+
+    most: float = math.inf
+
+    def overdue(self, _deadline: float) -> list[DocumentId]:
+        return Sweep.overdue(self, self.monotonic() + self.most)
+
+
+def allowed_to_loop() -> frozenset[str]:
+    """The splitter, and each task's function, whose templates say RecursiveLoop: Allow."""
+    found = cloudformation.resources(cloudformation.load())
+    names = {"splitter": "SplitterFunction"} | {task: f"{task.title().replace('_', '')}Function" for task in Task}
+    return frozenset(name for name, of in names.items() if found[of]["Properties"].get("RecursiveLoop") == "Allow")
+
+
+MAY_LOOP = allowed_to_loop()
+
+
 class World:
     """What it is made of can be replaced by something broken, to show that it is noticed."""
 
@@ -136,6 +173,12 @@ class World:
     recognize_class: type[Recognize] = WitnessedRecognize
     redrive_class: type[Redrive] = Redrive
     gate_class: type[Gate] = Gate
+    budget_class: type[RateBudget] = RateBudget
+    suspension_class: type[Suspension] = Suspension
+    # Functions whose template says RecursiveLoop: Allow; and whether S3 says of a missing image that it is missing.
+    may_loop: frozenset[str] = MAY_LOOP
+    lists_pages: bool = True
+    clears_disk: bool = True
     reuse_class: type[Reuse] = Reuse
     handlers: ClassVar[Mapping[str, Handler]] = {
         folder: deployed(folder) for folder in ("splitter", "ocr", "dead_letter", "sweeper")
@@ -156,6 +199,13 @@ class World:
         self.unfounded: list[str] = []
         self.sent: dict[DocumentId, Upload] = {}
         self.redrives = 0
+        self.dropped: list[str] = []
+        self.sweep_steps = self.chance.choice(SWEEP_STEPS)
+        self.suspended_until = self.outage(SUSPENDED_SECONDS)
+        self.bus_down_until = self.outage(BUS_SECONDS) if self.suspended_until else 0.0
+        self.misconfigured_until = self.outage(MISCONFIGURED_SECONDS)
+        self.folder = tempfile.TemporaryDirectory(prefix="pagewise-world-")
+        self.disks: list[Path] = []
         self.limits = RateLimits(self.chance.choice(REQUESTS_PER_MINUTE), 0)
         self.spending = Spending(day_cap=self.chance.choice(DAY_CAPS))
         self.clock = MemoryClock()
@@ -172,6 +222,10 @@ class World:
 
     def make_table(self) -> FaultyTable:
         return FaultyTable(self)
+
+    def outage(self, seconds: float) -> float:
+        """Until when something is away from the beginning; mostly it is not."""
+        return seconds if self.chance.random() < self.odds.outage else 0.0
 
     # ── chances ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -216,18 +270,23 @@ class World:
         together = self.chance.choice([1, 1, len(uploads)])
         for first in range(0, len(uploads), together):
             for _ in range(2 if self.happens("S3 event twice", self.odds.duplicate) else 1):
-                self.notify(s3_event(uploads[first : first + together]), tries=1)
+                self.tell_of(s3_event(uploads[first : first + together]))
         self.until_quiet()
         if self.chance.random() < 0.5:
             self.redrive()
             self.until_quiet()
-        disturbed = True
-        while disturbed:  # the sweeper comes every five minutes; what ends one visit is done by the next
+        disturbed, visits = True, 0
+        # The sweeper comes every five minutes; what ends one visit, or has no time in it, is done by the next.
+        while disturbed or (self.unfinished() and visits < MOST_VISITS):
+            visits += 1
             before = self.faults.total() + self.redrives
             self.clock.milliseconds += OVERDUE_MILLISECONDS
             self.invoke("sweeper", SCHEDULED, lambda _answer: None)
             self.until_quiet()
             disturbed = self.faults.total() + self.redrives > before
+
+    def unfinished(self) -> bool:
+        return any(stored.get("open") == "open" for stored in self.table.stored.values())
 
     def upload(self, key: str, content: bytes) -> Upload:
         tasks = ",".join(TASKS[: self.chance.randint(1, 2)])
@@ -235,6 +294,13 @@ class World:
         upload = self.uploads.put(content, key=key, ocr_tasks=tasks, ocr_enable_rotate=rotate)
         self.sent[upload.document_id] = upload
         return upload
+
+    def tell_of(self, event: str) -> None:
+        """S3 tells the split queue; by hand, a function can be invoked with its event."""
+        if self.chance.random() < 0.8:
+            self.enqueue("split", event)
+        else:
+            self.notify(event, tries=1)
 
     def notify(self, event: str, tries: int) -> None:
         """Asynchronous invocation: two retries, then the on-failure destination, which is the dead-letter queue."""
@@ -255,6 +321,8 @@ class World:
                 self.expire(self.chance.choice(sorted(self.in_flight)))
             for handle in [handle for handle, message in self.in_flight.items() if message.visible <= self.now]:
                 self.expire(handle)
+            if self.messages and self.happens("queues purged", self.odds.purged):
+                self.purge()
             if self.chance.random() < self.odds.redrive:
                 self.redrive()
             started = self.poll()
@@ -264,6 +332,12 @@ class World:
                 return
             self.now = max(self.now, min(message.visible for message in self.messages))
         raise Restless(f"no rest after {MOST_STEPS:,} steps")
+
+    def purge(self) -> None:
+        """An operator's mistake: whatever waits for a known document is gone."""
+        gone = [message for message in self.messages if "document_id" in message.body]
+        self.lost += gone
+        self.messages = [message for message in self.messages if message not in gone]
 
     def redrive(self) -> None:
         """An operator wants failed page jobs done again, and tries until it works. It repeats what is not done yet."""
@@ -292,7 +366,9 @@ class World:
         self.scheduler.start("redrive", work, ended)
 
     def enqueue(self, queue: str, body: str, delay: float = 0.0) -> None:
-        self.messages.append(Message(f"message-{next(self.numbers)}", queue, body, self.now + delay))
+        sender = self.scheduler.current
+        chain = sender.chain if sender else {}  # in the trace header, which the SDK sends along
+        self.messages.append(Message(f"message-{next(self.numbers)}", queue, body, self.now + delay, chain=chain))
 
     def expire(self, handle: str) -> None:
         """A message that is being worked on becomes visible again."""
@@ -316,7 +392,8 @@ class World:
     def take(self, message: Message) -> bool:
         """Receive a message, or move it to the dead letters if it was received too often."""
         self.messages.remove(message)
-        if message.queue != "dead_letter" and self.happens("message lost", self.odds.lost):
+        may_be_lost = message.queue != "dead_letter" and "document_id" in message.body
+        if may_be_lost and self.happens("message lost", self.odds.lost):
             self.lost.append(message)
             return False
         if message.receives >= MAX_RECEIVES and message.queue != "dead_letter":
@@ -332,6 +409,14 @@ class World:
 
     def deliver(self, queue: str, taken: list[Message]) -> None:
         """An event source mapping: what the function doesn't report as failed is deleted."""
+        chain = self.chain_to(FUNCTIONS.get(queue, queue), taken)
+        if max(chain.values()) > MOST_INVOCATIONS and FUNCTIONS.get(queue, queue) not in self.may_loop:
+            self.dropped.append(queue)
+            for message in taken:
+                del self.in_flight[message.handle]
+                message.visible = self.now + visibility(queue)
+                self.messages.append(message)
+            return
         batch = [(message, message.handle) for message in taken]
         records = [sqs_record(queue, one.id, one.handle, one.body, one.receives) for one in taken]
 
@@ -346,7 +431,14 @@ class World:
                     message.visible = min(message.visible, self.now + visibility(queue))
                     self.messages.append(message)
 
-        self.invoke(FUNCTIONS.get(queue, "ocr"), json.dumps({"Records": records}), ended)
+        self.invoke(FUNCTIONS.get(queue, "ocr"), json.dumps({"Records": records}), ended, chain)
+
+    def chain_to(self, function: str, taken: Sequence[Message]) -> dict[str, int]:
+        """How often the longest chain of these messages has been through each function, this time included."""
+        chain: dict[str, int] = {}
+        for message in taken:
+            chain = {name: max(chain.get(name, 0), message.chain.get(name, 0)) for name in {*chain, *message.chain}}
+        return {**chain, function: chain.get(function, 0) + 1}
 
     def witness_answer(self, queue: str, batch: Batch, failed: set[str], answer: str | None) -> None:
         """A fault fails one message, unless it ends the invocation; so does a redrive that takes away what was seen. A
@@ -367,7 +459,13 @@ class World:
             }
             self.unfounded += [f"{message_id} has no backoff" for message_id in sorted(failed - waiting)]
 
-    def invoke(self, function: str, payload: str, ended: Callable[[str | None], None]) -> None:
+    def invoke(
+        self,
+        function: str,
+        payload: str,
+        ended: Callable[[str | None], None],
+        chain: Mapping[str, int] | None = None,
+    ) -> None:
         """Invoke a function; `ended` is called with its answer, or with None if there is none."""
         answers: list[str] = []
         composition = self.composition()
@@ -379,9 +477,28 @@ class World:
             invocation = self.scheduler.current
             if invocation and invocation.error and not invocation.faults:
                 self.unfounded.append(f"{function} raised {invocation.error!r}")
+            if invocation and invocation.disk:
+                self.leave(invocation.disk, killed=isinstance(invocation.error, Crash))
             ended(answers[0] if succeeded else None)
 
-        self.scheduler.start(function, work, over)
+        self.scheduler.start(function, work, over, chain)
+
+    # ── the disks of the splitter's environments ─────────────────────────────────────────────────────────────────────
+
+    def disk(self) -> Path:
+        """Of this invocation's environment, as the one before it has left it."""
+        invocation = self.scheduler.current
+        assert invocation
+        if invocation.disk is None:
+            new = Path(self.folder.name) / str(next(self.numbers))
+            invocation.disk = self.disks.pop() if self.disks else new
+            invocation.disk.mkdir(exist_ok=True)
+        return invocation.disk
+
+    def leave(self, disk: Path, *, killed: bool) -> None:
+        if killed:  # nothing was tidied up
+            (disk / "pagewise-left").mkdir(exist_ok=True)
+        self.disks.append(disk)
 
     # ── what the handlers call ───────────────────────────────────────────────────────────────────────────────────────
 
@@ -392,11 +509,21 @@ class World:
             split=self.splitter,
             recognize=lambda: recognize,
             give_up=lambda: GiveUp(self.ledger, self.accounting, self.clock),
-            sweep=lambda: Sweep(self.ledger, self.accounting, self.clock),
+            sweep=self.sweeper,
+            suspension=lambda: self.suspension_class(self.queues, self.publisher, Unmetered(), self.clock),
             back_off=self.back_off,
+            back_off_split=self.back_off_split,
         )
 
+    def sweeper(self) -> Sweep:
+        def steps() -> float:
+            return float(self.scheduler.steps)
+
+        return HurriedSweep(self.ledger, self.accounting, self.clock, steps, most=self.sweep_steps)
+
     def splitter(self) -> Split:
+        if self.now < self.misconfigured_until:
+            raise Configuration("setting_missing", "The environment variable PAGES_BUCKET is not set.")
         return self.split_class(
             self.uploads,
             self.pages,
@@ -406,6 +533,7 @@ class World:
             self.accounting,
             self.clock,
             SplitSettings(pages_per_range=PAGES_PER_RANGE, spending=self.spending),
+            disk=self.disk() if self.clears_disk else None,
         )
 
     def recognizer(self) -> Recognize:
@@ -431,13 +559,16 @@ class World:
             return 0.0
         return seconds
 
+    def back_off_split(self, receipt_handle: str, deliveries: int) -> float:
+        return self.back_off(receipt_handle, StorageBusy("busy"), deliveries)
+
     def change_visibility(self, receipt_handle: str, seconds: float) -> None:
         if message := self.in_flight.get(receipt_handle):
             message.visible = self.now + seconds
 
     def gate(self) -> Gate:
         """Of one invocation: its jobs' order at the gate must not depend on how long anything really takes."""
-        budget = RateBudget(
+        budget = self.budget_class(
             self.table,
             MODEL,
             self.limits,
@@ -473,6 +604,10 @@ class FaultyUploads(MemoryUploads):
 
     def fetch(self, source: Source, to: Path) -> Download:
         fetch = super().fetch
+        if (self.world.disk() / "pagewise-left").exists():
+            raise OSError(errno.ENOSPC, "No space left on device")
+        if self.world.happens("upload deleted", self.world.odds.deleted):
+            self.objects.pop((source.bucket, source.key, source.version), None)
         download: Download = self.world.effect("download", lambda: fetch(source, to))
         return download
 
@@ -483,9 +618,14 @@ class FaultyPages(MemoryPages):
     def __init__(self, world: World) -> None:
         super().__init__()
         self.world = world
+        self.expired: dict[str, bytes] = {}
 
     def image(self, image: StoredImage) -> bytes:
         read = super().image
+        if self.world.happens("image expired", self.world.odds.expired):
+            self.expired |= {image.key: self.objects.pop(image.key)} if image.key in self.objects else {}
+        if image.key not in self.objects and not self.world.lists_pages:
+            raise Configuration("access_denied", "A page image: AccessDenied.")
         content: bytes = self.world.effect("read page", lambda: read(image))
         return content
 
@@ -502,6 +642,8 @@ class FaultyPublisher(MemoryPublisher):
 
     def publish(self, events: Sequence[Event]) -> None:
         put = super().publish
+        if self.world.now < self.world.bus_down_until and {one.name for one in events} == {"RecognitionSuspended"}:
+            raise StorageBusy("the bus is away")
         if self.world.happens("events taken in part", self.world.odds.fault):
             put(events[: len(events) // 2])
             raise StorageBusy("some events were not taken")
@@ -621,6 +763,12 @@ class FaultyQueues:
     def defer(self, job: PageJob, seconds: float) -> None:
         self.send(job.task, [messages.dump_job(job)], seconds)
 
+    def defer_upload(self, upload: Upload, seconds: float) -> None:
+        self.send("split", [messages.dump_upload(upload)], seconds)
+
+    def defer_range(self, document_id: DocumentId, pages: PageRange, seconds: float) -> None:
+        self.send("split", [messages.dump_range(document_id, pages)], seconds)
+
     def send(self, queue: str, bodies: Sequence[str], delay: float = 0.0) -> None:
         if self.world.happens("entries not taken", self.world.odds.fault):
             self.put(queue, bodies[: len(bodies) // 2], delay)
@@ -653,6 +801,8 @@ class FaultyEngine:
             await asyncio.sleep(0)
         self.world.scheduler.step()
         self.asked += 1
+        if self.world.now < self.world.suspended_until:
+            raise Configuration("Arrearage", "The engine refuses this account.")
         if self.world.happens("engine", self.world.odds.engine):
             return self.misbehave(job, began)
         self.pay(job, began)

@@ -5,9 +5,11 @@ from __future__ import annotations
 import io
 import json
 import logging
+import os
 import time
 import uuid
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -25,6 +27,7 @@ from tests.handlers.conftest import SUCCESS, Context, EngineStub, Handler, s3_ev
 from tests.pictures import picture, tiff
 
 Loaded = Callable[..., Handler]
+ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture
@@ -78,10 +81,79 @@ def test_the_splitter_handles_every_record_of_an_s3_event(
 def test_the_splitter_raises_after_trying_all_so_that_lambda_delivers_again(
     deployed: Deployed, handler: Loaded, put: Callable[..., tuple[str, str]], jobs: Callable[[Task], list[Any]]
 ) -> None:
-    split = handler("SplitterFunction", "splitter", RESULTS_TABLE="no-such-table")
-    with pytest.raises(Exception, match="results table"):
-        split(s3_event(deployed.outputs["UploadsBucket"], put(picture())), Context())
+    split = handler("SplitterFunction", "splitter")
+    # No time is left for the first page of a document of several.
+    with pytest.raises(Exception, match="time was used up"):
+        split(s3_event(deployed.outputs["UploadsBucket"], put(tiff(2)), put(b"no document")), Context(seconds=0.0))
     assert jobs(Task.TEXT_RECOGNITION) == []
+
+
+def s3_message(deployed: Deployed, *objects: tuple[str, str]) -> str:
+    return json.dumps(s3_event(deployed.outputs["UploadsBucket"], *objects))
+
+
+def waiting_splits(deployed: Deployed) -> list[dict[str, Any]]:
+    """What waits in the split queue, be it for minutes."""
+    sqs, url = deployed.client("sqs"), deployed.outputs["SplitQueue"]
+    attributes = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["All"])["Attributes"]
+    return [attributes] * int(attributes["ApproximateNumberOfMessagesDelayed"])
+
+
+def test_the_splitter_takes_s3_s_notifications_from_its_queue(
+    deployed: Deployed, handler: Loaded, put: Callable[..., tuple[str, str]], jobs: Callable[[Task], list[Any]]
+) -> None:
+    split = handler("SplitterFunction", "splitter")
+    tested = json.dumps({"Service": "Amazon S3", "Event": "s3:TestEvent", "Bucket": "b"})
+    event = sqs_event(s3_message(deployed, put(tiff(2)), put(picture())), s3_message(deployed, put(picture())), tested)
+    assert split(event, Context()) == {"batchItemFailures": []}
+    assert sorted(job.page for job, _ in jobs(Task.TEXT_RECOGNITION)) == [1, 1, 1, 2]
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"RESULTS_TABLE": "no-such-table"},
+        {"RENDER_DPI": "fine"},
+        {"PATH": "/nowhere"},
+        {"PAGES_BUCKET": "no-such-bucket"},
+    ],
+    ids=lambda wrong: next(iter(wrong)),
+)
+def test_a_configuration_fault_keeps_the_upload_and_says_what_it_is(
+    deployed: Deployed,
+    handler: Loaded,
+    put: Callable[..., tuple[str, str]],
+    jobs: Callable[[Task], list[Any]],
+    ledger: Ledger,
+    wrong: dict[str, str],
+) -> None:
+    content = (ROOT / "events/samples/report.pdf").read_bytes() if "PATH" in wrong else picture()
+    right_path = os.environ["PATH"]
+    event = sqs_event(s3_message(deployed, put(content)))
+    split = handler("SplitterFunction", "splitter", **wrong)
+    assert split(event, Context()) == {"batchItemFailures": []}
+    assert len(waiting_splits(deployed)) == 1
+    assert jobs(Task.TEXT_RECOGNITION) == []
+    # It goes on as if nothing had been, once it is mended.
+    split = handler("SplitterFunction", "splitter", PATH=right_path)
+    assert split(event, Context()) == {"batchItemFailures": []}
+    waiting = jobs(Task.TEXT_RECOGNITION)
+    assert [job.page for job, _ in waiting][:1] == [1]
+    assert the_document(ledger, waiting).status is DocumentStatus.IN_PROGRESS
+
+
+def test_an_upload_that_fails_for_now_comes_back_after_its_backoff(
+    deployed: Deployed, handler: Loaded, put: Callable[..., tuple[str, str]]
+) -> None:
+    split = handler("SplitterFunction", "splitter")
+    sqs, url = deployed.client("sqs"), deployed.outputs["SplitQueue"]
+    body = s3_message(deployed, put(tiff(2)))
+    sqs.send_message(QueueUrl=url, MessageBody=body)
+    (received,) = sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10)["Messages"]
+    event = sqs_event(body, handles=[received["ReceiptHandle"]])
+    # No time is left for the first page.
+    answer = split(event, Context(seconds=0.0))
+    assert answer == {"batchItemFailures": [{"itemIdentifier": "m0"}]}
 
 
 def test_the_splitter_renders_a_page_range_of_its_queue(

@@ -25,9 +25,9 @@ Parameters:
   Journal: {Type: String}
 Mappings:
   Toys:
-    Plain: {Batch: 5, Window: 0, Concurrency: 5, Responses: [ReportBatchItemFailures]}
-    Windowed: {Batch: 20, Window: 1, Concurrency: 2, Responses: [ReportBatchItemFailures]}
-    Narrow: {Batch: 1, Window: 0, Concurrency: 2, Responses: [ReportBatchItemFailures]}
+    Plain: {Batch: 5, Window: 0, Concurrency: 5, Loop: Terminate, Responses: [ReportBatchItemFailures]}
+    Windowed: {Batch: 20, Window: 1, Concurrency: 2, Loop: Terminate, Responses: [ReportBatchItemFailures]}
+    Narrow: {Batch: 1, Window: 0, Concurrency: 2, Loop: Allow, Responses: [ReportBatchItemFailures]}
 Globals:
   Function:
     Runtime: python3.13
@@ -60,6 +60,7 @@ Resources:
         Type: AWS::Serverless::Function
         Properties:
           FunctionName: !Sub "toy-${Toy}"
+          RecursiveLoop: !FindInMap [Toys, !Ref Toy, Loop]
           Runtime: python3.13
           Handler: handler.handler
           CodeUri: functions/toy
@@ -178,6 +179,11 @@ def obey(order):
             child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
             journal({"grandchild": child.pid, "orders": [order]})
             time.sleep(600)
+        case "pass on":
+            import boto3
+            follows = json.dumps({**order, "number": order["number"] + 1})
+            if order["number"] < order["times"]:
+                boto3.client("sqs").send_message(QueueUrl=os.environ["OWN_QUEUE"], MessageBody=follows)
         case "print":
             print("printed by the function", flush=True)
 

@@ -13,11 +13,13 @@ from pagewise.accounting import Accounting
 from pagewise.engine import Answer
 from pagewise.give_up import GiveUp
 from pagewise.ledger import Ledger, document_key
+from pagewise.metering import Unmetered
 from pagewise.model import Document, PageJob, Result, Upload
 from pagewise.recognize import Recognize
 from pagewise.reuse import Reuse
 from pagewise.settings import EngineSettings, SplitSettings
 from pagewise.split import Split
+from pagewise.suspension import Suspension
 from pagewise.sweep import Sweep
 from pagewise.table import Update
 from tests.fakes import (
@@ -63,6 +65,10 @@ class Pagewise:
         self.accounting = Accounting(self.ledger, self.pages, self.publisher, self.clock)
         self.give_up = GiveUp(self.ledger, self.accounting, self.clock)
         self.sweep = Sweep(self.ledger, self.accounting, self.clock)
+
+    @property
+    def suspension(self) -> Suspension:
+        return Suspension(self.queues, self.publisher, Unmetered(), self.clock)
 
     @property
     def split(self) -> Split:

@@ -38,7 +38,9 @@ def everything_that_can_happen(pagewise: Pagewise) -> None:
         pagewise.run_job(job)
     assert pagewise.run_job(jobs[2]) is None
     pagewise.run_job(jobs[2])
-    pagewise.split.upload(pagewise.uploads.put(b"", key="uploads/empty"))
+    empty = pagewise.uploads.put(b"", key="uploads/empty")
+    pagewise.split.upload(empty)
+    pagewise.suspension.upload(empty, Configuration("access_denied", "The upload: AccessDenied."))
 
 
 def test_each_published_event_keeps_its_schema(pagewise: Pagewise) -> None:

@@ -210,12 +210,13 @@ def test_progress_is_of_a_run_and_a_redrive_begins_anew(overdue: Overdue) -> Non
 def test_a_range_that_is_given_up_goes_on_where_the_last_delivery_was_cut_short(overdue: Overdue) -> None:
     pages = max(600, LARGE)
     document_id = overdue.add("document", pages)
+    seconds = LETTER_SECONDS * pages / 10_000
     deliveries = 0
     while not overdue.ledger.is_split(document_id, PageRange(1, pages)):
         deliveries += 1
-        assert deliveries <= 10 + pages // 1000, "no delivery ends it"
+        assert deliveries <= 12, "no delivery ends it"
         try:
-            overdue.give_up.page_range(document_id, PageRange(1, pages), overdue.time.now + LETTER_SECONDS / 5)
+            overdue.give_up.page_range(document_id, PageRange(1, pages), overdue.time.now + seconds)
         except Transient:
             continue
     published = overdue.published()

@@ -145,6 +145,20 @@ def document_completed(
     )
 
 
+def splitting_suspended(document_id: DocumentId, reason: str, message: str, moment: str) -> Event:
+    """Nothing can be split until an operator acts. Once a minute for each reason at the most is a new fact."""
+    return Event(
+        "SplittingSuspended",
+        {
+            "schema_version": SCHEMA_VERSION,
+            "event_id": f"SplittingSuspended/{reason}/{moment[:16]}",
+            "reason": reason,
+            "message": message,
+            "document_id": document_id,
+        },
+    )
+
+
 def recognition_suspended(document_id: DocumentId, task: str, reason: str, message: str, moment: str) -> Event:
     """The engine refuses everything until an operator acts. Once a minute for each reason at the most is a new fact."""
     return Event(

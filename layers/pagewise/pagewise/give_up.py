@@ -73,5 +73,6 @@ class GiveUp:
 def split_failed() -> DocumentRejected:
     return DocumentRejected(
         Rejection.SPLIT_FAILED,
-        "The document could not be split in the time and memory there is. Upload it in smaller parts.",
+        "The document could not be split: every attempt ended early, for want of time or memory, or because a service "
+        "was away. Upload it again; if it is rejected again, in smaller parts.",
     )

@@ -1,6 +1,7 @@
-"""The two messages that travel through queues, as JSON. They carry pointers, never images.
+"""The messages that travel through queues, as JSON. They carry pointers, never images.
 
-A page range: {"schema_version": "1", "document_id", "first", "last", "run"}
+An upload:    S3's event notification, {"Records": [{"s3": {...}}], "put_offs"}
+A page range: {"schema_version": "1", "document_id", "first", "last", "put_offs", "run"}
 A page job:   {"schema_version": "1", "document_id", "page", "task", "page_tasks", "image": {...}, "options": {...},
                "earlier_attempts", "slot": {"moment", "pace"} or null, "put_offs", "run"}
 
@@ -10,9 +11,10 @@ A page job:   {"schema_version": "1", "document_id", "page", "task", "page_tasks
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 from typing import Any
+from urllib.parse import quote_plus, unquote_plus
 
 from pagewise.model import (
     DocumentId,
@@ -23,6 +25,7 @@ from pagewise.model import (
     Slot,
     StoredImage,
     TaskOptions,
+    Upload,
     WarningCode,
 )
 from pagewise.tasks import Task
@@ -32,14 +35,14 @@ SCHEMA_VERSION = "1"
 
 def dump_range(document_id: DocumentId, pages: PageRange) -> str:
     message = {"schema_version": SCHEMA_VERSION, "document_id": document_id, "first": pages.first, "last": pages.last}
-    return compact(message | later_run(pages.run))
+    return compact(message | waited(pages.put_offs) | later_run(pages.run))
 
 
 def load_range(body: str) -> tuple[DocumentId, PageRange]:
     """Raises KeyError or ValueError for what is no page range."""
     message = json.loads(body)
     return DocumentId(message["document_id"]), PageRange(
-        int(message["first"]), int(message["last"]), int(message.get("run", 1))
+        int(message["first"]), int(message["last"]), int(message.get("run", 1)), int(message.get("put_offs", 0))
     )
 
 
@@ -56,7 +59,7 @@ def dump_job(job: PageJob) -> str:
             "earlier_attempts": job.earlier_attempts,
             "slot": {"moment": job.slot.moment, "pace": job.slot.pace} if job.slot else None,
         }
-        | ({"put_offs": job.put_offs} if job.put_offs else {})
+        | waited(job.put_offs)
         | later_run(job.run)
     )
 
@@ -76,6 +79,45 @@ def load_job(body: str) -> PageJob:
         slot=Slot(float(slot["moment"]), float(slot["pace"])) if (slot := message.get("slot")) else None,
         put_offs=int(message.get("put_offs", 0)),
     )
+
+
+def dump_upload(upload: Upload) -> str:
+    """As S3 would tell of it once more, as far as it is read."""
+    stored = {
+        "key": quote_plus(upload.key, safe="/"),
+        "size": upload.size,
+        "eTag": upload.etag,
+        "sequencer": upload.sequencer,
+        **({"versionId": upload.version_id} if upload.version_id is not None else {}),
+    }
+    record = {"eventSource": "aws:s3", "s3": {"bucket": {"name": upload.bucket}, "object": stored}}
+    return compact({"Records": [record]} | waited(upload.put_offs))
+
+
+def load_uploads(event: Mapping[str, Any]) -> Iterator[Upload]:
+    """Every upload that an event of S3 tells of; none for the test event that S3 sends when a notification is set up.
+
+    A key that ends in a slash and holds nothing is a folder that a console made, not an upload.
+    """
+    for record in event.get("Records", []):
+        stored = record["s3"]["object"]
+        key = unquote_plus(stored["key"])
+        size = int(stored.get("size", 0))
+        if key.endswith("/") and size == 0:
+            continue
+        yield Upload(
+            bucket=record["s3"]["bucket"]["name"],
+            key=key,
+            version_id=stored.get("versionId"),
+            etag=stored.get("eTag", ""),
+            sequencer=stored.get("sequencer", ""),
+            size=size,
+            put_offs=int(event.get("put_offs", 0)),
+        )
+
+
+def waited(put_offs: int) -> dict[str, Any]:
+    return {"put_offs": put_offs} if put_offs else {}
 
 
 def later_run(run: int) -> dict[str, Any]:

@@ -68,6 +68,9 @@ class Meter(Protocol):
     def put_off(self, error: PagewiseError) -> None:
         """A page job was put off: throttled, or stopped by the configuration."""
 
+    def split_put_off(self) -> None:
+        """An upload or a page range was put off, stopped by the configuration."""
+
 
 class Unmetered:
     """Where nobody watches."""
@@ -76,3 +79,4 @@ class Unmetered:
     def ended(self, document: Document) -> None: ...
     def page_job(self, result: Result, amount: float) -> None: ...
     def put_off(self, error: PagewiseError) -> None: ...
+    def split_put_off(self) -> None: ...

@@ -35,7 +35,8 @@ class JobStatus(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Upload:
-    """An object as an S3 event names it: nothing has been read yet."""
+    """An object as an S3 event names it: nothing has been read yet. `put_offs` counts the messages that were sent in
+    its place because it had to wait."""
 
     bucket: str
     key: str
@@ -43,6 +44,7 @@ class Upload:
     etag: str
     sequencer: str
     size: int
+    put_offs: int = field(default=0, compare=False)
 
     @property
     def version(self) -> str:
@@ -145,11 +147,13 @@ class Document:
 @dataclass(frozen=True, slots=True)
 class PageRange:
     """Consecutive pages `first` to `last`, both included, that one invocation renders. `run` is the document's in which
-    they were queued: of later runs' page jobs it knows nothing."""
+    they were queued: of later runs' page jobs it knows nothing. `put_offs` counts the messages that were sent in this
+    one's place because the range had to wait."""
 
     first: int
     last: int
     run: int = 1
+    put_offs: int = field(default=0, compare=False)
 
     def __len__(self) -> int:
         return self.last - self.first + 1

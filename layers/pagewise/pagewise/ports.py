@@ -68,6 +68,12 @@ class Queues(Protocol):
     def defer(self, job: PageJob, seconds: float) -> None:
         """Queue a fresh copy of a page job that becomes visible after this time (at most 900 seconds)."""
 
+    def defer_upload(self, upload: Upload, seconds: float) -> None:
+        """Likewise an upload, for the splitter."""
+
+    def defer_range(self, document_id: DocumentId, pages: PageRange, seconds: float) -> None:
+        """Likewise a page range."""
+
 
 class Publisher(Protocol):
     def publish(self, events: Sequence[Event]) -> None:

@@ -56,6 +56,7 @@ from pagewise.uploads import Wishes
 
 # Page images are uploaded side by side, and their jobs sent, in batches of what one SQS request takes.
 PAGES_PER_BATCH = 10
+FIRST_RETRY_SECONDS, LONGEST_RETRY_SECONDS = 60.0, 900.0
 # Of everything that a split puts on the disk.
 PREFIX = "pagewise-"
 # Page images in memory at one time: those whose jobs are sent next, and as many that are uploaded meanwhile.
@@ -248,7 +249,8 @@ class Split:
             if rest == pages:
                 # Sent again as it is, it could go round for ever; an error is counted, and ends in the dead letters.
                 raise out_of_time()
-            self.queues.send_ranges(document.id, [rest])
+            # Shorter than before: it comes round no more often than it has pages.
+            self.queues.send_ranges(document.id, [replace(rest, put_offs=pages.put_offs + 1)])
         self.ledger.mark_split(document.id, pages)
 
     def store_and_queue(
@@ -299,6 +301,11 @@ class Split:
 
 def only(page: PageImage) -> Generator[Rendered, None, None]:
     yield page
+
+
+def retry_seconds(deliveries: int) -> float:
+    """How long a message waits that may work next time: with five deliveries, an outage of 28 minutes in all."""
+    return min(LONGEST_RETRY_SECONDS, FIRST_RETRY_SECONDS * 3.0 ** (deliveries - 1))
 
 
 def out_of_time() -> Transient:

@@ -53,6 +53,9 @@ class CloudWatchMeter:
     def put_off(self, error: PagewiseError) -> None:
         self.add("ConfigurationErrors" if isinstance(error, Configuration) else "PageJobsThrottled")
 
+    def split_put_off(self) -> None:
+        self.add("SplitConfigurationErrors")
+
     def add(self, name: str, number: float = 1, unit: MetricUnit = MetricUnit.Count) -> None:
         with self.lock:
             self.metrics.add_metric(name, unit, number)

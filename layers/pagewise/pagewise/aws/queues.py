@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from pagewise import messages
 from pagewise.aws.failures import translated
 from pagewise.errors import StorageBusy
-from pagewise.model import DocumentId, PageJob, PageRange
+from pagewise.model import DocumentId, PageJob, PageRange, Upload
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
@@ -46,6 +46,14 @@ class SqsQueues:
     def defer(self, job: PageJob, seconds: float) -> None:
         delay = max(1, min(LONGEST_DELAY, round(seconds)))
         self.send(self.job_queue_prefix + job.task, job.document_id, [messages.dump_job(job)], delay)
+
+    def defer_upload(self, upload: Upload, seconds: float) -> None:
+        delay = max(1, min(LONGEST_DELAY, round(seconds)))
+        self.send(self.split_queue_url, upload.document_id, [messages.dump_upload(upload)], delay)
+
+    def defer_range(self, document_id: DocumentId, pages: PageRange, seconds: float) -> None:
+        delay = max(1, min(LONGEST_DELAY, round(seconds)))
+        self.send(self.split_queue_url, document_id, [messages.dump_range(document_id, pages)], delay)
 
     def send(self, url: str, document_id: DocumentId, bodies: Sequence[str], delay: int = 0) -> None:
         for entries in batches(document_id, bodies, delay):

@@ -49,6 +49,7 @@ if TYPE_CHECKING:
     from pagewise.rate import RateBudget
     from pagewise.recognize import Recognize
     from pagewise.split import Split
+    from pagewise.suspension import Suspension
     from pagewise.sweep import Sweep
 
 
@@ -66,7 +67,9 @@ class Composition:
     recognize: Callable[[], Recognize]
     give_up: Callable[[], GiveUp]
     sweep: Callable[[], Sweep]
+    suspension: Callable[[], Suspension]
     back_off: Callable[[str, PagewiseError, int], float]
+    back_off_split: Callable[[str, int], float]
 
 
 @cache
@@ -217,17 +220,35 @@ def back_off(receipt_handle: str, error: PagewiseError, deliveries: int) -> floa
     timeout; the seconds. Where that fails, the queue's own time-out does."""
     from pagewise.client import queue_backoff
 
-    seconds = queue_backoff(error, deliveries)
+    queue = text(os.environ, "PAGE_JOB_QUEUE_PREFIX") + text(os.environ, "TASK")
+    return hidden(queue, receipt_handle, queue_backoff(error, deliveries))
+
+
+def back_off_split(receipt_handle: str, deliveries: int) -> float:
+    """The same for an upload or a page range."""
+    from pagewise.split import retry_seconds
+
+    return hidden(text(os.environ, "SPLIT_QUEUE_URL"), receipt_handle, retry_seconds(deliveries))
+
+
+def hidden(queue: str, receipt_handle: str, seconds: float) -> float:
     try:
-        with translated("The page job"):
+        with translated("A message"):
             client("sqs").change_message_visibility(
-                QueueUrl=text(os.environ, "PAGE_JOB_QUEUE_PREFIX") + text(os.environ, "TASK"),
-                ReceiptHandle=receipt_handle,
-                VisibilityTimeout=round(seconds),
+                QueueUrl=queue, ReceiptHandle=receipt_handle, VisibilityTimeout=round(seconds)
             )
     except PagewiseError:
         return 0.0
     return seconds
+
+
+def suspension() -> Suspension:
+    """Of the few parts that work under a wrong configuration."""
+    from pagewise.suspension import Suspension
+
+    prefix, split_queue = text(os.environ, "PAGE_JOB_QUEUE_PREFIX"), os.environ.get("SPLIT_QUEUE_URL", "")
+    queues = SqsQueues(client("sqs"), prefix, split_queue)
+    return Suspension(queues, publisher(), CloudWatchMeter(metrics), UtcClock())
 
 
 @cache
@@ -263,7 +284,7 @@ def event_loop() -> asyncio.AbstractEventLoop:
         return loop
 
 
-ON_AWS = Composition(split, recognize, give_up, sweep, back_off)
+ON_AWS = Composition(split, recognize, give_up, sweep, suspension, back_off, back_off_split)
 set_level(os.environ.get("POWERTOOLS_LOG_LEVEL", "INFO"))
 # Deployed, there is no other. A simulation gives each invocation one of its own world.
 composition: ContextVar[Composition] = ContextVar("composition", default=ON_AWS)
