@@ -150,6 +150,7 @@ def reasons(accounts: Iterable[Account]) -> list[str]:
     for account in accounts:
         if account.reason:
             told.append(f"{account.document.name}: {account.reason}")
+        told += [f"{account.document.name}: warning: {code}" for code in account.warnings]
         for reason, pages in [*account.failures.items(), *account.invalid.items()]:
             told.append(f"{account.document.name}: {'1 page' if pages == 1 else f'{pages} pages'}, {reason}")
     return told

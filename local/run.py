@@ -147,6 +147,7 @@ class Run:
     def _write(self, account: Account) -> None:
         receipt = self._outcome.receipt(account.receipt)
         account.invalid = self._outcome.write(self._order.output / account.document.place, receipt)
+        account.warnings = receipt["warnings"]
         self._receipts[id(account)] = receipt
 
     def _warn(self, events: list[PublishedEvent], shown: Progress) -> None:

@@ -102,6 +102,7 @@ class Submitted:
         pointer = {"bucket": self._outcome.pages_bucket, "key": f"documents/{document.id}/receipt.json"}
         receipt = self._outcome.receipt(pointer)
         account.invalid = self._outcome.write(self._submission.output / account.document.place, receipt)
+        account.warnings = receipt["warnings"]
         self._receipts[id(account)] = receipt
         account.end(str(document.status), {"receipt": pointer})
         account.reason = f"{document.reason}: {document.message}" if document.reason else ""

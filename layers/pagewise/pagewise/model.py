@@ -114,6 +114,7 @@ class Document:
     preprocessing: tuple[Step, ...] | None = None
     rules: Mapping[str, Any] | None = None
     tag: str | None = None
+    warnings: tuple[WarningCode, ...] = ()
     reason: str | None = None
     message: str | None = None
     ended: str | None = None
@@ -160,6 +161,9 @@ class WarningCode(StrEnum):
     """Why a page job, though recognized, may be wrong, or why a wish was not granted: the codes of `warnings`."""
 
     DAMAGED_PAGE = "damaged_page"
+    RESULT_SCHEMA_UNUSED = "result_schema_unused"
+    ROTATION_UNAVAILABLE = "rotation_unavailable"
+    VALIDATION_UNUSED = "validation_unused"
 
 
 @dataclass(frozen=True, slots=True)

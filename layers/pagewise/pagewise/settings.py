@@ -43,7 +43,7 @@ class PixelLimits(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class SplitSettings:
-    """What the splitter needs to know."""
+    """What the splitter needs to know. `rotates`: whether the engine's protocol has `enable_rotate`."""
 
     deployed_tasks: tuple[Task, ...] = tuple(Task)
     default_tasks: tuple[Task, ...] = (Task.TEXT_RECOGNITION,)
@@ -53,6 +53,7 @@ class SplitSettings:
     overdue_seconds: int = 6 * 3600
     renderer: Renderer = field(default_factory=Renderer)
     spending: Spending = field(default_factory=Spending)
+    rotates: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +86,7 @@ def split_settings(variables: Mapping[str, str]) -> SplitSettings:
             preprocessing=steps(variables, "PREPROCESSING"),
         ),
         spending=spending(variables),
+        rotates=one_of(ApiStyle, variables, "QWEN_API_STYLE") is ApiStyle.DASHSCOPE,
     )
 
 
