@@ -140,6 +140,16 @@ def summary(accounts: Iterable[Account], receipts: Mapping[int, Mapping[str, Any
     return table
 
 
+def bill(receipts: Iterable[Mapping[str, Any]]) -> str | None:
+    """What the service would have billed, where nothing was."""
+    free = [receipt["cost"] for receipt in receipts if "cost" in receipt and not receipt["cost"]["billed"]]
+    if not free:
+        return None
+    amount = sum(cost["would_cost"] for cost in free)
+    of = free[0]
+    return f"billed: nothing. Qwen-OCR would have cost {amount:.4f} {of['currency']} (prices of {of['prices_as_of']})."
+
+
 def currency(receipts: Mapping[int, Mapping[str, Any]]) -> str:
     return next((receipt["cost"]["currency"] for receipt in receipts.values() if "cost" in receipt), "cost")
 

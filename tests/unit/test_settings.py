@@ -30,6 +30,7 @@ PRICES = {
     "INPUT_PRICE_PER_MILLION": "0.07",
     "OUTPUT_PRICE_PER_MILLION": "0.16",
     "PRICE_CURRENCY": "USD",
+    "ENGINE_BILLS": "true",
     "PRICE_REGION": "international",
     "PRICES_AS_OF": "2026-11-22",
 }

@@ -17,6 +17,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any, Protocol
+from urllib.parse import urlsplit
 
 import httpx
 
@@ -45,6 +46,9 @@ STOPPED_SECONDS = 60.0
 LONGEST_QUEUE_WAIT = 900.0
 # Bytes of the page for one piece of the request: a multiple of 3, so that each piece is whole Base64.
 PIECE_BYTES = 3 * 64 * 1024
+# Of an engine that is not the service itself, which sends neither.
+ENGINE_HEADER, MODEL_HEADER = "x-engine", "x-model"
+NAME_CHARACTERS = 100
 
 
 def timeouts() -> httpx.Timeout:
@@ -150,7 +154,7 @@ class EngineClient:
         finally:
             body.release()
         try:
-            return read(self.protocol, response)
+            return named(read(self.protocol, response), response, self.base_url)
         except PagewiseError as error:
             # Servers quote the key that they refuse, and an error's message goes into receipts, events and logs.
             error.message = error.message.replace(key, "…")
@@ -220,6 +224,20 @@ def read(protocol: WireProtocol, response: httpx.Response) -> Answer:
     if response.status_code != httpx.codes.OK:
         raise protocol.refusal(response.status_code, reply, delay)
     return protocol.answer(reply)
+
+
+def named(answer: Answer, response: httpx.Response, base_url: str) -> Answer:
+    """The answer with the names of what gave it. The service's native replies name nothing: then it is the host that
+    was asked, and the model as well."""
+    engine = stated(response.headers.get(ENGINE_HEADER)) or urlsplit(base_url).hostname
+    return replace(answer, engine=engine, model=stated(response.headers.get(MODEL_HEADER)) or stated(answer.model))
+
+
+def stated(name: Any) -> str | None:
+    """A name that a server gives itself, short and on one line."""
+    if not isinstance(name, str):
+        return None
+    return "".join(character for character in name if character.isprintable())[:NAME_CHARACTERS].strip() or None
 
 
 def retry_after(response: httpx.Response) -> float | None:

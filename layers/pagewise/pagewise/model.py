@@ -283,7 +283,8 @@ class Result:
 
     `output` holds the task's own fields, as `results/<page>.<task>.json` shows them: `text` for every task,
     and `lines`, `fields`, `html` or `latex`. `sent` says how the page went to the engine, None if it never did.
-    `validation` is None where there are no rules for it. `warnings` are the page's own and the answer's.
+    `engine` and `model` are what answered, by their own names. `validation` is None where there are no rules for it.
+    `warnings` are the page's own and the answer's.
     """
 
     document_id: DocumentId
@@ -295,6 +296,7 @@ class Result:
     image_width: int = 0
     image_height: int = 0
     image_sha256: str | None = None
+    engine: str | None = None
     model: str | None = None
     reason: str | None = None
     message: str | None = None

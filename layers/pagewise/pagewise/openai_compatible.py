@@ -56,6 +56,7 @@ class OpenAICompatible:
             finish_reason=choices[0].get("finish_reason"),
             usage=counted(reply.get("usage"), "prompt_tokens", "completion_tokens"),
             request_id=reply.get("id"),
+            model=reply.get("model"),
         )
 
     def refusal(self, status: int, reply: Mapping[str, Any], retry_after: float | None) -> PagewiseError:

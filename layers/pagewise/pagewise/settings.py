@@ -137,6 +137,7 @@ def price_settings(variables: Mapping[str, str]) -> Price:
         currency=text(variables, "PRICE_CURRENCY"),
         region=text(variables, "PRICE_REGION"),
         as_of=text(variables, "PRICES_AS_OF"),
+        billed=flag(variables, "ENGINE_BILLS"),
     )
 
 
