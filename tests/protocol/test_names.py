@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from typing import Any
 
 import httpx
@@ -24,7 +25,8 @@ COMPATIBLE: dict[str, Any] = {"choices": [{"finish_reason": "stop", "message": {
 
 
 def asked(protocol: WireProtocol, reply: dict[str, Any], headers: dict[str, str] | None = None) -> Answer:
-    transport = httpx.MockTransport(lambda _: httpx.Response(200, json=reply, headers=headers))
+    content = json.dumps(reply).encode()
+    transport = httpx.MockTransport(lambda _: httpx.Response(200, content=content, headers=headers))
     client = EngineClient(httpx.AsyncClient(transport=transport), protocol, "https://user:pw@host.example:8443/v1", key)
     question = Question(MODEL, Inline(b"image", "image/png"), Task.TEXT_RECOGNITION)
     return asyncio.run(client.recognize(question, 60))
@@ -55,7 +57,7 @@ def test_the_embedded_engine_is_not_qwen_ocr_in_either_protocol(canned: Engine, 
 
     async def answer() -> Answer:
         async with httpx.AsyncClient() as http:
-            client = EngineClient(http, protocol, canned.address + path, key)
+            client = EngineClient(http, protocol, str(canned.http.base_url).rstrip("/") + path, key)
             return await client.recognize(Question(MODEL, Inline(PAGE, "image/png"), Task.TEXT_RECOGNITION), 60)
 
     found = asyncio.run(answer())
