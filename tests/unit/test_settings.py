@@ -23,6 +23,7 @@ VARIABLES = {
     "QWEN_PIXEL_LIMITS": "send",
     "QWEN_PARAMETERS": '{"max_tokens": 4096}',
     "IMAGE_TRANSPORT": "auto",
+    "BLANK_PAGES": "skip",
     "MAX_PIXELS": "8388608",
     "MAX_ATTEMPTS": "5",
 }

@@ -9,15 +9,17 @@ import math
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pagewise import limits
+from pagewise import limits, reading, tiffs
+from pagewise.blank import is_blank
+from pagewise.colours import opaque
 from pagewise.encoding import Raster, png, raster_of
 from pagewise.errors import DocumentRejected, ImageRejected, PageUnreadable, Rejection
 from pagewise.geometry import Size
-from pagewise.model import Look
+from pagewise.model import Look, PageGeometry
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -91,18 +93,35 @@ HEIC_BRANDS = {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"
 
 @contextmanager
 def guarded(what: str) -> Iterator[None]:
-    """Anything that a decoder throws at hostile bytes becomes PageUnreadable."""
+    """Anything that a decoder throws at hostile bytes becomes PageUnreadable, in words for people."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             yield
-    except (PageUnreadable, DocumentRejected, ImageRejected):
+    except (DocumentRejected, ImageRejected):
         raise
+    except PageUnreadable as error:
+        if error.message.startswith(what):
+            raise
+        raise PageUnreadable(f"{what} cannot be read: {error.message}") from error
     # Decoders of hostile bytes raise nearly anything: SyntaxError, struct.error, OverflowError, zlib.error …
     except Exception as error:
         if type(error).__name__ == "DecompressionBombError":
             raise too_large(what) from error
-        raise PageUnreadable(f"{what} cannot be decoded ({type(error).__name__}). Export or scan it again.") from error
+        raise PageUnreadable(f"{what} cannot be read: {why(error)}") from error
+
+
+def why(error: Exception) -> str:
+    """What ails a picture, and the way out; decoders say it in words of their own, which are for programmers."""
+    said = str(error)
+    if isinstance(error, MemoryError):
+        return "it needs more memory than there is. Upload it at a lower resolution."
+    if isinstance(error, EOFError) or any(word in said for word in CUT_OFF):
+        return "its picture is damaged or cut off. Save or scan it again."
+    return "it is damaged, or of a form that is not supported. Save it anew as PNG, JPEG or PDF."
+
+
+CUT_OFF = ("truncated", "broken data stream", "unrecognized data", "decoder error", "not enough", "end of file")
 
 
 def count_frames(path: Path, image_format: str) -> int:
@@ -112,14 +131,10 @@ def count_frames(path: Path, image_format: str) -> int:
     """
     if image_format != "TIFF":
         return 1
-    from PIL import Image
-
-    Image.MAX_IMAGE_PIXELS = BOMB_PIXELS
-    try:
-        with guarded("The file"), Image.open(path, formats=["TIFF"]) as image:
-            return int(getattr(image, "n_frames", 1))
-    except PageUnreadable as error:
-        raise DocumentRejected(Rejection.UNREADABLE, error.message) from error
+    found = len(tiffs.frame_offsets(path))
+    if not found:
+        raise DocumentRejected(Rejection.UNREADABLE, "The TIFF file has no pages. Save or scan it again.")
+    return found
 
 
 def sizes(path: Path, image_format: str, pages: int) -> list[Size | None]:
@@ -142,7 +157,15 @@ def sizes(path: Path, image_format: str, pages: int) -> list[Size | None]:
     return found
 
 
-def page(path: Path, image_format: str, page: int, max_pixels: int, *, keep_file: bool) -> PageImage | Raster:
+@dataclass(frozen=True, slots=True)
+class Decoded:
+    """The pixels of a page image, and what was seen of the page so far."""
+
+    raster: Raster
+    look: Look
+
+
+def page(path: Path, image_format: str, page: int, max_pixels: int, *, keep_file: bool) -> PageImage | Decoded:
     """One page of an image file: as the page image to be stored, or as the pixels of one.
 
     With `keep_file` a JPEG or PNG that the engine can take as it is stays as it is, to the byte. Of everything else
@@ -156,18 +179,43 @@ def page(path: Path, image_format: str, page: int, max_pixels: int, *, keep_file
         import pillow_heif
 
         pillow_heif.register_heif_opener()
-    formats = [image_format, "MPO"] if image_format == "JPEG" else [image_format]
-    with guarded(f"Page {page}"), Image.open(path, formats=formats) as image:
-        if page > 1:
-            image.seek(page - 1)
-        check_size(image.width, image.height)
-        image.load()
+    with guarded(f"Page {page}"), reading.picture(path, image_format, page, check_size) as image:
         as_it_is = unchanged(image, path, page, max_pixels) if keep_file else None
-        return as_it_is or raster_of(normalised(image, max_pixels))
+        if as_it_is:
+            return as_it_is
+        look = look_of(image)
+        normal = normalised(image, max_pixels)
+        return Decoded(raster_of(normal), scaled(look, normal))
 
 
-def page_image(raster: Raster, page: int) -> PageImage:
-    return PageImage(page, png(raster), "image/png", raster.width, raster.height)
+def look_of(image: Image) -> Look:
+    """Who read the picture, how it is turned, and its size where it says that."""
+    orientation = reading.orientation_of(image)
+    horizontal, vertical = (float(dots) for dots in image.info.get("dpi", (0, 0)))
+    geometry = PageGeometry(turn=TURNS.get(orientation, 0))
+    if LEAST_DPI <= horizontal <= MOST_DPI and LEAST_DPI <= vertical <= MOST_DPI:
+        width, height = 72 * image.width / horizontal, 72 * image.height / vertical
+        geometry = PageGeometry(width=round(width, 2), height=round(height, 2), turn=geometry.turn, dpi=horizontal)
+    return Look(reader=image.info.get(reading.READER, "pillow"), geometry=geometry)
+
+
+# Degrees clockwise that set a picture of this EXIF orientation upright. 2, 4, 5 and 7 are mirrored besides.
+TURNS = {3: 180, 4: 180, 5: 90, 6: 90, 7: 270, 8: 270}
+# Beyond these a file does not mean inches: cameras say 1, some programs 72,000.
+LEAST_DPI, MOST_DPI = 30.0, 5_000.0
+
+
+def scaled(look: Look, normal: Image) -> Look:
+    """The same with the resolution of the picture as it is stored."""
+    geometry = look.geometry
+    if geometry is None or geometry.width is None or geometry.height is None:
+        return look
+    inches = (geometry.width if geometry.turn in (0, 180) else geometry.height) / 72
+    return replace(look, geometry=replace(geometry, dpi=round(normal.width / inches, 2)))
+
+
+def page_image(raster: Raster, page: int, look: Look = NOTHING_SEEN) -> PageImage:
+    return PageImage(page, png(raster), "image/png", raster.width, raster.height, look)
 
 
 def check_size(width: int, height: int) -> None:
@@ -185,65 +233,23 @@ def unchanged(image: Image, path: Path, page: int, max_pixels: int) -> PageImage
     fits = (
         image.format in limits.LARGE_FORMATS
         and getattr(image, "n_frames", 1) == 1
+        and reading.READER not in image.info
         and image.mode in ("L", "RGB")
         and "transparency" not in image.info
-        and image.getexif().get(EXIF_ORIENTATION, 1) == 1
+        and reading.orientation_of(image) == 1
         and image.width * image.height <= min(max_pixels, limits.MAX_PIXELS)
         and not limits.exceeds(limits.EIGHT_K, image.width, image.height)
         and path.stat().st_size <= limits.MAX_INLINE_BYTES
     )
     if not fits or image.format is None:
         return None
-    return PageImage(page, path.read_bytes(), limits.MEDIA_TYPES[image.format], image.width, image.height)
-
-
-EXIF_ORIENTATION = 0x0112
+    look = replace(look_of(image), blank=is_blank(raster_of(image)))
+    return PageImage(page, path.read_bytes(), limits.MEDIA_TYPES[image.format], image.width, image.height, look)
 
 
 def normalised(image: Image, max_pixels: int) -> Image:
     """The same picture in the form that suits OCR: upright, opaque, 8-bit, of square pixels, not too large."""
-    from PIL import ImageOps
-
-    upright = ImageOps.exif_transpose(image)
-    return fitted(square_pixels(opaque(upright)), max_pixels)
-
-
-def opaque(image: Image) -> Image:
-    """8-bit L or RGB (or 1-bit as it is); transparency shows white paper."""
-    from PIL import Image as Pillow
-
-    if image.mode in ("1", "L", "RGB"):
-        return image if "transparency" not in image.info else on_white(image.convert("RGBA"))
-    if image.mode.startswith(("I", "F")):
-        return eight_bit(image)
-    if image.mode in ("LA", "La", "PA", "RGBA", "RGBa") or "transparency" in image.info:
-        return on_white(image.convert("RGBA"))
-    if image.mode == "P":
-        palette_is_grey = image.getpalette() is not None and all(
-            red == green == blue for red, green, blue in zip(*[iter(image.getpalette() or [])] * 3, strict=False)
-        )
-        return image.convert("L" if palette_is_grey else "RGB")
-    return image.convert("L" if Pillow.getmodebands(image.mode) == 1 else "RGB")
-
-
-def on_white(image: Image) -> Image:
-    from PIL import Image as Pillow
-
-    paper = Pillow.new("RGBA", image.size, "white")
-    paper.alpha_composite(image)
-    return paper.convert("RGB")
-
-
-def eight_bit(image: Image) -> Image:
-    """16- and 32-bit grey as 8-bit, scaled by the range that the format declares, else by the picture's own."""
-    low, high = image.getextrema()
-    low, high = float(low), float(high)  # type: ignore[arg-type]
-    if image.mode.startswith("I;16") or (image.mode == "I" and 255 < high <= 65535 and low >= 0):
-        low, high = 0.0, 65535.0
-    elif low >= 0 and high <= 255:
-        low, high = 0.0, 255.0
-    scale = 255.0 / (high - low) if high > low else 1.0
-    return image.convert("F").point(lambda value: value * scale - low * scale).convert("L")
+    return fitted(square_pixels(opaque(reading.upright(image))), max_pixels)
 
 
 def square_pixels(image: Image) -> Image:

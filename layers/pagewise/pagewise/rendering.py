@@ -11,17 +11,18 @@ from collections import deque
 from collections.abc import Callable, Generator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from itertools import groupby
 from pathlib import Path
 
 from pagewise import images, limits
+from pagewise.blank import is_blank
 from pagewise.encoding import Raster
 from pagewise.errors import DocumentRejected, ImageRejected, PageUnreadable, Permanent, Rejection
 from pagewise.geometry import Size
-from pagewise.images import PageImage
-from pagewise.model import PageRange
+from pagewise.images import NOTHING_SEEN, PageImage
+from pagewise.model import Look, PageRange
 from pagewise.poppler import PageSize, PageTimedOut, Poppler, Scale
 from pagewise.preprocessing import Step, preprocessed
 
@@ -140,7 +141,8 @@ class Renderer:
             except Permanent as error:
                 yield constant(LostPage(page, error))
             else:
-                yield constant(decoded) if isinstance(decoded, PageImage) else self.finishing(page, decoded)
+                found = decoded if isinstance(decoded, PageImage) else None
+                yield constant(found) if found else self.finishing(page, decoded.raster, decoded.look)
 
     def pdf_pages(
         self, path: Path, contents: Contents, pages: PageRange, password: str | None, deadline: float
@@ -216,12 +218,13 @@ class Renderer:
     def fits(self, pixels: list[int]) -> bool:
         return math.prod(pixels) <= self.max_pixels and not limits.exceeds(limits.EIGHT_K, *pixels)
 
-    def finishing(self, page: int, raster: Raster) -> Callable[[], Rendered]:
+    def finishing(self, page: int, raster: Raster, look: Look = NOTHING_SEEN) -> Callable[[], Rendered]:
         def finish() -> Rendered:
             try:
                 limits.check_dimensions(raster.width, raster.height)
                 fitting = images.fitted_raster(raster, self.max_pixels)
-                return images.page_image(preprocessed(fitting, self.preprocessing), page)
+                seen = replace(look, blank=is_blank(fitting))
+                return images.page_image(preprocessed(fitting, self.preprocessing), page, seen)
             except ImageRejected as error:
                 return LostPage(page, error)
 

@@ -41,6 +41,13 @@ class PixelLimits(StrEnum):
     OMIT = "omit"
 
 
+class BlankPages(StrEnum):
+    """What becomes of the jobs of a page that is known to be blank: they end without a call, or ask all the same."""
+
+    SKIP = "skip"
+    SEND = "send"
+
+
 @dataclass(frozen=True, slots=True)
 class SplitSettings:
     """What the splitter needs to know. `rotates`: whether the engine's protocol has `enable_rotate`."""
@@ -69,6 +76,7 @@ class EngineSettings:
     parameters: Mapping[str, Any] = field(default_factory=dict)
     max_pixels: int = DEFAULT_MAX_PIXELS
     max_attempts: int = 5
+    blank_pages: BlankPages = BlankPages.SKIP
 
 
 def split_settings(variables: Mapping[str, str]) -> SplitSettings:
@@ -115,6 +123,7 @@ def engine_settings(variables: Mapping[str, str]) -> EngineSettings:
         parameters=json_object(variables, "QWEN_PARAMETERS"),
         max_pixels=whole(variables, "MAX_PIXELS"),
         max_attempts=whole(variables, "MAX_ATTEMPTS"),
+        blank_pages=one_of(BlankPages, variables, "BLANK_PAGES"),
     )
 
 
