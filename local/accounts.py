@@ -28,6 +28,7 @@ class Account:
     ended: float | None = None
     failures: Counter[str] = field(default_factory=Counter)  # of page jobs, by task and reason
     invalid: Counter[str] = field(default_factory=Counter)  # of pages, by task, field and rule
+    warnings: list[str] = field(default_factory=list)  # of the document: wishes that came to nothing
     receipt: dict[str, str] = field(default_factory=dict)
     moments: deque[float] = field(default_factory=lambda: deque(maxlen=RECENT_JOBS))  # of the last page jobs
 

@@ -1,12 +1,18 @@
 """The embedded engine as a child of the runner: what answers the Qwen-OCR API when no other engine is named."""
 
+import json
 import os
 import subprocess
+import urllib.request
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from local.children import Children
 from local.emulator import free_port
 from local.health import NotHealthy, wait_until_healthy
+
+ENGINE = "pagewise-embedded"  # as local/engine/identity.py says
+PROBE_SECONDS = 2.0
 
 
 class EngineError(Exception):
@@ -36,3 +42,16 @@ class EmbeddedEngine:
             wait_until_healthy(self._child, self._health)
         except NotHealthy as reason:
             raise EngineError(f"The embedded engine {reason} (log: {self._log}).") from None
+
+
+def is_embedded(base_url: str) -> bool:
+    """Whether an engine that the user names is one like this, of `make engine`: it bills nothing."""
+    address = urlsplit(base_url)
+    if address.hostname not in ("127.0.0.1", "localhost", "::1"):
+        return False
+    try:
+        with urllib.request.urlopen(f"{address.scheme}://{address.netloc}/health", timeout=PROBE_SECONDS) as reply:  # noqa: S310  http of this machine
+            said = json.loads(reply.read(10_000))
+    except (OSError, ValueError):
+        return False
+    return isinstance(said, dict) and said.get("engine") == ENGINE

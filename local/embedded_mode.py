@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from local.children import Children
-from local.embedded_engine import EmbeddedEngine, EngineError
+from local.embedded_engine import EmbeddedEngine, EngineError, is_embedded
 from local.emulator import EmulatorError
 from local.profiles import profile_files, put_profile
 from local.published_events import PublishedEvents
@@ -25,7 +25,9 @@ PARAMETER_OF_VARIABLE = {
 NO_RATE_BUDGET = {"RequestsPerMinute": "0", "TokensPerMinute": "0"}
 # The embedded engine shares this machine's processors: more pages at the same time would only wait in it. Nor is
 # anything billed that gathering them could save.
-EMBEDDED_ENGINE_PARAMETERS = {"OcrBatchSize": "4", "OcrBatchingSeconds": "0", "OcrConcurrency": "2"} | NO_RATE_BUDGET
+GATHERING = {"OcrBatchSize": "4", "OcrBatchingSeconds": "0", "OcrConcurrency": "2"}
+NOT_BILLED = {"EngineBills": "false"}
+EMBEDDED_ENGINE_PARAMETERS = GATHERING | NO_RATE_BUDGET | NOT_BILLED
 PLACEHOLDER_KEY = "no-key-needed"
 
 
@@ -61,6 +63,8 @@ def embedded_mode(options: Options) -> Iterator[EmbeddedMode]:
         if "QwenBaseUrl" not in parameters:
             engine = EmbeddedEngine(children, ENGINE_PYTHON, ROOT, options.logs / "engine.log")
             parameters = EMBEDDED_ENGINE_PARAMETERS | {"QwenBaseUrl": engine.base_url} | parameters
+        elif is_embedded(parameters["QwenBaseUrl"]):
+            parameters = NOT_BILLED | parameters
         stack = Stack(
             children,
             TEMPLATE,

@@ -140,6 +140,16 @@ def summary(accounts: Iterable[Account], receipts: Mapping[int, Mapping[str, Any
     return table
 
 
+def bill(receipts: Iterable[Mapping[str, Any]]) -> str | None:
+    """What the service would have billed, where nothing was."""
+    free = [receipt["cost"] for receipt in receipts if "cost" in receipt and not receipt["cost"]["billed"]]
+    if not free:
+        return None
+    amount = sum(cost["would_cost"] for cost in free)
+    of = free[0]
+    return f"billed: nothing. Qwen-OCR would have cost {amount:.4f} {of['currency']} (prices of {of['prices_as_of']})."
+
+
 def currency(receipts: Mapping[int, Mapping[str, Any]]) -> str:
     return next((receipt["cost"]["currency"] for receipt in receipts.values() if "cost" in receipt), "cost")
 
@@ -150,6 +160,7 @@ def reasons(accounts: Iterable[Account]) -> list[str]:
     for account in accounts:
         if account.reason:
             told.append(f"{account.document.name}: {account.reason}")
+        told += [f"{account.document.name}: warning: {code}" for code in account.warnings]
         for reason, pages in [*account.failures.items(), *account.invalid.items()]:
             told.append(f"{account.document.name}: {'1 page' if pages == 1 else f'{pages} pages'}, {reason}")
     return told

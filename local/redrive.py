@@ -28,6 +28,7 @@ MONEY = {
     "MAX_PIXELS": "MaxPixels",
     "INPUT_PRICE_PER_MILLION": "InputPricePerMillion",
     "OUTPUT_PRICE_PER_MILLION": "OutputPricePerMillion",
+    "ENGINE_BILLS": "EngineBills",
     "PRICE_CURRENCY": "PriceCurrency",
     "PRICE_REGION": "PriceRegion",
     "PRICES_AS_OF": "PricesAsOf",
@@ -94,7 +95,8 @@ def redrive_of(stack: DeployedStack) -> Redrive:
     client_of, outputs, parameters = stack.client, stack.outputs, stack.parameters
     pages = S3Pages(client_of("s3"), outputs["PagesBucket"])
     publisher = EventBridgePublisher(client_of("events"), outputs["EventBus"])
-    money = {variable: parameters[parameter] for variable, parameter in MONEY.items()}
+    money = {variable: parameters[parameter] for variable, parameter in MONEY.items() if parameter in parameters}
+    money.setdefault("ENGINE_BILLS", "true")  # stacks before 2026-11-25 do not say
     price = price_settings(money)
     ledger = Ledger(
         DynamoTable(client_of("dynamodb"), outputs["ResultsTable"], float(parameters["ResultsRetentionDays"])),

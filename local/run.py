@@ -16,7 +16,7 @@ from local.accounts import Account, Accounts
 from local.console import Console, printable
 from local.embedded_mode import EmbeddedMode, Options, embedded_mode
 from local.outcome import LOGS, Outcome, prepare
-from local.progress import Progress, progress, reasons, summary
+from local.progress import Progress, bill, progress, reasons, summary
 from local.published_events import PublishedEvent
 from local.stack import Stack
 from local.uploads import LocalDocument, Uploads, find_documents, hidden_files
@@ -117,6 +117,8 @@ class Run:
         self._console.print(summary(self._accounts.all, self._receipts))
         for reason in reasons(self._accounts.all):
             self._console.print(printable(reason), highlight=False, markup=False, soft_wrap=True)
+        if billed := bill(self._receipts.values()):
+            self._console.print(billed, highlight=False, markup=False, soft_wrap=True)
         self._console.print(f"results: {self._order.output}/<document>/", highlight=False, markup=False)
         if stuck:
             raise stuck
@@ -147,6 +149,7 @@ class Run:
     def _write(self, account: Account) -> None:
         receipt = self._outcome.receipt(account.receipt)
         account.invalid = self._outcome.write(self._order.output / account.document.place, receipt)
+        account.warnings = receipt["warnings"]
         self._receipts[id(account)] = receipt
 
     def _warn(self, events: list[PublishedEvent], shown: Progress) -> None:

@@ -11,7 +11,7 @@ from local.accounts import Account, Accounts
 from local.console import Console, printable
 from local.deployed import DeployedStack, StackError, deployed_stack
 from local.outcome import Outcome, prepare
-from local.progress import Progress, progress, reasons, summary
+from local.progress import Progress, bill, progress, reasons, summary
 from local.run import EXIT_CODES, NOT_RUN
 from local.uploads import LocalDocument, Uploaded, Uploads, find_documents
 from pagewise.aws.buckets import S3Pages
@@ -65,6 +65,8 @@ class Submitted:
         console.print(summary(accounts.all, self._receipts))
         for reason in reasons(accounts.all):
             console.print(printable(reason), highlight=False, markup=False, soft_wrap=True)
+        if billed := bill(self._receipts.values()):
+            console.print(billed, highlight=False, markup=False, soft_wrap=True)
         console.print(f"results: {self._submission.output}/<document>/", highlight=False, markup=False)
         return max(EXIT_CODES.get(account.status, NOT_RUN) for account in accounts.all)
 
@@ -102,6 +104,7 @@ class Submitted:
         pointer = {"bucket": self._outcome.pages_bucket, "key": f"documents/{document.id}/receipt.json"}
         receipt = self._outcome.receipt(pointer)
         account.invalid = self._outcome.write(self._submission.output / account.document.place, receipt)
+        account.warnings = receipt["warnings"]
         self._receipts[id(account)] = receipt
         account.end(str(document.status), {"receipt": pointer})
         account.reason = f"{document.reason}: {document.message}" if document.reason else ""

@@ -11,7 +11,7 @@ import time
 from collections.abc import Iterator
 from typing import Any
 
-from local.engine import refusal, tokens
+from local.engine import identity, refusal, tokens
 from local.engine.protocol_native import MODELS, Call, ImageElement, image_element, last_question, whole
 from local.engine.tasks import wish_for_prompt
 
@@ -75,14 +75,14 @@ def _image(element: dict[str, Any]) -> ImageElement:
     return image_element(element | {"image": source, "enable_rotate": False})
 
 
-def reply(call: Call, whole_reply: dict[str, Any]) -> dict[str, Any]:
+def reply(_: Call, whole_reply: dict[str, Any]) -> dict[str, Any]:
     """The native reply as a chat completion."""
     (choice,) = whole_reply["output"]["choices"]
     return {
         "id": f"chatcmpl-{whole_reply['request_id']}",
         "object": "chat.completion",
         "created": int(time.time()),
-        "model": call.model,
+        "model": identity.MODEL,
         "system_fingerprint": None,
         "choices": [
             {

@@ -14,7 +14,7 @@ from typing import Any
 
 from aiohttp import web
 
-from local.engine import answers, behaviour, images, protocol_compatible, protocol_native, refusal
+from local.engine import answers, behaviour, identity, images, protocol_compatible, protocol_native, refusal
 from local.engine.page_reader import PageReader
 from local.engine.protocol_native import Answer, Call
 from local.engine.rate import RateLimit
@@ -155,6 +155,7 @@ class Server:
 
     async def _health(self, _: web.Request) -> web.Response:
         body: dict[str, Any] = {"status": "ok", "models": "ready" if self._is_ready() else "loading"}
+        body |= {"engine": identity.ENGINE, "model": identity.MODEL}
         if self._reader.ready:
             from local.engine.recognition import tesseract
 
@@ -270,12 +271,14 @@ def _json(body: dict[str, Any], status: int, request_id: str) -> web.Response:
         text=json.dumps(body, ensure_ascii=False),
         status=status,
         content_type="application/json",
-        headers={"x-request-id": request_id},
+        headers={"x-request-id": request_id, **identity.HEADERS},
     )
 
 
 async def _streamed(request: web.Request, events: Iterator[bytes], request_id: str) -> web.StreamResponse:
-    stream = web.StreamResponse(headers={"Content-Type": "text/event-stream", "x-request-id": request_id})
+    stream = web.StreamResponse(
+        headers={"Content-Type": "text/event-stream", "x-request-id": request_id, **identity.HEADERS}
+    )
     await stream.prepare(request)
     for event in events:
         await stream.write(event)

@@ -92,6 +92,13 @@ def test_a_schema_is_part_of_the_estimate() -> None:
     assert full.likely.input_tokens > plain.likely.input_tokens + 500
 
 
+def test_an_engine_that_bills_nothing_costs_nothing_and_what_the_service_would_have_cost_is_said() -> None:
+    price = Price(billed=False)
+    usage = Usage(1_000_000, 500_000)
+    assert (price.amount(usage), price.units(usage)) == (0, 0)
+    assert price.cost(usage) | {"amount": 0, "billed": False, "would_cost": 0.15} == price.cost(usage)
+
+
 def test_the_bill_is_tokens_by_price_with_region_and_date() -> None:
     variables = {
         "INPUT_PRICE_PER_MILLION": "0.043",
@@ -99,10 +106,13 @@ def test_the_bill_is_tokens_by_price_with_region_and_date() -> None:
         "PRICE_CURRENCY": "USD",
         "PRICE_REGION": "mainland",
         "PRICES_AS_OF": "2026-11-22",
+        "ENGINE_BILLS": "true",
     }
     cost = price_settings(variables).cost(Usage(1_000_000, 500_000))
     assert cost == {
         "amount": 0.079,
+        "billed": True,
+        "would_cost": 0.079,
         "currency": "USD",
         "input_per_million": 0.043,
         "output_per_million": 0.072,

@@ -85,9 +85,10 @@ def test_a_folder_without_a_profile_is_none(receipts: Pagewise, key: str) -> Non
 
 
 def test_metadata_come_before_the_profile(receipts: Pagewise) -> None:
-    wished = {"ocr_tasks": "multi_lan", "ocr_result_schema": '{"Date": ""}', "ocr_enable_rotate": "false"}
+    tasks = "multi_lan,key_information_extraction"
+    wished = {"ocr_tasks": tasks, "ocr_result_schema": '{"Date": ""}', "ocr_enable_rotate": "false"}
     document = receipts.split.upload(receipts.uploads.put(picture(), key="uploads/receipts/a.png", **wished))
-    assert document.tasks == (Task.MULTI_LAN,)
+    assert document.tasks == (Task.MULTI_LAN, Task.KEY_INFORMATION_EXTRACTION)
     assert document.options.result_schema == {"Date": ""}
     assert not document.options.enable_rotate
 

@@ -33,6 +33,7 @@ VARIABLES = {
     "QWEN_PIXEL_LIMITS": "send",
     "QWEN_PARAMETERS": '{"max_tokens": 4096}',
     "IMAGE_TRANSPORT": "auto",
+    "BLANK_PAGES": "skip",
     "MAX_PIXELS": "8388608",
     "MAX_ATTEMPTS": "5",
 }
@@ -40,6 +41,7 @@ PRICES = {
     "INPUT_PRICE_PER_MILLION": "0.07",
     "OUTPUT_PRICE_PER_MILLION": "0.16",
     "PRICE_CURRENCY": "USD",
+    "ENGINE_BILLS": "true",
     "PRICE_REGION": "international",
     "PRICES_AS_OF": "2026-11-22",
 }

@@ -20,6 +20,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any, Protocol
+from urllib.parse import urlsplit
 
 import httpx
 
@@ -55,6 +56,9 @@ MOST_REPLY_BYTES = 4 * 1024 * 1024
 # Of one that cannot be read, kept for a person.
 KEPT_BYTES = 200_000
 ENCODINGS = ("gzip", "x-gzip", "deflate")
+# Of an engine that is not the service itself, which sends neither.
+ENGINE_HEADER, MODEL_HEADER = "x-engine", "x-model"
+NAME_CHARACTERS = 100
 
 
 def timeouts() -> httpx.Timeout:
@@ -161,7 +165,9 @@ class EngineClient:
         finally:
             body.release()
         try:
-            return read(self.protocol, response, replace(said, text=said.text.replace(key, "…")))
+            return named(
+                read(self.protocol, response, replace(said, text=said.text.replace(key, "…"))), response, self.base_url
+            )
         except PagewiseError as error:
             # Servers quote the key that they refuse, and an error's message goes into receipts, events and logs.
             error.message = error.message.replace(key, "…")
@@ -298,6 +304,20 @@ def unread(said: Said) -> Answer:
         request_id=None,
         problem=said.problem or "malformed",
     )
+
+
+def named(answer: Answer, response: httpx.Response, base_url: str) -> Answer:
+    """The answer with the names of what gave it. The service's native replies name nothing: then it is the host that
+    was asked, and the model as well."""
+    engine = stated(response.headers.get(ENGINE_HEADER)) or urlsplit(base_url).hostname
+    return replace(answer, engine=engine, model=stated(response.headers.get(MODEL_HEADER)) or stated(answer.model))
+
+
+def stated(name: Any) -> str | None:
+    """A name that a server gives itself, short and on one line."""
+    if not isinstance(name, str):
+        return None
+    return "".join(character for character in name if character.isprintable())[:NAME_CHARACTERS].strip() or None
 
 
 def retry_after(response: httpx.Response) -> float | None:

@@ -53,7 +53,8 @@ class Answer:
 
     `text` is the service's `processed_text` where it sent one, else its `text`. `words` are in pixels of the image that
     was sent; None where the protocol or the reply has none, and the text must do.
-    `finish_reason` "length" means truncated.
+    `finish_reason` "length" means truncated. `engine` and `model` are what answered, as the reply says; None where it
+    does not.
     `problem`: why the reply is not in the protocol's form, `malformed` or `oversized`; `text` is then the reply itself,
     or its beginning. It was paid for all the same.
     """
@@ -66,6 +67,8 @@ class Answer:
     request_id: str | None
     requests: int = 1
     problem: str | None = None
+    engine: str | None = None
+    model: str | None = None
 
 
 def check_schema(schema: Any) -> None:

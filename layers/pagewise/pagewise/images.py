@@ -20,12 +20,13 @@ from pagewise.encoding import Raster, png, raster_of
 from pagewise.errors import DocumentRejected, ImageRejected, PageUnreadable, Rejection
 from pagewise.geometry import Size
 from pagewise.model import Look, PageGeometry
+from pagewise.shrinking import manageable
 
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-# 34.8 MP, an A4 scan at 600 dpi, is ordinary; 179 MP is what Pillow itself warns from. RGB takes 3 bytes a pixel,
-# and conversion a second copy: 150 MP stay within 900 MB.
+# 34.8 MP, an A4 scan at 600 dpi, is ordinary; 179 MP is what Pillow itself warns from. What 150 MP take in memory, by
+# kind: tests/split/test_memory.py.
 MAX_UPLOAD_PIXELS = 150_000_000
 BOMB_PIXELS = MAX_UPLOAD_PIXELS // 2  # Pillow warns from its limit and refuses from twice that
 
@@ -260,7 +261,7 @@ def unchanged(image: Image, path: Path, page: int, max_pixels: int) -> PageImage
 
 def normalised(image: Image, max_pixels: int) -> Image:
     """The same picture in the form that suits OCR: upright, opaque, 8-bit, of square pixels, not too large."""
-    return fitted(square_pixels(opaque(reading.upright(image))), max_pixels)
+    return fitted(square_pixels(opaque(reading.upright(manageable(image, max_pixels)))), max_pixels)
 
 
 def square_pixels(image: Image) -> Image:

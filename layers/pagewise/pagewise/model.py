@@ -117,6 +117,7 @@ class Document:
     preprocessing: tuple[Step, ...] | None = None
     rules: Mapping[str, Any] | None = None
     tag: str | None = None
+    warnings: tuple[WarningCode, ...] = ()
     reason: str | None = None
     message: str | None = None
     ended: str | None = None
@@ -176,6 +177,9 @@ class WarningCode(StrEnum):
     REPEATED_TEXT = "repeated_text"
     REPLACED_CHARACTERS = "replaced_characters"
     REPAIRED = "repaired"
+    RESULT_SCHEMA_UNUSED = "result_schema_unused"
+    ROTATION_UNAVAILABLE = "rotation_unavailable"
+    VALIDATION_UNUSED = "validation_unused"
 
 
 @dataclass(frozen=True, slots=True)
@@ -299,7 +303,8 @@ class Result:
 
     `output` holds the task's own fields, as `results/<page>.<task>.json` shows them: `text` for every task,
     and `lines`, `fields`, `html` or `latex`. `sent` says how the page went to the engine, None if it never did.
-    `validation` is None where there are no rules for it. `warnings` are the page's own and the answer's.
+    `engine` and `model` are what answered, by their own names. `validation` is None where there are no rules for it.
+    `warnings` are the page's own and the answer's.
     """
 
     document_id: DocumentId
@@ -311,6 +316,7 @@ class Result:
     image_width: int = 0
     image_height: int = 0
     image_sha256: str | None = None
+    engine: str | None = None
     model: str | None = None
     reason: str | None = None
     message: str | None = None

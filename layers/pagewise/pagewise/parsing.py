@@ -123,6 +123,13 @@ def output_of(task: Task, answer: Answer, sent: Size, page: Size | None = None) 
     return {"text": text}
 
 
+def nothing_found(task: Task) -> dict[str, Any]:
+    """What the result of a page without text stores."""
+    field = OUTPUTS[task]
+    empty: dict[Output, Any] = {Output.LINES: [], Output.FIELDS: {}, Output.HTML: "", Output.LATEX: ""}
+    return {"text": "", field.value: empty[field]} if field in empty else {"text": ""}
+
+
 def check_whole(answer: Answer) -> None:
     if answer.problem:
         raise unusable(answer.problem)

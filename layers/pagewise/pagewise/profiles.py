@@ -12,9 +12,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+
 from pagewise.engine import check_schema
 from pagewise.errors import DocumentRejected, Permanent, Rejection
 from pagewise.preprocessing import Step, parse_steps
+from pagewise.spelling import did_you_mean
 from pagewise.strict_json import given
 from pagewise.tasks import Task, parse_tasks
 from pagewise.validation import check_rules
@@ -67,11 +69,12 @@ def load_profile(name: str, text: str, deployed: tuple[Task, ...] = tuple(Task))
     try:
         stored = given(text)
     except ValueError:
-        raise invalid(f"The profile {name} is not JSON.") from None
+        raise invalid(f"The profile {name} is not JSON, or nests too deep.") from None
     if not isinstance(stored, dict):
         raise invalid(f"The profile {name} is no JSON object.")
     if unknown := sorted(set(stored) - KEYS):
-        raise invalid(f"The profile {name} says {', '.join(unknown)[:100]}, which no profile can.")
+        near = did_you_mean(unknown[0], KEYS)
+        raise invalid(f"The profile {name} says {', '.join(unknown)[:100]}, which no profile can.{near}")
     result_schema = schema_of(name, stored.get("result_schema"))
     return Profile(
         tasks=tasks_of(name, stored.get("tasks", []), deployed),
@@ -88,7 +91,8 @@ def tasks_of(name: str, tasks: Any, deployed: tuple[Task, ...]) -> tuple[Task, .
     try:
         return parse_tasks(tasks, deployed)
     except ValueError as unknown:
-        raise invalid(f"The profile {name} names {str(unknown)[:100]!r}, which is no task.") from None
+        near = did_you_mean(str(unknown), Task)
+        raise invalid(f"The profile {name} names {str(unknown)[:100]!r}, which is no task.{near}") from None
 
 
 def schema_of(name: str, schema: Any) -> Mapping[str, Any] | None:
@@ -117,7 +121,7 @@ def steps_of(name: str, steps: Any) -> tuple[Step, ...] | None:
     except ValueError as unknown:
         raise invalid(
             f"The profile {name} names {str(unknown)[:100]!r}, which is no step of preprocessing. "
-            f"There are: {', '.join(Step)}."
+            f"There are: {', '.join(Step)}.{did_you_mean(str(unknown), Step)}"
         ) from None
 
 

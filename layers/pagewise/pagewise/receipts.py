@@ -54,6 +54,7 @@ def receipt(document: Document, pages: Iterable[PageAccount], price: Price) -> d
         "status": document.status,
         "reason": document.reason,
         "message": document.message,
+        "warnings": list(document.warnings),
         "pages": document.pages,
         "tasks": list(document.tasks),
         "page_jobs": jobs,

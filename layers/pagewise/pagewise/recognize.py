@@ -31,11 +31,11 @@ from pagewise.gate import Gate
 from pagewise.geometry import Size
 from pagewise.ledger import Ledger
 from pagewise.model import Document, JobStatus, PageJob, Result, Slot, StoredImage
-from pagewise.parsing import reading
+from pagewise.parsing import nothing_found, reading
 from pagewise.ports import Clock, Engine, Pages, Queues
 from pagewise.rate import Later, Turn, Wanted
 from pagewise.reuse import Asking, Reuse, Unanswered
-from pagewise.settings import EngineSettings
+from pagewise.settings import BlankPages, EngineSettings
 from pagewise.tasks import Task
 from pagewise.tokens import estimate
 from pagewise.transport import Fitted, Inline, Sent
@@ -77,14 +77,15 @@ class Recognize:
         message waits in the queue in this one's place. Raises Transient if this message should be delivered again.
         """
         attempts = job.earlier_attempts + deliveries
+        unasked = job.image.look.blank and self.settings.blank_pages is BlankPages.SKIP
         turn: Turn | None = None
         with self.gate.approach() as approach:
             document, stored, known = await asyncio.gather(
                 asyncio.to_thread(self.ledger.document, job.document_id),
                 asyncio.to_thread(self.ledger.result, job.document_id, job.page, job.task),
-                self.known_elsewhere(job),
+                self.known_elsewhere(job, unasked),
             )
-            if document and not stored and not isinstance(known, Result | Later):
+            if document and not stored and not unasked and not isinstance(known, Result | Later):
                 turn = await approach.turn(job.task, self.wanted(job))
         if document is None:
             return None  # deleted from the table: there is no account left to write to
@@ -93,6 +94,9 @@ class Recognize:
             return stored
         if document.run > 1 and await asyncio.to_thread(self.is_superseded, job):
             return None
+        if unasked:
+            blank = await asyncio.to_thread(judged, self.blank(job), document.rules)
+            return await asyncio.to_thread(self.accounting.save, document, blank, job.image)
         if isinstance(known, Result):
             copy = replace(known, attempts=attempts, ended=self.clock.now())
             copy = await asyncio.to_thread(judged, copy, document.rules)
@@ -165,9 +169,9 @@ class Recognize:
 
     # ── reuse, where it is on ────────────────────────────────────────────────────────────────────────────────────────
 
-    async def known_elsewhere(self, job: PageJob) -> Result | Later | Unanswered | None:
+    async def known_elsewhere(self, job: PageJob, unasked: bool) -> Result | Later | Unanswered | None:
         """What is known of the same image and question; None where nothing is reused."""
-        if self.reuse is None or job.image.sha256 is None:
+        if self.reuse is None or job.image.sha256 is None or unasked:
             return None
         return await asyncio.to_thread(self.reuse.look, job)
 
@@ -232,6 +236,24 @@ class Recognize:
         ).likely
         return Wanted(tokens.input_tokens + tokens.output_tokens, job.slot)
 
+    def blank(self, job: PageJob) -> Result:
+        """The result of a page that nothing is asked about: models invent text on blank pages, and bill it."""
+        return Result(
+            document_id=job.document_id,
+            page=job.page,
+            task=job.task,
+            status=JobStatus.RECOGNIZED,
+            attempts=0,
+            ended=self.clock.now(),
+            image_width=job.image.width,
+            image_height=job.image.height,
+            image_sha256=job.image.sha256,
+            output=nothing_found(job.task),
+            run=job.run,
+            look=job.image.look,
+            warnings=job.image.look.warnings,
+        )
+
     async def recognized(self, job: PageJob, attempts: int, deadline: float, turn: Slot | None = None) -> Result:
         question, sent, digest = await asyncio.to_thread(self.question, job, deadline - time.monotonic())
         if turn:
@@ -256,7 +278,8 @@ class Recognize:
             image_width=job.image.width,
             image_height=job.image.height,
             image_sha256=digest,
-            model=self.settings.model,
+            engine=answer.engine,
+            model=answer.model or self.settings.model,
             output=found.output,
             finish_reason=answer.finish_reason,
             usage=answer.usage,

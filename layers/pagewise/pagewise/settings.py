@@ -43,6 +43,11 @@ class PixelLimits(StrEnum):
     OMIT = "omit"
 
 
+class BlankPages(StrEnum):
+    """What becomes of the jobs of a page that is known to be blank: they end without a call, or ask all the same."""
+
+    SKIP = "skip"
+    SEND = "send"
 def default_renderer() -> Renderer:
     from pagewise.rendering import Renderer
 
@@ -57,7 +62,7 @@ def no_caps() -> Spending:
 
 @dataclass(frozen=True, slots=True)
 class SplitSettings:
-    """What the splitter needs to know."""
+    """What the splitter needs to know. `rotates`: whether the engine's protocol has `enable_rotate`."""
 
     deployed_tasks: tuple[Task, ...] = tuple(Task)
     default_tasks: tuple[Task, ...] = (Task.TEXT_RECOGNITION,)
@@ -67,6 +72,7 @@ class SplitSettings:
     overdue_seconds: int = 6 * 3600
     renderer: Renderer = field(default_factory=default_renderer)
     spending: Spending = field(default_factory=no_caps)
+    rotates: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +88,7 @@ class EngineSettings:
     parameters: Mapping[str, Any] = field(default_factory=dict)
     max_pixels: int = DEFAULT_MAX_PIXELS
     max_attempts: int = 5
+    blank_pages: BlankPages = BlankPages.SKIP
 
 
 def split_settings(variables: Mapping[str, str]) -> SplitSettings:
@@ -102,6 +109,7 @@ def split_settings(variables: Mapping[str, str]) -> SplitSettings:
             preprocessing=steps(variables, "PREPROCESSING"),
         ),
         spending=spending(variables),
+        rotates=one_of(ApiStyle, variables, "QWEN_API_STYLE") is ApiStyle.DASHSCOPE,
     )
 
 
@@ -132,6 +140,7 @@ def engine_settings(variables: Mapping[str, str]) -> EngineSettings:
         parameters=json_object(variables, "QWEN_PARAMETERS"),
         max_pixels=whole(variables, "MAX_PIXELS"),
         max_attempts=whole(variables, "MAX_ATTEMPTS"),
+        blank_pages=one_of(BlankPages, variables, "BLANK_PAGES"),
     )
 
 
@@ -154,6 +163,7 @@ def price_settings(variables: Mapping[str, str]) -> Price:
         currency=text(variables, "PRICE_CURRENCY"),
         region=text(variables, "PRICE_REGION"),
         as_of=text(variables, "PRICES_AS_OF"),
+        billed=flag(variables, "ENGINE_BILLS"),
     )
 
 

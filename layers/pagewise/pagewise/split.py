@@ -167,7 +167,9 @@ class Split:
     def wishes(self, upload: Upload, download: Download) -> Wishes:
         settings = self.settings
         profile = choosing.chosen(self.profiles, upload.key, download.metadata, settings.deployed_tasks)
-        return wishing.wishes(download.metadata, settings.default_tasks, settings.deployed_tasks, profile)
+        return wishing.wishes(
+            download.metadata, settings.default_tasks, settings.deployed_tasks, profile, rotates=settings.rotates
+        )
 
     def check_bytes(self, upload: Upload) -> None:
         """What has no room on the function's disk would fail three times, and then without a reason of use."""
@@ -234,6 +236,7 @@ class Split:
             preprocessing=wishes.preprocessing,
             rules=wishes.rules,
             tag=wishes.tag,
+            warnings=wishes.warnings,
             reserved=reserved,
         )
 

@@ -5,7 +5,7 @@
 | NaN, Infinity, -Infinity | null |
 | a number that a double cannot hold as it is written: beyond 2^53, 1e999, 20 decimals | its own text |
 | half a pair of surrogates; U+FFFE, U+FFFF, which SQS refuses | U+FFFD |
-| a second member of the same name | a member `name (2)`, unless it says the same |
+| a second member of the same name | a member `name (2)`, unless it says the same as the first |
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ def refused(name: str) -> Any:
 
 
 def sound(value: Any, layers: int = MOST_LAYERS) -> Any:
-    """A value of JSON that can be dumped, stored and read again anywhere. Raises TooDeep; TypeError for what is no JSON."""
+    """A value that can be dumped, stored and read again anywhere. Raises TooDeep; TypeError for what is no JSON."""
     match value:
         case None | bool():
             return value
@@ -150,3 +150,11 @@ def digits(value: int) -> str:
         return str(value)
     except ValueError:
         return hex(value)
+
+
+def nests(value: Any, layers: int) -> bool:
+    """Whether no more than so many layers of objects and lists lie in each other."""
+    if not isinstance(value, Mapping | list):
+        return True
+    inner = value.values() if isinstance(value, Mapping) else value
+    return layers > 0 and all(nests(member, layers - 1) for member in inner)

@@ -108,7 +108,7 @@ def estimate(
 
 @dataclass(frozen=True, slots=True)
 class Price:
-    """What a million tokens cost, where, and since when this is known.
+    """What a million tokens cost, where, and since when this is known; and whether the engine bills them at all.
 
     "Billing": the input tokens by their price, plus the output tokens by theirs.
     """
@@ -118,12 +118,17 @@ class Price:
     currency: str = "USD"
     region: str = "international"
     as_of: str = "2026-11-22"
+    billed: bool = True
 
     # Amounts are counted in hundred-millionths: a token of the cheapest price listed costs 4.3 of them.
     units_of_one: ClassVar[int] = 100_000_000
 
     def units(self, usage: Usage) -> int:
-        """What these tokens cost, as a whole number that can be summed without loss."""
+        """What is billed for these tokens, as a whole number that can be summed without loss."""
+        return self.list_units(usage) if self.billed else 0
+
+    def list_units(self, usage: Usage) -> int:
+        """What the service bills for these tokens."""
         amount = usage.input_tokens * self.input_per_million + usage.output_tokens * self.output_per_million
         return round(amount * self.units_of_one / 1_000_000)
 
@@ -131,13 +136,15 @@ class Price:
         return units / self.units_of_one
 
     def amount(self, usage: Usage) -> float:
-        """What these tokens cost."""
+        """What is billed for these tokens."""
         return self.amount_of(self.units(usage))
 
     def cost(self, usage: Usage) -> dict[str, Any]:
-        """The cost of these tokens, as the receipt shows it."""
+        """The cost of these tokens, as the receipt shows it: `would_cost` is by the prices, whoever answered."""
         return {
             "amount": self.amount(usage),
+            "billed": self.billed,
+            "would_cost": self.amount_of(self.list_units(usage)),
             "currency": self.currency,
             "input_per_million": self.input_per_million,
             "output_per_million": self.output_per_million,

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from pagewise.errors import Permanent
 from pagewise.model import JobStatus, Problem, Result, Validation
+from pagewise.strict_json import nests
 from pagewise.tasks import OUTPUTS, Output
 
 if TYPE_CHECKING:
@@ -98,14 +99,6 @@ def check_rules(rules: Any) -> None:
     for part in parts(rules):
         if "pattern" in part:
             check_pattern(part["pattern"])
-
-
-def nests(value: Any, layers: int) -> bool:
-    """Whether no more than so many layers of objects and lists lie in each other."""
-    if not isinstance(value, Mapping | list):
-        return True
-    inner = value.values() if isinstance(value, Mapping) else value
-    return layers > 0 and all(nests(member, layers - 1) for member in inner)
 
 
 def parts(rules: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
