@@ -23,6 +23,9 @@ BLACK = 24
 # Of the cells that both have: readers differ in the weight of letters and the course of hairlines.
 LOST_SHARE = 0.02
 LEAST_CELLS = 3  # one letter
+LEAST_BOX = 5  # cells: 40 pixels, which no stroke of a letter is wide
+# Of the cells that both have, what each may have alone before neither counts as whole.
+TORN_SHARE = 0.1
 
 
 class Kept(Enum):
@@ -32,7 +35,7 @@ class Kept(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """Which drawing has lost less; `torn` if the other one has lost less elsewhere, so that neither has everything."""
+    """Which drawing has lost less; `torn` if each has lost much that the other has, so that neither has everything."""
 
     kept: Kept
     torn: bool = False
@@ -55,10 +58,11 @@ def compare(first: Raster, second: Raster) -> Verdict:
     of_first, of_second = Cells.of(first), Cells.of(second)
     lost_by_first = of_second.beyond(of_first)
     lost_by_second = of_first.beyond(of_second)
-    least = max(LEAST_CELLS, LOST_SHARE * min(of_first.count, of_second.count))
-    if lost_by_first > least and lost_by_first > lost_by_second:
-        return Verdict(Kept.SECOND, torn=lost_by_second > 2 * least)
-    return Verdict(Kept.FIRST, torn=lost_by_first > 2 * least)
+    common = min(of_first.count, of_second.count)
+    torn = min(lost_by_first, lost_by_second) > max(2 * LEAST_CELLS, TORN_SHARE * common)
+    if lost_by_first > max(LEAST_CELLS, LOST_SHARE * common, lost_by_second):
+        return Verdict(Kept.SECOND, torn)
+    return Verdict(Kept.FIRST, torn)
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,10 +89,13 @@ class Cells:
         return cells(self.marked)
 
     def beyond(self, other: Cells) -> int:
-        """The cells that are marked here alone, or black there alone. Neighbours count as the same place."""
-        from PIL import ImageChops
+        """The cells that are marked here alone, or black there alone. Neighbours count as the same place, and the rims
+        of what is black here alone are no marks."""
+        from PIL import ImageChops, ImageFilter
 
-        return cells(ImageChops.lighter(less(self.marked, other.marked), less(other.black, self.black)))
+        marked = less(less(self.marked, other.marked), less(self.black, other.black))
+        boxes = less(other.black, self.black).filter(ImageFilter.MinFilter(LEAST_BOX))
+        return cells(ImageChops.lighter(marked, boxes))
 
 
 def shifted(image: Image, right: int, down: int) -> Image:
