@@ -52,9 +52,11 @@ def is_one_colour(raster: Raster) -> bool:
 
 
 def compare(first: Raster, second: Raster) -> Verdict:
-    """The first drawing is kept unless it has lost more than the second has."""
+    """The first drawing is kept unless it has lost more than the second has, or shows nothing where that shows some."""
     if (first.width, first.height) != (second.width, second.height):
         raise ValueError("drawings of different sizes")
+    if is_one_colour(first) or is_one_colour(second):
+        return Verdict(Kept.FIRST if is_one_colour(second) else Kept.SECOND)
     of_first, of_second = Cells.of(first), Cells.of(second)
     lost_by_first = of_second.beyond(of_first)
     lost_by_second = of_first.beyond(of_second)
@@ -89,13 +91,19 @@ class Cells:
         return cells(self.marked)
 
     def beyond(self, other: Cells) -> int:
-        """The cells that are marked here alone, or black there alone. Neighbours count as the same place, and the rims
-        of what is black here alone are no marks."""
-        from PIL import ImageChops, ImageFilter
+        """The cells that are marked here alone, or in a box that is black there alone. Neighbours count as the same
+        place, and the rims of a box that is black here alone are no marks."""
+        from PIL import ImageChops
 
-        marked = less(less(self.marked, other.marked), less(self.black, other.black))
-        boxes = less(other.black, self.black).filter(ImageFilter.MinFilter(LEAST_BOX))
-        return cells(ImageChops.lighter(marked, boxes))
+        marked = less(less(self.marked, other.marked), boxes(less(self.black, other.black)))
+        return cells(ImageChops.lighter(marked, boxes(less(other.black, self.black))))
+
+
+def boxes(black: Image) -> Image:
+    """Without what is narrower than a box."""
+    from PIL import ImageFilter
+
+    return black.filter(ImageFilter.MinFilter(LEAST_BOX)).filter(ImageFilter.MaxFilter(LEAST_BOX))
 
 
 def shifted(image: Image, right: int, down: int) -> Image:

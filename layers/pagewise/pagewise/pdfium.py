@@ -293,6 +293,6 @@ def unpacked_at(content: mmap.mmap, stream: int, limit: int) -> bytes:
     start = stream + len(b"stream")
     start += 2 if content[start : start + 2] == b"\r\n" else 1
     end = content.find(b"endstream", start)
-    with suppress(igzip_lib.IsalError):
+    with suppress(igzip_lib.IsalError):  # type: ignore[arg-type]  # the stub has an instance of it
         return isal_zlib.decompressobj().decompress(content[start : end if end >= 0 else None], limit)
     return b""

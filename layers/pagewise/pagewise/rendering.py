@@ -391,8 +391,8 @@ def illegible(page: int, inches: tuple[float, float]) -> ImageRejected:
     width, height = inches
     return ImageRejected(
         "extreme_aspect_ratio",
-        f"Page {page} is {width:.4g} × {height:.4g} inches: letters would be too small to read within 7,680 pixels, the "
-        "longest side that the service takes. Cut it into pieces.",
+        f"Page {page} is {width:.4g} × {height:.4g} inches: within 7,680 pixels, the longest side that the service "
+        "takes, its letters would be too small to read. Cut it into pieces.",
     )
 
 
