@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING
 
-from pagewise.encoding import BLOCK_BYTES, Raster
+from pagewise.encoding import BLOCK_BYTES, Raster, blocks
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -43,12 +43,9 @@ class Verdict:
 
 def is_one_colour(raster: Raster) -> bool:
     """Ends at the first line, or soon, on any page that has something on it."""
-    pixel = bytes(raster.pixels[: raster.channels])
-    block = pixel * (BLOCK_BYTES // raster.channels)
-    view = memoryview(raster.pixels)
-    return all(
-        view[start : start + len(block)] == block[: len(view) - start] for start in range(0, len(view), len(block))
-    )
+    plain = bytes(raster.pixels[: raster.channels]) * (BLOCK_BYTES // raster.channels)
+    # A memoryview would compare number by number, at twenty times the time.
+    return all(block == plain[: len(block)] for block in blocks(raster.pixels))
 
 
 def compare(first: Raster, second: Raster) -> Verdict:
