@@ -193,12 +193,15 @@ def test_pdfium_ends_with_its_time_and_starts_anew(path: Path) -> None:
 
 def test_pdfium_sees_nothing_of_the_environment_and_writes_nothing(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
+    monkeypatch.setenv("LD_LIBRARY_PATH", "/no library:/or two")
     path.write_bytes(text_pdf(1))
     with Pdfium(path, None) as pdfium:
         pdfium.count()
         assert pdfium.process is not None
         proc = Path(f"/proc/{pdfium.process.pid}")
-        assert b"secret" not in (proc / "environ").read_bytes()
+        environment = set((proc / "environ").read_bytes().split(b"\0")) - {b""}
+        assert {entry.split(b"=")[0] for entry in environment} == {b"PATH", b"LC_ALL", b"LD_LIBRARY_PATH"}
+        assert b"LD_LIBRARY_PATH=/no library:/or two" in environment
         limits = (proc / "limits").read_text()
         assert "Max file size             0" in limits
         assert f"Max address space         {2_000_000 * 1024}" in limits
