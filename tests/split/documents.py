@@ -68,8 +68,8 @@ def endless_pdf(pages: int, endless: int) -> bytes:
     return text_pdf(pages, changes=changes, forms=forms)
 
 
-def scan(width: int, height: int, points: str, text: str = "") -> bytes:
-    """One page that a grey picture of this size covers, with text on it perhaps."""
+def scan(width: int, height: int, points: str, text: str = "", more: str = "") -> bytes:
+    """One page that a grey picture of this size covers, with text on it perhaps. `more` entries of the page."""
     pixels = bytes((x * y) % 251 for y in range(height) for x in range(width))
     picture = stream(
         zlib.compress(pixels),
@@ -83,7 +83,7 @@ def scan(width: int, height: int, points: str, text: str = "") -> bytes:
         [
             b"<< /Type /Catalog /Pages 2 0 R >>",
             b"<< /Type /Pages /Kids [3 0 R] /Count 1 >>",
-            page(4, f"0 0 {points}", resources=resources),
+            page(4, f"0 0 {points}", more, resources=resources),
             stream(draw),
             picture,
         ]

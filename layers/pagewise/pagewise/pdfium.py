@@ -46,11 +46,13 @@ START = "import runpy, sys; sys.path.insert(0, sys.argv[1]); runpy.run_path(sys.
 # It starts in 0.1 s.
 START_SECONDS = 10.0
 MAX_ANSWER_BYTES = 1_000_000
+# LD_LIBRARY_PATH is where the functions' runtime keeps Python's own library.
 GUARD = """ulimit -c 0
 ulimit -t {cpu_seconds}
 ulimit -f 0
 ulimit -v {memory_kilobytes} 2>/dev/null || : # macOS has none
-exec /usr/bin/env -i PATH={path} LC_ALL=C {environment} {python} -I -S -B -c {start} {packages} {program} {fonts}
+set -- ${{LD_LIBRARY_PATH:+LD_LIBRARY_PATH="$LD_LIBRARY_PATH"}}
+exec /usr/bin/env -i PATH={path} LC_ALL=C "$@" {python} -I -S -B -c {start} {packages} {program} {fonts}
 """
 
 
@@ -240,12 +242,10 @@ def guard() -> str:
     found = importlib.util.find_spec("pypdfium2")
     if found is None or found.origin is None:
         raise Configuration("pdfium_missing", "The package pypdfium2 is not there: build the Pagewise layer again.")
-    library_path = os.environ.get("LD_LIBRARY_PATH")  # where the runtime keeps Python's own library
     return GUARD.format(
         cpu_seconds=CPU_SECONDS,
         memory_kilobytes=MEMORY_KILOBYTES,
         path=shlex.quote(os.defpath),
-        environment=f"LD_LIBRARY_PATH={shlex.quote(library_path)}" if library_path else "",
         python=shlex.quote(sys.executable),
         start=shlex.quote(START),
         packages=shlex.quote(str(Path(found.origin).parents[1])),
@@ -293,6 +293,6 @@ def unpacked_at(content: mmap.mmap, stream: int, limit: int) -> bytes:
     start = stream + len(b"stream")
     start += 2 if content[start : start + 2] == b"\r\n" else 1
     end = content.find(b"endstream", start)
-    with suppress(igzip_lib.IsalError):
+    with suppress(igzip_lib.IsalError):  # type: ignore[arg-type]  # the stub has an instance of it
         return isal_zlib.decompressobj().decompress(content[start : end if end >= 0 else None], limit)
     return b""

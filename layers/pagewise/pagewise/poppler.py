@@ -490,7 +490,8 @@ def exact(picture: Picture, size: PageSize) -> float:
         dpi = picture.width * POINTS_PER_INCH / width, picture.height * POINTS_PER_INCH / height
         if abs(dpi[0] - picture.horizontal) <= 1 and abs(dpi[1] - picture.vertical) <= 1:
             # A trace less, so that no pixel is begun beyond the last: pages are listed to six digits.
-            return max(dpi) * (1 - 1e-5)
+            lost = max(picture.width, picture.height) * (1 - min(dpi) / max(dpi))
+            return (min(dpi) if lost < 1 else max(dpi)) * (1 - 1e-5)
     return picture.dpi
 
 

@@ -30,6 +30,8 @@ from pagewise.second_reading import PDFIUM, POPPLER, DrawnPage, better, drawn_by
 
 # A page that takes longer than this is hostile: an ordinary one takes a tenth of a second.
 PAGE_SECONDS = 20.0
+# Letters of 8 points are 11 pixels high; smaller ones are no letters any more.
+LEGIBLE_DPI = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,7 +206,10 @@ class Renderer:
         with Poppler() as poppler, Pdfium(path, password) as pdfium:
             sheets = sheets_of(poppler, pdfium, contents, password, pages)
             if contents.reader == PDFIUM:
-                drawings: Drawings = ((page, None) for page in pages.numbers())
+                drawings: Drawings = (
+                    (page, lost if isinstance(lost := self.scale_or_loss(sheets, page), LostPage) else None)
+                    for page in pages.numbers()
+                )
             else:
                 drawings = self.drawings(poppler, path, contents, pages, password, sheets, deadline)
             with closing(drawings):
@@ -236,11 +241,11 @@ class Renderer:
         deadline: float,
     ) -> Drawings:
         """Each page as poppler draws it, or the error that it ended with."""
-        scales = {page: self.scale(sheets.size(page), sheets.scan(page)) for page in pages.numbers()}
+        scales = {page: self.scale_or_loss(sheets, page) for page in pages.numbers()}
         for scale, numbers in groupby(pages.numbers(), key=scales.__getitem__):
             run = list(numbers)
-            if scale is None:
-                yield from ((page, missing(page)) for page in run)
+            if isinstance(scale, LostPage):
+                yield run[0], scale
                 continue
             draw = partial(
                 poppler.rasters, path, contents.pages, scale, password=password, page_seconds=self.page_seconds
@@ -250,6 +255,25 @@ class Renderer:
                     yield page, Unreached(page) if drawn is None else drawn
                     if drawn is None:
                         return
+
+    def scale_or_loss(self, sheets: Sheets, page: int) -> Scale | LostPage:
+        size, scan = sheets.size(page), sheets.scan(page)
+        if self.is_illegible(size, scan):
+            return LostPage(page, illegible(page, size.inches))
+        return self.scale(size, scan) or missing(page)
+
+    def is_illegible(self, size: PageSize, scan: Scan | None) -> bool:
+        """Whether so long a page has no room for its letters within 8K, though it would have within `max_pixels`."""
+        if size.width <= 0 or size.height <= 0:
+            return False
+        longer, shorter = max(size.inches), min(size.inches)
+        within_8k = max(limits.EIGHT_K) / longer
+        within_pixels = math.sqrt(self.max_pixels / longer / shorter)
+        return within_8k < min(LEGIBLE_DPI, self.wanted(scan), within_pixels)
+
+    def wanted(self, scan: Scan | None) -> float:
+        """Dots per inch, were there no limits."""
+        return max(scan.dpi, min(self.dpi, scan.finest)) if scan else self.dpi
 
     def second_reading(
         self, pdfium: Pdfium, sheets: Sheets, page: int, drawn: Drawing | PageUnreadable | None
@@ -318,8 +342,7 @@ class Renderer:
         if size.width <= 0 or size.height <= 0:
             return Scale(self.dpi, cropped=False)
         inches = size.inches
-        dpi = max(scan.dpi, min(self.dpi, scan.finest)) if scan else self.dpi
-        dpi = min(dpi, math.sqrt(self.max_pixels / (inches[0] * inches[1])))
+        dpi = min(self.wanted(scan), math.sqrt(self.max_pixels / (inches[0] * inches[1])))
         dpi = min(dpi, max(limits.EIGHT_K) / max(inches), min(limits.EIGHT_K) / min(inches))
         dpi = max(dpi, limits.MIN_SIDE / min(inches))
         # pdftoppm counts a pixel that the page only begins, or that floating point has it begin.
@@ -359,6 +382,15 @@ def constant(rendered: Rendered) -> Callable[[], Rendered]:
 
 def pdfium_size(pdfium: Pdfium, page: int) -> PageSize:
     return pdfium.sizes(PageRange(page, page)).get(page, PageSize())
+
+
+def illegible(page: int, inches: tuple[float, float]) -> ImageRejected:
+    width, height = inches
+    return ImageRejected(
+        "extreme_aspect_ratio",
+        f"Page {page} is {width:.4g} × {height:.4g} inches: within 7,680 pixels, the longest side that the service "
+        "takes, its letters would be too small to read. Cut it into pieces.",
+    )
 
 
 def missing(page: int) -> LostPage:

@@ -5,6 +5,7 @@ in one colour. Of two drawings the one is kept that has lost less (drawings.py);
 | --- | --- | --- | --- |
 | draws without complaint, more than one colour | is not asked | poppler's | no |
 | complains, or draws one colour | draws | the drawing that has lost less | if each has lost something |
+| complains of content that is cut off | draws no more | poppler's | yes |
 | complains | draws one colour of texts or pictures | the drawing that has lost less | yes |
 | complains, or draws one colour | cannot draw | poppler's | yes |
 | cannot draw | draws | PDFium's | if it is one colour |
@@ -13,6 +14,7 @@ in one colour. Of two drawings the one is kept that has lost less (drawings.py);
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, replace
 
 from pagewise.drawings import Kept, compare, is_one_colour
@@ -24,6 +26,10 @@ from pagewise.pdfium import Part, Pdfium, SecondDrawing
 from pagewise.poppler import Drawing
 
 POPPLER, PDFIUM, PILLOW = "poppler", "pdfium", "pillow"
+# Complaints of content that ends too early. PDFium shows what there is, and complains of nothing.
+LOSS = re.compile(
+    r"in flate stream|End of file inside|[Uu]nexpected end of file|[Pp]remature end|Corrupt JPEG|Bad 2d code"
+)
 DAMAGED = (WarningCode.DAMAGED_PAGE,)
 
 
@@ -48,7 +54,8 @@ def better(pdfium: Pdfium, page: int, drawing: Drawing, look: Look, seconds: flo
     except PageUnreadable:
         return DrawnPage(first, replace(look, warnings=DAMAGED))
     verdict = compare(first, second.raster)
-    damaged = bool(drawing.complaints) and (verdict.torn or is_empty(second))
+    nothing_more = verdict.kept is Kept.FIRST and any(map(LOSS.search, drawing.complaints))
+    damaged = bool(drawing.complaints) and (verdict.torn or is_empty(second) or nothing_more)
     warned = replace(look, warnings=DAMAGED) if damaged else look
     if verdict.kept is Kept.FIRST:
         return DrawnPage(first, warned)
