@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from typing import Any, ClassVar
 
 from pagewise.accounting import Accounting
 from pagewise.aws import wiring
-from pagewise.errors import StorageBusy
+from pagewise.errors import Configuration, DocumentRejected, ObjectGone, Rejection, StorageBusy, Throttled
+from pagewise.events import recognition_suspended
 from pagewise.gate import Approach, Gate
 from pagewise.ledger import DayIsSpent, Ledger, document_key, dump_document, result_key, spend_key
 from pagewise.model import (
@@ -22,14 +23,17 @@ from pagewise.model import (
     Result,
     StoredImage,
     TaskOptions,
+    Upload,
     Usage,
 )
 from pagewise.ports import Recorded
-from pagewise.rate import Later, Turn
+from pagewise.rate import Calendar, Later, RateBudget, Take, Turn
 from pagewise.redrive import Choice, Redrive, Redriven
 from pagewise.reuse import Asking, Reuse, Unanswered
-from pagewise.split import Split
+from pagewise.split import Split, workspace
+from pagewise.suspension import Suspension
 from pagewise.table import ANY, NEW, Attributes, Change, Condition, Put, Refused, Update
+from pagewise.tasks import Task
 from tests.faults.invocations import Handler
 from tests.faults.promises import simulate
 from tests.faults.simulator import FaultyTable, WitnessedRecognize, World
@@ -253,6 +257,78 @@ class ClaimsThatNeverEnd(World):
     reuse_class = Patient
 
 
+class LoopsAreNotAllowed(World):
+    may_loop = frozenset()
+
+
+class DiskIsNotCleared(World):
+    clears_disk = False
+
+
+class MissingImagesAreForbidden(World):
+    lists_pages = False
+
+
+class SweepsBeginAnew(World):
+    class Forgetful(Ledger):
+        def mark_swept(self, document: Document, page: int) -> None:
+            pass
+
+    ledger_class = Forgetful
+
+
+class EveryClaimIsWritten(World):
+    class Diligent(RateBudget):
+        def written(
+            self, calendar: Calendar, task: Task, takes: Sequence[Take], left: Sequence[int], now: float
+        ) -> Update:
+            written = RateBudget.written(self, calendar, task, takes, left, now)
+            return written or Update(self.key, Condition(equal={"since": calendar.stored.get("since")}))
+
+    budget_class = Diligent
+
+
+class ToldAfterTheMessage(World):
+    class Chatty(WitnessedRecognize):
+        def postpone(
+            self, document: Document, job: PageJob, attempts: int, error: Throttled | Configuration
+        ) -> Result | None:
+            put_off = self.put_off(document, replace(job, slot=None), attempts, 300.0)
+            moment = self.clock.now()
+            suspended = recognition_suspended(job.document_id, job.task, error.reason, error.message, moment)
+            self.accounting.publisher.publish([suspended])
+            return put_off
+
+    recognize_class = Chatty
+
+
+class AcceptedUploadsAreRejected(World):
+    """The retry of an upload judges it anew."""
+
+    class Forgetful(Split):
+        def resumed(self, document: Document, deadline: float) -> Document:
+            upload = Upload(document.source.bucket, document.source.key, document.source.version_id, "", "", 1)
+            with workspace() as folder:
+                try:
+                    self.uploads.download(upload, folder / "document")
+                except ObjectGone as gone:
+                    return self.accounting.reject(upload, DocumentRejected(Rejection.GONE, gone.message))
+            return Split.resumed(self, document, deadline)
+
+    split_class = Forgetful
+
+
+class ConfigurationIsNotKept(World):
+    class Strict(Suspension):
+        def upload(self, _upload: Upload, error: Configuration) -> None:
+            raise error
+
+        def page_range(self, _document_id: DocumentId, _pages: PageRange, error: Configuration) -> None:
+            raise error
+
+    suspension_class = Strict
+
+
 def with_handler(function: str, mutated: Callable[[Handler, dict[str, Any], Any], Any]) -> type[World]:
     """A function whose handler is this one, which is given the real one."""
     real = World.handlers[function]
@@ -351,6 +427,14 @@ MUTATIONS = {
     "finished dead letters are reported as failed": with_handler("dead_letter", report_everything),
     "dead letters of uploads are ignored": with_handler("dead_letter", ignore_uploads),
     "the sweeper does nothing": with_handler("sweeper", do_nothing),
+    "the sweeper begins each visit at the first page": SweepsBeginAnew,
+    "functions that queue for themselves may not": LoopsAreNotAllowed,
+    "what a killed split has left stays on the disk": DiskIsNotCleared,
+    "a missing page image is forbidden": MissingImagesAreForbidden,
+    "a claim that changes nothing is written": EveryClaimIsWritten,
+    "suspension is told of after the message is sent": ToldAfterTheMessage,
+    "an accepted upload is judged anew": AcceptedUploadsAreRejected,
+    "a configuration fault of the splitter is an error": ConfigurationIsNotKept,
 }
 
 
