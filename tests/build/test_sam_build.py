@@ -109,7 +109,7 @@ def test_layers_are_far_below_lambdas_limit(built: Path) -> None:
         for layer in (built / "PagewiseLayer", built / "PopplerLayer")
     }
     # Lambda takes 250 MB, unzipped, of a function with its layers.
-    assert sizes["PagewiseLayer"] < 85 * MEGABYTE, sizes
+    assert sizes["PagewiseLayer"] < 92 * MEGABYTE, sizes
     assert sum(sizes.values()) < 150 * MEGABYTE, sizes
 
 
