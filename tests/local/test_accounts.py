@@ -8,9 +8,9 @@ from pathlib import Path, PurePath
 from typing import Any
 
 import pytest
-from rich.console import Console
 
 from local.accounts import Accounts, time_left
+from local.console import Console
 from local.progress import PlainLines, reasons, summary
 from local.published_events import PublishedEvent
 from local.run import EXIT_CODES

@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from rich.console import Console
 
+from local.console import Console
 from local.deployed import StackError, account, deployed_stack
 from local.profiles import ProfileError, put
 from local.submit import Submission, empty_buckets, submit

@@ -73,7 +73,7 @@ def test_other_metadata_are_nobody_s_business_here() -> None:
 )
 def test_a_wish_that_nobody_can_do_is_refused_and_says_why(metadata: dict[str, str], says: str) -> None:
     with pytest.raises(DocumentRejected) as raised:
-        wished(**metadata)
+        wished(rotates=True, **metadata)
     assert raised.value.reason == "invalid_option"
     assert says in raised.value.message
 

@@ -15,7 +15,7 @@ from pagewise.mending import EXIF_ORIENTATION
 from pagewise.reading import orientation_of
 
 if TYPE_CHECKING:
-    from PIL.Image import Image
+    from PIL.Image import Image, Resampling
 
 # Of the source; converted in four bytes a pixel and once more for resizing they take 64 MB each.
 BAND_PIXELS = 16_000_000
@@ -43,22 +43,22 @@ def page_size(image: Image, max_pixels: int) -> Size:
     return Size(max(limits.MIN_SIDE, int(width * scale)), max(limits.MIN_SIDE, int(height * scale)))
 
 
-def manageable(image: Image, max_pixels: int) -> Image:
+def manageable(image: Image, max_pixels: int, band_pixels: int = BAND_PIXELS) -> Image:
     """The picture in the size of its page image, if it is large; its colours as deep, and as transparent, as before."""
     size = page_size(image, max_pixels)
-    if image.width * image.height <= BAND_PIXELS and size.width * size.height <= BAND_PIXELS:
+    if max(image.width * image.height, size.width * size.height) <= band_pixels:
         return image
-    smaller = in_bands(image, size)
+    smaller = in_bands(image, size, band_pixels)
     smaller.info = {name: value for name, value in image.info.items() if name not in ("transparency", "dpi")}
     smaller.getexif()[EXIF_ORIENTATION] = orientation_of(image)  # a TIFF says it elsewhere
     return smaller
 
 
-def in_bands(image: Image, size: Size) -> Image:
+def in_bands(image: Image, size: Size, band_pixels: int) -> Image:
     from PIL import Image as Pillow
 
     step = image.height / size.height
-    lines = max(1, int(BAND_PIXELS / image.width / step))
+    lines = max(1, int(band_pixels / image.width / step))
     margin = math.ceil(MARGIN * max(1.0, step))
     smaller: Image | None = None
     for top in range(0, size.height, lines):
@@ -67,12 +67,19 @@ def in_bands(image: Image, size: Size) -> Image:
         last = min(image.height, math.ceil(bottom * step) + margin)
         band = resizable(image.crop((0, first, image.width, last)), image)
         box = (0.0, top * step - first, float(image.width), min(bottom * step - first, float(band.height)))
-        part = band.resize((size.width, bottom - top), Pillow.Resampling.LANCZOS, box, reducing_gap=3.0)
+        part = band.resize((size.width, bottom - top), filter_for(band), box, reducing_gap=3.0)
         smaller = smaller or Pillow.new(part.mode, (size.width, size.height))
         smaller.paste(part, (0, top))
     if smaller is None:
         raise ValueError("a picture without lines")
     return smaller
+
+
+def filter_for(band: Image) -> Resampling:
+    """LANCZOS overshoots at edges: 8 bits cut that off; deep grey, which is scaled by its extremes, would not."""
+    from PIL.Image import Resampling
+
+    return Resampling.HAMMING if band.mode in ("I", "F") else Resampling.LANCZOS
 
 
 def resizable(band: Image, whole: Image) -> Image:
