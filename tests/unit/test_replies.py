@@ -21,12 +21,14 @@ from hypothesis import strategies as st
 from pagewise.engine import Again, Answer, Question
 from pagewise.errors import StorageBusy, StorageRefused
 from pagewise.model import JobStatus, Result, Usage, WarningCode
+from pagewise.strict_json import dumped
 from pagewise.table import Change
 from pagewise.tasks import Task
 from tests.fakes import MemoryTable
 from tests.pictures import tiff
 from tests.protocol.conftest import Pieces, engine_client
 from tests.unit.conftest import Pagewise
+from tests.unit.test_strict_json import NODE, read_by_node
 
 WORDS = [{"text": "Total", "location": [1, 2, 30, 2, 30, 9, 1, 9], "rotate_rect": [15, 5, 30, 7, 0]}]
 FIELDS = {"Total": "1.00", "Lines": [{"Price": 1}]}
@@ -90,8 +92,9 @@ def accepted(task: Task) -> Pagewise:
     return pagewise
 
 
-def outcome(task: Task, protocol: str, body: bytes, **headers: str) -> Result:
-    """The one result of a page job whose engine answers so. What leaves Pagewise is checked on its way."""
+def outcome(task: Task, protocol: str, body: bytes, left: list[str] | None = None, **headers: str) -> Result:
+    """The one result of a page job whose engine answers so. What leaves Pagewise is checked on its way, and `left`
+    takes its texts."""
     waiting, pagewise = accepted(task), Pagewise()
     pagewise.table.stored.update(copy.deepcopy(waiting.table.stored))
     pagewise.pages.objects.update(waiting.pages.objects)
@@ -109,8 +112,13 @@ def outcome(task: Task, protocol: str, body: bytes, **headers: str) -> Result:
     (line,) = pagewise.pages.receipts[job.document_id]["page_jobs"]
     assert (line["status"], line["warnings"]) == (first.status, list(first.warnings))
     assert list(ended[0].detail["warnings"]) == list(first.warnings)
-    for left in (pagewise.pages.receipts[job.document_id], *(event.detail for event in pagewise.publisher.events), first.output):
-        assert is_sound(json.loads(json.dumps(left)))
+    (record,) = (pagewise.table.stored[key] for key in stored)
+    texts = [dumped(shown) for shown in (pagewise.pages.receipts[job.document_id], *pagewise.pages.documents.values())]
+    texts += [dumped(event.detail) for event in pagewise.publisher.events]
+    texts += [record["result"]] if "result" in record else []
+    assert all(is_sound(json.loads(text)) for text in texts)
+    if left is not None:
+        left += texts
     return first
 
 
@@ -314,6 +322,20 @@ def test_leading_zeros_stay(protocol: str) -> None:
         text_of(protocol, '{"Invoice": 007, "Time": 08:30, "Total": 1}', Task.KEY_INFORMATION_EXTRACTION),
     )
     assert result.output["fields"] == {"Invoice": "007", "Time": "08:30", "Total": 1}
+
+
+@pytest.mark.skipif(NODE is None, reason="Node is not installed")
+def test_node_reads_all_that_hostile_replies_leave() -> None:
+    """Results, receipts and events, as they are stored and published: the same values, in another language."""
+    left: list[str] = []
+    for protocol in REPLIES:
+        for task in TEXTS:
+            reply = REPLIES[protocol](task)
+            for place in places(reply):
+                for value in ({"\ud83d": [float("nan"), 10**400, 0.1, 2**60]}, "Caf\ud83d\uffff\u2028"):
+                    outcome(task, protocol, json.dumps(put(reply, place, value)).encode(), left)
+    assert len(left) > 1_000
+    assert read_by_node(left) == [json.loads(text) for text in left]
 
 
 # ── storage ──────────────────────────────────────────────────────────────────────────────────────────────────────────

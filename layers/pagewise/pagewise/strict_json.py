@@ -5,7 +5,7 @@
 | NaN, Infinity, -Infinity | null |
 | a number that a double cannot hold as it is written: beyond 2^53, 1e999, 20 decimals | its own text |
 | half a pair of surrogates; U+FFFE, U+FFFF, which SQS refuses | U+FFFD |
-| a second member of the same name | a member `name (2)`, unless it says the same |
+| a second member of the same name | a member `name (2)`, unless it says the same as the first |
 """
 
 from __future__ import annotations
