@@ -298,7 +298,12 @@ def test_a_packed_reply_is_read_in_whatever_pieces_it_comes(size: int) -> None:
     wire = gzip.compress(json.dumps(RESULT).encode())
     pieces = [wire[start : start + size] for start in range(0, len(wire), size)]
     assert asked(reply_of(pieces, **{"content-encoding": "gzip"}), question()).text == "read"
-    assert asked(reply_of([zlib.compress(json.dumps(RESULT).encode())], **{"content-encoding": "deflate"}), question()).text == "read"
+    assert (
+        asked(
+            reply_of([zlib.compress(json.dumps(RESULT).encode())], **{"content-encoding": "deflate"}), question()
+        ).text
+        == "read"
+    )
 
 
 def test_a_reply_that_cannot_be_inflated_was_paid_for_all_the_same() -> None:

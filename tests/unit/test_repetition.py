@@ -33,7 +33,9 @@ HONEST = {
     "the same as a table": table([row("Monthly service fee", "25.00")] * 100),
     "the same as a table of many lines": table([pretty_row("Monthly service fee", "25.00")] * 100),
     "the same as JSON": json.dumps([{"Item": "Monthly service fee", "Amount": "25.00"}] * 100, indent=2),
-    "the same as LaTeX": "\\begin{tabular}{lr}\n" + "Monthly service fee & 25.00 \\\\ \\hline\n" * 100 + "\\end{tabular}",
+    "the same as LaTeX": "\\begin{tabular}{lr}\n"
+    + "Monthly service fee & 25.00 \\\\ \\hline\n" * 100
+    + "\\end{tabular}",
     "amounts in lines of their own": "Monthly fee\n25.00\n" * 100,
     "a column of equal amounts": "0.00\n" * 1_000,
     "a column of numbers": "\n".join(f"{number * 7 % 100}.00" for number in range(500)),
@@ -74,7 +76,8 @@ CUT = {
 }
 CUT_HONEST = {
     "a long page": "\n".join(f"Line {number} of a long page" for number in range(900)),
-    "a ledger that ends in equal amounts": "\n".join(f"Day {number} rent 1.00" for number in range(500)) + "\n25.00" * 9,
+    "a ledger that ends in equal amounts": "\n".join(f"Day {number} rent 1.00" for number in range(500))
+    + "\n25.00" * 9,
     "dots": "Contents " + "." * 3_000,
 }
 
@@ -113,7 +116,9 @@ def test_a_loop_in_the_midst_of_a_page_that_was_read_on_is_doubtful_only() -> No
     assert repetition(read_on, cut=False) is Repetition.SOME
 
 
-lines = st.lists(st.text(st.characters(categories=("Lu", "Ll", "Nd", "Zs")), min_size=1, max_size=40), min_size=1, max_size=60)
+lines = st.lists(
+    st.text(st.characters(categories=("Lu", "Ll", "Nd", "Zs")), min_size=1, max_size=40), min_size=1, max_size=60
+)
 
 
 @given(lines)

@@ -160,7 +160,9 @@ surrogates = st.text(st.characters(codec=None, categories=("Cs", "Lu", "Nd", "Zs
 texts = st.one_of(
     st.text(max_size=20),
     surrogates,
-    st.sampled_from(["I can't read this image.", "[unclear]", "", "null", "length", "content_filter", "```json\n{", "{[" * 200]),
+    st.sampled_from(
+        ["I can't read this image.", "[unclear]", "", "null", "length", "content_filter", "```json\n{", "{[" * 200]
+    ),
 )
 scalars = st.one_of(
     st.none(),
@@ -372,7 +374,8 @@ def test_storage_that_is_busy_for_a_moment_does_not_cost_a_second_call() -> None
 
 
 @pytest.mark.parametrize(
-    "error", [StorageRefused("The results table: ValidationException."), UnicodeEncodeError("utf-8", "\ud83d", 0, 1, "no")]
+    "error",
+    [StorageRefused("The results table: ValidationException."), UnicodeEncodeError("utf-8", "\ud83d", 0, 1, "no")],
 )
 def test_what_storage_never_takes_is_a_failed_result_with_its_tokens(error: Exception) -> None:
     pagewise, result = on_a_table(BusyFor(1, error))

@@ -28,7 +28,10 @@ needs_node = pytest.mark.skipif(NODE is None, reason="Node is not installed")
     ("text", "value"),
     [
         ("[NaN, Infinity, -Infinity]", [None, None, None]),
-        ("[9007199254740991, 9007199254740993, 12345678901234567890]", [2**53 - 1, "9007199254740993", "12345678901234567890"]),
+        (
+            "[9007199254740991, 9007199254740993, 12345678901234567890]",
+            [2**53 - 1, "9007199254740993", "12345678901234567890"],
+        ),
         ("[1e999, 0.10, 1.50, 0.1234567890123456789, 1e400]", ["1e999", 0.1, 1.5, "0.1234567890123456789", "1e400"]),
         ("[" + "9" * 5_000 + "]", ["9" * 5_000]),
         ('{"a": 1, "a": 1, "b": 1}', {"a": 1, "b": 1}),
@@ -102,7 +105,9 @@ def read_by_node(texts: list[str]) -> list[Any]:
     """What Node reads of JSON texts, written by Node."""
     assert NODE is not None
     lines = "\n".join(json.dumps(json.loads(text), ensure_ascii=False) if "\n" in text else text for text in texts)
-    done = subprocess.run([NODE, "-e", ECHO], input=lines, capture_output=True, text=True, encoding="utf-8", check=False)
+    done = subprocess.run(
+        [NODE, "-e", ECHO], input=lines, capture_output=True, text=True, encoding="utf-8", check=False
+    )
     assert done.returncode == 0, done.stderr[-500:]
     return [json.loads(line) for line in done.stdout.split("\n") if line]
 

@@ -206,7 +206,9 @@ BLOCK = re.compile(r"```[\w+-]*[ \t]*\r?\n(.*?)\r?\n?```[ \t]*(?:\r?\n|\Z)", re.
 # Looking for the end of a block takes time for each beginning.
 MOST_FENCES, LONGEST_FENCED = 100, 400_000
 # A last one that is not closed.
-OPEN_BLOCK = re.compile(r"(?:\A|\n)[ \t]*```(?:html|latex|tex|json|xml)[ \t]*\r?\n(?P<inside>(?:(?!```).)*)\Z", re.DOTALL)
+OPEN_BLOCK = re.compile(
+    r"(?:\A|\n)[ \t]*```(?:html|latex|tex|json|xml)[ \t]*\r?\n(?P<inside>(?:(?!```).)*)\Z", re.DOTALL
+)
 # What says that a text outside of fences is the page's own: a table, a command, a formula.
 SOURCE = re.compile(r"</?[a-zA-Z]|\\[a-zA-Z(\[]|\$")
 
@@ -356,7 +358,9 @@ def mended_json(text: str) -> Any:
 
 
 STRING = r'"(?:[^"\\]|\\.)*"'
-LITERAL = re.compile(r"-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?|true|false|null|None|True|False|NaN|-?Infinity|undefined")
+LITERAL = re.compile(
+    r"-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?|true|false|null|None|True|False|NaN|-?Infinity|undefined"
+)
 BARE_VALUE = re.compile(
     rf"{STRING}|(?<=:)(?P<gap>\s*)(?P<value>[+\-.\d][^\"'\[\]{{}}\n]{{0,100}}?)(?=\s*(?:,\s*(?:[\"'}}\]\n]|\Z)|[}}\]\n]|\Z))"
     r"|(?<=[\[,])(?P<space>\s*)(?P<member>[+-]?0\d[\d.]*)(?=\s*[,\]])",

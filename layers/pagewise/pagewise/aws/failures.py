@@ -14,7 +14,12 @@ DENIED = frozenset({"AccessDenied", "AccessDeniedException", "403", "ResourceNot
 # What is sent breaks a limit of the service; the same again would too.
 REFUSED = frozenset(
     {
-        *("ValidationException", "ValidationError", "ItemCollectionSizeLimitExceededException", "SerializationException"),
+        *(
+            "ValidationException",
+            "ValidationError",
+            "ItemCollectionSizeLimitExceededException",
+            "SerializationException",
+        ),
         *("EntityTooLarge", "KeyTooLongError", "InvalidArgument", "InvalidRequest", "MetadataTooLarge", "413"),
     }
 )

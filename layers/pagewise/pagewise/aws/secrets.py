@@ -58,4 +58,6 @@ def key_in(secret: str, text: str) -> str:
 
 
 def malformed(secret: str, what: str) -> Configuration:
-    return Configuration("api_key_malformed", f"The secret {secret} {what}. Store the engine's API key alone, as plain text.")
+    return Configuration(
+        "api_key_malformed", f"The secret {secret} {what}. Store the engine's API key alone, as plain text."
+    )
