@@ -25,7 +25,7 @@ from pagewise.model import (
 )
 from pagewise.ports import Download
 from pagewise.strict_json import dumped
-from pagewise.table import Attributes, Change, Delete, Key, Put, Refused, Update
+from pagewise.table import Attributes, Change, Key, Put, Refused, Update
 from tests.fakes.limits import check_entry, check_key, check_record, check_transaction
 
 

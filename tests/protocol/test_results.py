@@ -18,7 +18,7 @@ from pagewise.errors import ResultUnusable
 from pagewise.geometry import Rect, Scaling, Size
 from pagewise.model import Usage
 from pagewise.openai_compatible import OpenAICompatible
-from pagewise.parsing import output_of, unfenced, unfenced_blocks
+from pagewise.parsing import output_of, reading, unfenced, unfenced_blocks
 from pagewise.tasks import Task
 from tests.engine.asking import Engine
 from tests.fakes import text_answer
@@ -342,6 +342,52 @@ def test_a_misbehaving_engines_answers(
         output = output_of(task, said, PAGE)
         output.pop("repaired", None)
         assert without_layout(output) == without_layout(good)
+
+
+@pytest.mark.parametrize("protocol", ["native", "compatible"])
+@pytest.mark.parametrize(
+    ("behaviour", "task", "expected", "warnings"),
+    [
+        ("half_surrogate", Task.TEXT_RECOGNITION, None, ["replaced_characters"]),
+        ("refusal", Task.TEXT_RECOGNITION, "refusal", ["text_kept"]),
+        ("chinese_refusal", FIELDS, "refusal", ["text_kept"]),
+        ("unclear", Task.TEXT_RECOGNITION, "unclear", ["text_kept"]),
+        ("empty", Task.TEXT_RECOGNITION, None, ["empty_text"]),
+        ("content_filter", Task.TEXT_RECOGNITION, "content_filter", ["text_kept"]),
+        ("heading_loop", Task.TEXT_RECOGNITION, "degenerate", ["text_kept"]),
+        ("prose", Task.TABLE_PARSING, None, []),
+        ("prose", FIELDS, None, []),
+        ("leading_zeros", FIELDS, None, ["repaired"]),
+        ("huge", Task.TEXT_RECOGNITION, "oversized", ["text_kept"]),
+    ],
+)
+def test_an_engine_that_misreads_is_asked_once_and_its_words_are_kept(
+    canned: Engine, protocol: str, behaviour: str, task: Task, expected: str | None, warnings: list[str]
+) -> None:
+    behave(canned, {"name": behaviour})
+    found = reading(task, asked(address(canned), question(task), protocol), PAGE, PAGE)
+    assert (found.unusable.reason if found.unusable else None) == expected
+    assert list(found.warnings) == warnings
+    assert found.output["text"] or behaviour == "empty"
+    assert canned.http.get("/requests").json()["total"] == 1
+
+
+@pytest.mark.parametrize("behaviour", ["far_coordinate", "not_a_number"])
+def test_places_that_are_none_leave_the_text(canned: Engine, behaviour: str) -> None:
+    behave(canned, {"name": behaviour}, {"name": behaviour})
+    found = reading(LINES, asked(address(canned), question(LINES)), PAGE, PAGE)
+    assert (found.unusable, list(found.warnings)) == (None, ["lines_without_place"])
+    assert "Canned answer" in found.output["text"]
+    fields = reading(FIELDS, asked(address(canned), question(FIELDS)), PAGE, PAGE)
+    if behaviour == "not_a_number":
+        assert fields.output["fields"] == {"amount": None, "balance": None}
+        assert list(fields.warnings) == ["empty_fields"]
+
+
+def test_lines_without_any_text_say_so(canned: Engine) -> None:
+    behave(canned, {"name": "no_line_text"})
+    found = reading(LINES, asked(address(canned), question(LINES)), PAGE, PAGE)
+    assert (found.unusable, list(found.warnings)) == (None, ["no_text_in_lines"])
 
 
 def without_layout(output: dict[str, Any]) -> dict[str, Any]:

@@ -49,7 +49,7 @@ HONEST = {
     "a form of twelve equal blocks": "Full name: ____\nDate of birth: ____\n" * 12,
     "a sign-in sheet": "Name: ________ Signature: ________\n" * 40,
     "a poem's refrain": "\n".join(f"Verse {n}\nRow, row, row your boat\nGently down the stream" for n in range(8)),
-    "a bar chart's axis": "\n".join(f"{n}%" for n in range(0, 101)) * 3,
+    "a bar chart's axis": "\n".join(f"{n}%" for n in range(101)) * 3,
     "a Chinese ledger": "物业管理费 25.00\n" * 100,
     "a price list": "\n".join(f"Item {n}\nEach 1.00" for n in range(200)),
     "letters drawn": "x" * 20_000,

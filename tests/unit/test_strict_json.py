@@ -20,7 +20,10 @@ ROOT = Path(__file__).parents[2]
 DEPLOYED = sorted([*(ROOT / "layers/pagewise/pagewise").rglob("*.py"), *(ROOT / "functions").rglob("*.py")])
 NODE = shutil.which("node")
 # Reads one JSON text a line, and writes what it read; a number that it cannot hold comes out as another one.
-ECHO = "for (const line of require('fs').readFileSync(0, 'utf8').split('\\n')) if (line) console.log(JSON.stringify(JSON.parse(line)))"
+ECHO = (
+    "const lines = require('fs').readFileSync(0, 'utf8').split('\\n').filter(line => line);"
+    "for (const line of lines) console.log(JSON.stringify(JSON.parse(line)));"
+)
 needs_node = pytest.mark.skipif(NODE is None, reason="Node is not installed")
 
 

@@ -1,7 +1,7 @@
 """Whether an answer repeats itself instead of reading on.
 
-Equal lines are honest: a ledger has a hundred equal amounts, a form twenty equal rows, a contents page only dots. A loop
-is told by what its copies say and by what is missing beside them:
+Equal lines are honest: a ledger has a hundred equal amounts, a form twenty equal rows, a contents page only dots. A
+loop is told by what its copies say and by what is missing beside them:
 
 | the answer | what is repeated | a loop from | a warning from |
 | --- | --- | --- | --- |

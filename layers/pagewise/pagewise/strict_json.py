@@ -59,7 +59,7 @@ def refused(name: str) -> Any:
 
 
 def sound(value: Any, layers: int = MOST_LAYERS) -> Any:
-    """A value of JSON that can be dumped, stored and read again anywhere. Raises TooDeep; TypeError for what is no JSON."""
+    """A value that can be dumped, stored and read again anywhere. Raises TooDeep; TypeError for what is no JSON."""
     match value:
         case None | bool():
             return value
