@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -54,7 +55,30 @@ IN_THE_ANSWER = (
     "processed_text",
     "bare_usage",
     "no_output",
+    "half_surrogate",
+    "far_coordinate",
+    "not_a_number",
+    "refusal",
+    "chinese_refusal",
+    "unclear",
+    "empty",
+    "no_line_text",
+    "content_filter",
+    "prose",
+    "leading_zeros",
+    "heading_loop",
+    "huge",
 )
+# Answers in which the model speaks for itself, or of nothing.
+SPOKEN = {
+    "refusal": "I'm sorry, but I can't read this image.",
+    "chinese_refusal": "抱歉，我无法识别这张图片中的文字。",
+    "unclear": "[unclear]\n[unclear] [illegible]",
+    "empty": "",
+    "leading_zeros": '{"invoice": 007, "time": 08:30}',
+    "heading_loop": "ACME Trading Ltd\n12 Main Street\nInvoice No. 2041\n\n" * 20,
+    "huge": "a" * 6_000_000,
+}
 NAMES = (*ERRORS, *HTML, *ON_THE_WAY, *IN_THE_ANSWER, "error")
 
 
@@ -133,4 +157,35 @@ def spoiled(name: str, reply: dict[str, Any]) -> dict[str, Any]:
             bad["usage"] = {counted: bad["usage"][counted] for counted in ("input_tokens", "output_tokens")}
         case "no_output":
             bad["output"] = {"choices": []}
+        case _:
+            misread(name, content, choice)
     return bad
+
+
+def misread(name: str, content: dict[str, Any], choice: dict[str, Any]) -> None:
+    """An answer that is well formed, and says what no page says."""
+    match name:
+        case "half_surrogate":
+            content["text"] += " Caf\ud83d"
+        case "far_coordinate":
+            _each_word(content, lambda word: word.update(location=[10**400] * 8, rotate_rect=[10**400] * 5))
+        case "not_a_number":
+            _each_word(content, lambda word: word.update(location=[float("nan")] * 8, rotate_rect=[float("inf")] * 5))
+            if "kv_result" in content.get("ocr_result", {}):
+                content["ocr_result"]["kv_result"] = {"amount": float("nan"), "balance": float("-inf")}
+        case "no_line_text":
+            _each_word(content, lambda word: word.update(text=""))
+        case "content_filter":
+            content["text"] = content["text"][: len(content["text"]) // 2]
+            choice["finish_reason"] = "content_filter"
+        case "prose":
+            content["text"] = f"Here is what the page says:\n\n{content['text']}\n\nIs there anything else?"
+            content.pop("ocr_result", None)
+        case _ if name in SPOKEN:
+            content["text"] = SPOKEN[name]
+            content.pop("ocr_result", None)
+
+
+def _each_word(content: dict[str, Any], change: Callable[[dict[str, Any]], None]) -> None:
+    for word in content.get("ocr_result", {}).get("words_info", ()):
+        change(word)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import re
 import time
 import uuid
 from collections import Counter
@@ -23,6 +24,8 @@ from local.engine.uploads import Uploads
 
 log = logging.getLogger("engine")
 
+HALF = re.compile("[\ud800-\udfff]")
+"""Half a pair of surrogates, which a reply can hold as an escape only."""
 MOST_BODY_BYTES = 64 * 2**20
 """Room for several images of 10 MB in one request."""
 MOST_AT_ONCE = 32
@@ -267,8 +270,9 @@ def _refused(error: refusal.Refusal, protocol: Protocol, request_id: str, stream
 
 
 def _json(body: dict[str, Any], status: int, request_id: str) -> web.Response:
+    text = json.dumps(body, ensure_ascii=False)
     return web.Response(
-        text=json.dumps(body, ensure_ascii=False),
+        text=json.dumps(body) if HALF.search(text) else text,
         status=status,
         content_type="application/json",
         headers={"x-request-id": request_id, **identity.HEADERS},

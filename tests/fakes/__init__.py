@@ -1,4 +1,5 @@
-"""In-memory implementations of the ports: they keep the ports' promises, atomicity included."""
+"""In-memory implementations of the ports: they keep the ports' promises, atomicity included, and refuse what DynamoDB,
+S3 and EventBridge refuse."""
 
 from __future__ import annotations
 
@@ -24,7 +25,9 @@ from pagewise.model import (
     Usage,
 )
 from pagewise.ports import Download
-from pagewise.table import Attributes, Change, Delete, Key, Put, Refused, Update
+from pagewise.strict_json import dumped
+from pagewise.table import Attributes, Change, Key, Put, Refused, Update
+from tests.fakes.limits import check_entry, check_key, check_record, check_transaction
 
 
 @dataclass
@@ -109,10 +112,13 @@ class MemoryPages:
         return f"https://pages.example/{key}?seconds={seconds}"
 
     def put_receipt(self, document_id: DocumentId, receipt: Mapping[str, Any]) -> Mapping[str, str]:
+        dumped(receipt).encode()
         self.receipts[document_id] = copy.deepcopy(dict(receipt))
         return {"bucket": "pages", "key": f"documents/{document_id}/receipt.json"}
 
     def put_json(self, key: str, value: Mapping[str, Any]) -> None:
+        check_key(key)
+        dumped(value).encode()
         self.documents[key] = copy.deepcopy(dict(value))
 
     def json(self, key: str) -> dict[str, Any]:
@@ -149,6 +155,8 @@ class MemoryPublisher:
     events: list[Event] = field(default_factory=list)
 
     def publish(self, events: Sequence[Event]) -> None:
+        for event in events:
+            check_entry(event.name, dumped(event.detail))
         self.events += copy.deepcopy(list(events))
 
     def named(self, name: str) -> list[Mapping[str, Any]]:
@@ -198,6 +206,10 @@ class MemoryTable:
         unmet = {position for position, change in enumerate(changes) if not self.holds(change)}
         if unmet:
             raise Refused(frozenset(unmet))
+        check_transaction(changes)
+        for change in changes:
+            if (record := self.made(change)) is not None:
+                check_record(change.key, record)
         for change in changes:
             self.make(change)
 
@@ -215,18 +227,23 @@ class MemoryTable:
         )
 
     def make(self, change: Change) -> None:
+        record = self.made(change)
+        if record is None:
+            self.stored.pop(change.key, None)
+        else:
+            self.stored[change.key] = record
+
+    def made(self, change: Change) -> Attributes | None:
+        """The record as a change makes it; None if it is deleted."""
         match change:
             case Put():
-                self.stored[change.key] = copy.deepcopy(change.attributes)
-            case Delete():
-                self.stored.pop(change.key, None)
+                return copy.deepcopy(change.attributes)
             case Update():
-                record = self.stored.setdefault(change.key, {})
-                record.update(copy.deepcopy(change.set))
+                record = {**self.stored.get(change.key, {}), **copy.deepcopy(change.set)}
                 for name, number in change.add.items():
                     record[name] = record.get(name, 0) + number
-                for name in change.remove:
-                    record.pop(name, None)
+                return {name: value for name, value in record.items() if name not in change.remove}
+        return None
 
 
 @dataclass

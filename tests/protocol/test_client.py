@@ -4,22 +4,24 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import gzip
+import json
 import time
 import tracemalloc
 import zlib
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 
 import httpx
 import pytest
 
-from pagewise.client import EngineClient, RequestBody, queue_backoff, timeouts
+from pagewise.client import KEPT_BYTES, MOST_REPLY_BYTES, EngineClient, RequestBody, queue_backoff, timeouts
 from pagewise.dashscope import DashScope
 from pagewise.errors import Configuration, Permanent, Throttled, Transient
 from pagewise.transport import Inline
 from tests.engine.asking import Engine
-from tests.protocol.conftest import PAGE, Served, address, asked, behave, engine_client, key, question
+from tests.protocol.conftest import PAGE, Pieces, Served, address, asked, behave, engine_client, key, question
 
 RESULT = {
     "output": {"choices": [{"finish_reason": "stop", "message": {"content": [{"text": "read"}]}}]},
@@ -231,3 +233,91 @@ def test_it_asks_again_only_where_the_accounts_rate_lets_it() -> None:
 
     asyncio.run(ask())
     assert len(asked) == 2
+
+
+# ── the reply's size ─────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def packed(megabytes: int, beginning: bytes = b'{"output": "') -> Iterator[bytes]:
+    """A reply as gzip, piece by piece: a thousandth of it on the wire."""
+    deflater = zlib.compressobj(9, wbits=31)
+    yield deflater.compress(beginning)
+    for _ in range(megabytes):
+        if piece := deflater.compress(b"a" * 1_000_000):
+            yield piece
+    yield deflater.flush()
+
+
+def reply_of(pieces: Iterable[bytes], status: int = 200, **headers: str) -> Callable[[httpx.Request], httpx.Response]:
+    return lambda _: httpx.Response(status, headers=headers, stream=Pieces(pieces))
+
+
+@PROTOCOLS
+@pytest.mark.parametrize("status", [200, 500])
+def test_a_reply_that_inflates_without_end_takes_bounded_memory(protocol: str, status: int) -> None:
+    """600 KB on the wire, 600 MB inflated: one piece holds them all."""
+    wire = b"".join(packed(600))
+    assert len(wire) < 700_000
+    calls: list[int] = []
+
+    def reply(request: httpx.Request) -> httpx.Response:
+        calls.append(1)
+        return reply_of([wire], status, **{"content-encoding": "gzip"})(request)
+
+    tracemalloc.start()
+    try:
+        if status == 200:
+            answer = asked(reply, question(), protocol)
+            assert (answer.problem, len(answer.text)) == ("oversized", KEPT_BYTES)
+        else:
+            with pytest.raises(Transient):
+                asked(reply, question(), protocol)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < 4 * MOST_REPLY_BYTES
+    assert len(calls) == (1 if status == 200 else 3)
+
+
+def test_a_reply_without_end_is_not_listened_to_any_longer() -> None:
+    sent = 0
+
+    def endless() -> Iterator[bytes]:
+        nonlocal sent
+        yield b'{"output": "'
+        while True:
+            sent += 65_536
+            yield b"a" * 65_536
+
+    assert asked(reply_of(endless()), question()).problem == "oversized"
+    assert sent < MOST_REPLY_BYTES + 200_000
+
+
+@pytest.mark.parametrize("size", [1, 7, 65_536])
+def test_a_packed_reply_is_read_in_whatever_pieces_it_comes(size: int) -> None:
+    wire = gzip.compress(json.dumps(RESULT).encode())
+    pieces = [wire[start : start + size] for start in range(0, len(wire), size)]
+    assert asked(reply_of(pieces, **{"content-encoding": "gzip"}), question()).text == "read"
+    assert (
+        asked(
+            reply_of([zlib.compress(json.dumps(RESULT).encode())], **{"content-encoding": "deflate"}), question()
+        ).text
+        == "read"
+    )
+
+
+def test_a_reply_that_cannot_be_inflated_was_paid_for_all_the_same() -> None:
+    answer = asked(reply_of([b"no gzip at all"], **{"content-encoding": "gzip"}), question())
+    assert answer.problem == "malformed"
+
+
+@PROTOCOLS
+@pytest.mark.parametrize("body", ["{}", "[]", "5", "null", '"text"', '{"output": 1, "choices": 1}', '{"output": '])
+def test_json_that_is_no_answer_is_not_asked_for_again(protocol: str, body: str) -> None:
+    answer = asked(lambda _: httpx.Response(200, text=body), question(), protocol)
+    assert (answer.problem, answer.text, answer.requests) == ("malformed", body, 1)
+
+
+def test_what_came_in_an_answers_place_never_holds_the_key() -> None:
+    answer = asked(lambda _: httpx.Response(200, text='{"echo": "Bearer sk-any"}'), question())
+    assert "sk-any" not in answer.text

@@ -18,7 +18,7 @@ from pagewise.errors import ResultUnusable
 from pagewise.geometry import Rect, Scaling, Size
 from pagewise.model import Usage
 from pagewise.openai_compatible import OpenAICompatible
-from pagewise.parsing import output_of, unfenced, unfenced_blocks
+from pagewise.parsing import output_of, reading, unfenced, unfenced_blocks
 from pagewise.tasks import Task
 from tests.engine.asking import Engine
 from tests.fakes import text_answer
@@ -190,6 +190,87 @@ def test_html_and_latex_come_without_their_fences(task: Task, text: str, expecte
     assert output_of(task, compatible(text), PAGE) == {"text": inside, **expected}
 
 
+@pytest.mark.parametrize(
+    ("task", "text", "inside"),
+    [
+        (Task.TABLE_PARSING, "Here is the table:\n```html\n<table>\n</table>\n```", "<table>\n</table>"),
+        (Task.TABLE_PARSING, "Here is the table:\n\n```html\n<table></table>", "<table></table>"),
+        (Task.TABLE_PARSING, "One:\n```html\n<p>1</p>\n```\nTwo:\n```html\n<p>2</p>\n```\nDone.", "<p>1</p>\n<p>2</p>"),
+        (Task.DOCUMENT_PARSING, "The page in LaTeX:\n```latex\n\\title{A}\n```\nAnything else?", "\\title{A}"),
+        (Task.FORMULA_RECOGNITION, "The formula is:\n```latex\nx^2\n```", "x^2"),
+        # A text that is HTML or LaTeX itself keeps the fences that the page has.
+        (Task.DOCUMENT_PARSING, "\\section{A}\n```\nls\n```\nmore", "\\section{A}\n```\nls\n```\nmore"),
+        (Task.TABLE_PARSING, "<p>Code</p>\n```\nls\n```\n", "<p>Code</p>\n```\nls\n```\n"),
+    ],
+)
+def test_prose_around_a_fence_goes(task: Task, text: str, inside: str) -> None:
+    for said in (native({"text": text}), compatible(text)):
+        output = output_of(task, said, PAGE)
+        assert output["text"] == inside
+        assert output.get("html", output.get("latex")) == inside
+
+
+@pytest.mark.parametrize(
+    ("text", "fields", "repaired"),
+    [
+        ('Here is the JSON: {"a": 1}', {"a": 1}, False),
+        ('I found [2] fields:\n{"a": 1, "b": {"c": [2]}}\nAnything else {maybe}?', {"a": 1, "b": {"c": [2]}}, False),
+        ('The lines: [{"a": 1}, {"a": 2}].', [{"a": 1}, {"a": 2}], False),
+        ('Here it is: {"a": 007}', {"a": "007"}, True),
+        (
+            '{"a": 007, "b": -01, "c": 08:30, "d": 2024-01-02}',
+            {"a": "007", "b": "-01", "c": "08:30", "d": "2024-01-02"},
+            True,
+        ),
+        (
+            '{"a": 1,234.50, "b": +49 170 12, "c": 10 %, "d": 1.5, "e": "007"}',
+            {"a": "1,234.50", "b": "+49 170 12", "c": "10 %", "d": 1.5, "e": "007"},
+            True,
+        ),
+        ('{"a": [01, 002, 3], "b": 0, "c": 0.5}', {"a": ["01", "002", 3], "b": 0, "c": 0.5}, True),
+        ("{'a': 007, 'b': True}", {"a": "007", "b": True}, True),
+        ('{"a": NaN, "b": Infinity}', {"a": None, "b": None}, False),
+        ('{"a": "x", "a": "y"}', {"a": "x", "a (2)": "y"}, False),
+        ('{"a": 12345678901234567890}', {"a": "12345678901234567890"}, False),
+    ],
+)
+def test_nothing_that_a_field_says_is_lost(text: str, fields: Any, repaired: bool) -> None:
+    for said in (native({"text": text}), compatible(text)):
+        output = output_of(FIELDS, said, PAGE)
+        assert output["fields"] == fields
+        assert output.get("repaired", False) is repaired
+
+
+@given(st.from_regex(r"0[0-9]{1,15}", fullmatch=True), st.sampled_from(["{}", "[{}]", '{{"deep": {}}}']))
+def test_leading_zeros_stay_wherever_a_number_stands(number: str, around: str) -> None:
+    text = around.format('{"b": ' + number + ', "c": [' + number + "]}")
+    assert number in json.dumps(output_of(FIELDS, compatible(text), PAGE)["fields"]).replace('"', " ").split()
+
+
+@pytest.mark.parametrize(
+    ("size", "rect", "centre"),
+    [
+        (Size(2000, 1000), [500, 250, 40, 20, 0], [1000, 250]),  # thousandths
+        (Size(2000, 1000), [1300, 250, 40, 20, 0], [1300, 250]),  # as thousandths it lies beside the page
+        (Size(1400, 1400), [1200, 1300, 100, 20, 0], [1200, 1300]),  # all below 1,415
+        (Size(1300, 1300), [650, 640, 1250, 1200, 0], [650, 640]),  # its corners do, though its centre does not
+        (Size(2000, 1000), [1010, 250, 40, 20, 0], [2020, 250]),  # a little over the edge, as boxes are
+        (Size(800, 600), [790, 590, 20, 20, 0], [632, 354]),  # a small page: cannot be told
+    ],
+)
+def test_rectangles_are_thousandths_unless_they_would_leave_the_page(
+    size: Size, rect: list[float], centre: list[float]
+) -> None:
+    text = json.dumps([{"pos_list": [{"rotate_rect": rect, "text": "a"}]}])
+    (line,) = output_of(LINES, compatible(text), size)["lines"]
+    assert line["rotate_rect"][:2] == centre
+    together = json.dumps([{"rotate_rect": rect}, {"rotate_rect": [size.width * 0.9, size.height * 0.9, 10, 10, 0]}])
+    first, last = output_of(LINES, compatible(together), size)["lines"]
+    if size.width > 1_200 and size.height > 1_200:
+        assert first["rotate_rect"][:2] == rect[:2]  # one rectangle decides for all
+        assert last["rotate_rect"][0] == size.width * 0.9
+
+
 def test_an_answer_at_the_output_limit_is_truncated_and_a_loop_degenerate() -> None:
     assert reason(Task.TEXT_RECOGNITION, text_answer("A page that goes on", finish_reason="length")) == "truncated"
     loop = "Introduction\n" + "and the same again\n" * 300
@@ -261,6 +342,52 @@ def test_a_misbehaving_engines_answers(
         output = output_of(task, said, PAGE)
         output.pop("repaired", None)
         assert without_layout(output) == without_layout(good)
+
+
+@pytest.mark.parametrize("protocol", ["native", "compatible"])
+@pytest.mark.parametrize(
+    ("behaviour", "task", "expected", "warnings"),
+    [
+        ("half_surrogate", Task.TEXT_RECOGNITION, None, ["replaced_characters"]),
+        ("refusal", Task.TEXT_RECOGNITION, "refusal", ["text_kept"]),
+        ("chinese_refusal", FIELDS, "refusal", ["text_kept"]),
+        ("unclear", Task.TEXT_RECOGNITION, "unclear", ["text_kept"]),
+        ("empty", Task.TEXT_RECOGNITION, None, ["empty_text"]),
+        ("content_filter", Task.TEXT_RECOGNITION, "content_filter", ["text_kept"]),
+        ("heading_loop", Task.TEXT_RECOGNITION, "degenerate", ["text_kept"]),
+        ("prose", Task.TABLE_PARSING, None, []),
+        ("prose", FIELDS, None, []),
+        ("leading_zeros", FIELDS, None, ["repaired"]),
+        ("huge", Task.TEXT_RECOGNITION, "oversized", ["text_kept"]),
+    ],
+)
+def test_an_engine_that_misreads_is_asked_once_and_its_words_are_kept(
+    canned: Engine, protocol: str, behaviour: str, task: Task, expected: str | None, warnings: list[str]
+) -> None:
+    behave(canned, {"name": behaviour})
+    found = reading(task, asked(address(canned), question(task), protocol), PAGE, PAGE)
+    assert (found.unusable.reason if found.unusable else None) == expected
+    assert list(found.warnings) == warnings
+    assert found.output["text"] or behaviour == "empty"
+    assert canned.http.get("/requests").json()["total"] == 1
+
+
+@pytest.mark.parametrize("behaviour", ["far_coordinate", "not_a_number"])
+def test_places_that_are_none_leave_the_text(canned: Engine, behaviour: str) -> None:
+    behave(canned, {"name": behaviour}, {"name": behaviour})
+    found = reading(LINES, asked(address(canned), question(LINES)), PAGE, PAGE)
+    assert (found.unusable, list(found.warnings)) == (None, ["lines_without_place"])
+    assert "Canned answer" in found.output["text"]
+    fields = reading(FIELDS, asked(address(canned), question(FIELDS)), PAGE, PAGE)
+    if behaviour == "not_a_number":
+        assert fields.output["fields"] == {"amount": None, "balance": None}
+        assert list(fields.warnings) == ["empty_fields"]
+
+
+def test_lines_without_any_text_say_so(canned: Engine) -> None:
+    behave(canned, {"name": "no_line_text"})
+    found = reading(LINES, asked(address(canned), question(LINES)), PAGE, PAGE)
+    assert (found.unusable, list(found.warnings)) == (None, ["no_text_in_lines"])
 
 
 def without_layout(output: dict[str, Any]) -> dict[str, Any]:

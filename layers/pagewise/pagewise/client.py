@@ -264,7 +264,7 @@ def inflation(encoding: str) -> Callable[[bytes, int], bytes]:
         return lambda piece, _most: piece
     # 32 more than the largest window: gzip or zlib, as the stream itself says.
     inflater = zlib.decompressobj(zlib.MAX_WBITS | 32)
-    return lambda piece, most: inflater.decompress(piece, most)
+    return inflater.decompress
 
 
 def read(protocol: WireProtocol, response: httpx.Response, said: Said) -> Answer:
@@ -289,7 +289,7 @@ def answered(protocol: WireProtocol, reply: Mapping[str, Any]) -> Answer | None:
         return protocol.answer(reply)
     except PagewiseError:
         raise
-    except Exception:  # whatever it is, it was paid for: what the protocol did not foresee must not ask again
+    except Exception:  # noqa: BLE001 - it was paid for: what the protocol did not foresee must not ask again
         return None
 
 

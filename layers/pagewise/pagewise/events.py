@@ -87,6 +87,7 @@ def page_ended(document: Document, result: Result) -> Event:
         "attempts": result.attempts,
         "ended": result.ended,
         "result": result_pointer(result.document_id, result.page, result.task),
+        "warnings": list(result.warnings),
     }
     if result.status is JobStatus.FAILED:
         return event("PageFailed", document, suffix, reason=result.reason, message=result.message, **facts)
@@ -95,7 +96,6 @@ def page_ended(document: Document, result: Result) -> Event:
     facts["reused_from"] = dump_original(result.reused_from)
     facts["valid"] = result.valid
     facts["blank"] = result.look.blank
-    facts["warnings"] = list(result.warnings)
     return event("PageRecognized", document, suffix, **facts)
 
 

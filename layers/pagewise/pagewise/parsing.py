@@ -56,7 +56,7 @@ UNUSABLE = {
     "content_filter": "The service's content filter stopped the answer. Nothing but another page helps.",
     "refusal": "The model answered that it cannot read the page. Upload a better scan, or the page in parts.",
     "unclear": "The model could make out nothing on the page. Upload a better scan.",
-    "malformed": "The engine's reply has not the form of its protocol. Redrive the page; if it stays, check the base URL.",
+    "malformed": "The engine's reply has not the form of its protocol. Redrive the page, or check the base URL.",
     "oversized": "The engine's reply is larger than any page's can be. Check what answers at the base URL.",
     "unforeseen": "The engine's answer could not be read, for a reason that is unknown. Report it with its text.",
 }
@@ -81,7 +81,7 @@ def reading(task: Task, answer: Answer, sent: Size, page: Size, *, blank: bool =
         return Reading(output, warnings_of(task, output, blank=blank))
     except ResultUnusable as error:
         return kept(answer, error)
-    except Exception:  # the last line: whatever it is, it must not become a second call
+    except Exception:  # noqa: BLE001 - the last line: whatever it is, it must not become a second call
         return kept(answer, unusable("unforeseen"))
 
 
@@ -376,8 +376,8 @@ BARE_VALUE = re.compile(
 
 
 def with_quoted_values(text: str) -> str:
-    """A bare value that begins as a number and is none, such as 007, 08:30, +49 170 or 10 %, as the text that it is: the
-    library would make a number of its beginning."""
+    """A bare value that begins as a number and is none, such as 007, 08:30, +49 170 or 10 %, as the text that it is:
+    the library would make a number of its beginning."""
 
     def quoted(match: re.Match[str]) -> str:
         value = match["value"] or match["member"]

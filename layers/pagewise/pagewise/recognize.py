@@ -136,9 +136,9 @@ class Recognize:
         except PagewiseError as error:
             if not isinstance(error, StorageRefused):
                 raise
-        except Exception:  # whatever it is, the answer was paid for
-            pass
-        return self.save(document, unstorable(result), image, deadline)
+            return self.save(document, unstorable(result), image, deadline)
+        except Exception:  # noqa: BLE001 - whatever it is, the answer was paid for
+            return self.save(document, unstorable(result), image, deadline)
 
     def save(self, document: Document, result: Result, image: StoredImage, deadline: float) -> Result:
         """Save, and try again while storage is busy and there is time: the answer is nowhere else."""

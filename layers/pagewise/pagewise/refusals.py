@@ -1,6 +1,7 @@
 """Answers in which the model speaks of the page instead of reading it.
 
-A refusal is a short answer that begins by one, in the model's own voice: on a page such a sentence stands amidst others.
+A refusal is a short answer that begins by one, in the model's own voice: on a page such a sentence stands amidst
+others.
 Marks such as [unclear] are of a place that the model could not read.
 """
 
@@ -17,7 +18,8 @@ SORRY = (
 )
 CANNOT = (
     r"(?:i|we)\s*(?:['’]m|\s+am|['’]re|\s+are)?\s*(?:currently\s+|still\s+)?"
-    r"(?:can['’]?t|can\s*not|could(?:n['’]t| not)|(?:am\s+)?not able to|(?:am\s+)?unable to|do(?:n['’]t| not) have (?:the )?"
+    r"(?:can['’]?t|can\s*not|could(?:n['’]t| not)|(?:am\s+)?not able to|(?:am\s+)?unable to|do(?:n['’]t"
+    r"| not) have (?:the )?"
     r"(?:ability|capability)(?: to)?|won['’]t be able to)\s+(?:\w+ly\s+)?"
     r"(?:read|see|view|process|analy[sz]e|recogni[sz]e|extract|transcribe|identify|interpret|access|open|assist|help|"
     r"provide|fulfil|fulfill|comply|perform|complete|decipher|make out|directly)\b"
@@ -30,8 +32,10 @@ ENGLISH = (
     rf"(?:{SORRY})?(?:as an? (?:ai|artificial intelligence|large)\b[^.\n]{{0,80}}?[,.]?\s*)?{CANNOT}{ABOUT}"
     r"|as an? (?:ai|artificial intelligence|large language) (?:language )?(?:model|assistant)\b"
     r"|(?:unable to|cannot|can['’]t|could not|failed to) (?:read|process|recogni[sz]e|extract|view|analy[sz]e) "
-    r"(?:text from |any text |the text |the content )?(?:in |of |on |from )?(?:the|this|your) (?:image|picture|photo|document|page)\b"
-    r"|(?:the|this|your) (?:image|picture|photo|document|page|text)(?: \w+){0,3} is (?:too (?:blurry|small|dark|unclear|low)|"
+    r"(?:text from |any text |the text |the content )?(?:in |of |on |from )?(?:the|this|your) (?:image|picture"
+    r"|photo|document|page)\b"
+    r"|(?:the|this|your) (?:image|picture|photo|document|page|text)(?: \w+){0,3} is (?:too (?:blurry|small|dark"
+    r"|unclear|low)|"
     r"blurry|not (?:clear|legible|readable)|illegible|unreadable)\b"
     r"|(?:please|could you(?: please)?|can you(?: please)?) (?:provide|upload|share|send)(?: me)? (?:a |an |the )?"
     r"(?:clearer|better|sharper|larger|different|higher[ -]\w+) (?:\w+ )?(?:image|picture|photo|scan|version)\b"
@@ -50,14 +54,18 @@ OTHERS = (
     r"(?:(?:es tut mir leid|tut mir leid|entschuldigung|leider)[\s,.!]*(?:aber )?)?"
     r"(?:ich kann|kann ich|ich bin nicht in der lage)\b[^.\n]{0,60}\b(?:bild|foto|dokument|seite|text)\b[^.\n]{0,40}"
     r"(?:nicht|kein|lesen|erkennen|verarbeiten)"
-    r"|(?:(?:je suis |vraiment )?désolée?[\s,.!]*(?:mais )?)?je (?:ne (?:peux|parviens|suis)|n['’]arrive) pas\b[^.\n]{0,60}"
+    r"|(?:(?:je suis |vraiment )?désolée?[\s,.!]*(?:mais )?)?je (?:ne (?:peux|parviens|suis)"
+    r"|n['’]arrive) pas\b[^.\n]{0,60}"
     r"\b(?:image|photo|document|page|texte)\b"
     r"|(?:lo siento|disculpa|perdón|lamento)[\s,.!]*(?:pero )?no (?:puedo|es posible|me es posible)\b"
-    r"|no puedo (?:leer|ver|procesar|reconocer|extraer|analizar)\b[^.\n]{0,40}\b(?:imagen|foto|documento|página|texto)\b"
+    r"|no puedo (?:leer|ver|procesar|reconocer|extraer|analizar)\b[^.\n]{0,40}\b(?:imagen|foto|documento|página"
+    r"|texto)\b"
     r"|(?:desculpe|sinto muito|lamento)[\s,.!]*(?:mas )?(?:eu )?não (?:posso|consigo)\b"
-    r"|não (?:posso|consigo) (?:ler|ver|processar|reconhecer|extrair)\b[^.\n]{0,40}\b(?:imagem|foto|documento|página|texto)\b"
+    r"|não (?:posso|consigo) (?:ler|ver|processar|reconhecer|extrair)\b[^.\n]{0,40}\b(?:imagem|foto|documento"
+    r"|página|texto)\b"
     r"|(?:mi dispiace|spiacente)[\s,.!]*(?:ma )?non (?:posso|riesco)\b"
-    r"|non (?:posso|riesco a) (?:leggere|vedere|elaborare|riconoscere|estrarre)\b[^.\n]{0,40}\b(?:immagine|foto|documento|pagina|testo)\b"
+    r"|non (?:posso|riesco a) (?:leggere|vedere|elaborare|riconoscere|estrarre)\b[^.\n]{0,40}\b(?:immagine|foto"
+    r"|documento|pagina|testo)\b"
     r"|(?:извините|простите|к сожалению)[\s,.!]*(?:но )?я? ?(?:не могу|не удалось|не в состоянии)\b"
     r"|я не могу (?:прочитать|распознать|обработать|увидеть|просмотреть|извлечь)\b"
     r"|(?:申し訳(?:ありません|ございません)|すみません|ごめんなさい)[^\n]{0,40}(?:画像|写真|文字|読み取|認識|でき)"
@@ -70,16 +78,20 @@ OTHERS = (
 REFUSAL = re.compile(f"{START}(?:{ENGLISH}|{CHINESE}|{OTHERS})", re.IGNORECASE)
 NO_TEXT = re.compile(
     f"{START}(?:"
-    r"(?:there (?:is|are|was|appears to be|seems to be)|i (?:see|found|can see|detect)) no (?:\w+ ){0,3}(?:text|words|writing|content|tables?|formulas?)\b"
-    r"|no (?:\w+ ){0,2}(?:text|content|table|formula)s? (?:is |was |were |are )?(?:found|detected|visible|present|recogni[sz]ed|in (?:the|this))\b"
-    r"|(?:the|this) (?:image|picture|photo|page|document) (?:is (?:blank|empty)|(?:does(?:n['’]t| not) (?:contain|have|show)|contains no|has no) )"
+    r"(?:there (?:is|are|was|appears to be|seems to be)|i (?:see|found|can see|detect)) no (?:\w+ ){0,3}(?:text"
+    r"|words|writing|content|tables?|formulas?)\b"
+    r"|no (?:\w+ ){0,2}(?:text|content|table|formula)s? (?:is |was |were |are )?(?:found|detected|visible"
+    r"|present|recogni[sz]ed|in (?:the|this))\b"
+    r"|(?:the|this) (?:image|picture|photo|page|document) (?:is (?:blank|empty)|(?:does(?:n['’]t"
+    r"| not) (?:contain|have|show)|contains no|has no) )"
     r"|(?:图片|图像|圖片|照片|页面|该图|图)(?:中|里|内|上)?(?:没有|沒有|不包含|不含|未包含|无|未发现)[^。\n]{0,8}(?:文字|文本|内容|表格|公式)"
     r"|(?:没有|未)(?:检测|识别|发现)到?[^。\n]{0,6}(?:文字|文本|内容)"
     r")",
     re.IGNORECASE,
 )
 UNCLEAR = re.compile(
-    r"[\[(（【<{]\s*(?:unclear|illegible|unreadable|indecipherable|unintelligible|not (?:legible|readable|clear)|unleserlich|"
+    r"[\[(（【<{]\s*(?:unclear|illegible|unreadable|indecipherable|unintelligible|not (?:legible|readable|clear)"
+    r"|unleserlich|"
     r"illisible|ilegible|ilegível|illeggibile|неразборчиво|判読不能|読み取り不能|不明瞭|판독 ?불가|không rõ|غير واضح|"
     r"无法(?:辨认|识别)|無法(?:辨認|識別)|看不清|模糊(?:不清)?|字迹(?:不清|模糊)|不清(?:楚|晰)?)"
     r"(?:[\s:,]+[\w ]{1,30})?\s*[\])）】>}]",

@@ -1,7 +1,7 @@
 """Whether an answer repeats itself instead of reading on.
 
-Equal lines are honest: a ledger has a hundred equal amounts, a form twenty equal rows, a contents page only dots. A loop
-is told by what its copies say and by what is missing beside them:
+Equal lines are honest: a ledger has a hundred equal amounts, a form twenty equal rows, a contents page only dots. A
+loop is told by what its copies say and by what is missing beside them:
 
 | the answer | what is repeated | a loop from | a warning from |
 | --- | --- | --- | --- |
@@ -105,12 +105,18 @@ def runs(found: Sequence[str]) -> Iterator[Run]:
     sequence = [numbers[row] for row in found]
     for length in range(1, min(LONGEST_BLOCK, len(found) // 2) + 1):
         end, size = longest(sequence, length)
-        if size >= 2 * length:
+        if size >= 2 * length and is_primitive(sequence[end - length : end]):
             covered = found[end - size : end]
             yield Run(tuple(covered[:length]), size / length, sum(map(len, covered)) / total)
     for row in sorted(found, key=len)[-MOST_LONG_ROWS:]:
         if len(row) >= LONG_ROW and (inside := inside_of(row, total)):
             yield inside
+
+
+def is_primitive(unit: Sequence[int]) -> bool:
+    """Whether a unit is not itself some copies of a shorter one, which is the unit then."""
+    shorter = (length for length in range(1, len(unit)) if len(unit) % length == 0)
+    return all(list(unit) != list(unit[:length]) * (len(unit) // length) for length in shorter)
 
 
 def longest(sequence: Sequence[int], length: int) -> tuple[int, int]:
