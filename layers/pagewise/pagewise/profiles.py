@@ -12,7 +12,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-
 from pagewise.engine import check_schema
 from pagewise.errors import DocumentRejected, Permanent, Rejection
 from pagewise.preprocessing import Step, parse_steps

@@ -48,6 +48,8 @@ class BlankPages(StrEnum):
 
     SKIP = "skip"
     SEND = "send"
+
+
 def default_renderer() -> Renderer:
     from pagewise.rendering import Renderer
 
