@@ -9,7 +9,7 @@ import json
 import time
 import tracemalloc
 import zlib
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 
@@ -248,8 +248,14 @@ def packed(megabytes: int, beginning: bytes = b'{"output": "') -> Iterator[bytes
     yield deflater.flush()
 
 
-def reply_of(pieces: Iterable[bytes], status: int = 200, **headers: str) -> Callable[[httpx.Request], httpx.Response]:
+def reply_of(
+    pieces: Iterable[bytes], headers: Mapping[str, str] | None = None, status: int = 200
+) -> Callable[[httpx.Request], httpx.Response]:
     return lambda _: httpx.Response(status, headers=headers, stream=Pieces(pieces))
+
+
+def encoded_as(encoding: str) -> dict[str, str]:
+    return {"content-encoding": encoding}
 
 
 @PROTOCOLS
@@ -262,7 +268,7 @@ def test_a_reply_that_inflates_without_end_takes_bounded_memory(protocol: str, s
 
     def reply(request: httpx.Request) -> httpx.Response:
         calls.append(1)
-        return reply_of([wire], status, **{"content-encoding": "gzip"})(request)
+        return reply_of([wire], encoded_as("gzip"), status)(request)
 
     tracemalloc.start()
     try:
@@ -297,17 +303,14 @@ def test_a_reply_without_end_is_not_listened_to_any_longer() -> None:
 def test_a_packed_reply_is_read_in_whatever_pieces_it_comes(size: int) -> None:
     wire = gzip.compress(json.dumps(RESULT).encode())
     pieces = [wire[start : start + size] for start in range(0, len(wire), size)]
-    assert asked(reply_of(pieces, **{"content-encoding": "gzip"}), question()).text == "read"
+    assert asked(reply_of(pieces, encoded_as("gzip")), question()).text == "read"
     assert (
-        asked(
-            reply_of([zlib.compress(json.dumps(RESULT).encode())], **{"content-encoding": "deflate"}), question()
-        ).text
-        == "read"
+        asked(reply_of([zlib.compress(json.dumps(RESULT).encode())], encoded_as("deflate")), question()).text == "read"
     )
 
 
 def test_a_reply_that_cannot_be_inflated_was_paid_for_all_the_same() -> None:
-    answer = asked(reply_of([b"no gzip at all"], **{"content-encoding": "gzip"}), question())
+    answer = asked(reply_of([b"no gzip at all"], encoded_as("gzip")), question())
     assert answer.problem == "malformed"
 
 

@@ -31,12 +31,17 @@ LINES = Task.ADVANCED_RECOGNITION
 
 def native(content: dict[str, Any], usage: dict[str, Any] | None = None) -> Answer:
     choice = {"finish_reason": "stop", "message": {"role": "assistant", "content": [content]}}
-    return answer({"output": {"choices": [choice]}, "usage": usage, "request_id": "r"})
+    return understood(answer({"output": {"choices": [choice]}, "usage": usage, "request_id": "r"}))
 
 
 def compatible(text: str) -> Answer:
     choice = {"index": 0, "finish_reason": "stop", "message": {"role": "assistant", "content": text}}
-    return OpenAICompatible().answer({"id": "chatcmpl-1", "choices": [choice]})
+    return understood(OpenAICompatible().answer({"id": "chatcmpl-1", "choices": [choice]}))
+
+
+def understood(found: Answer | None) -> Answer:
+    assert found is not None
+    return found
 
 
 def reason(task: Task, said: Answer) -> str:
@@ -313,7 +318,7 @@ def test_usage_may_lack_parts(usage: dict[str, int], expected: Usage) -> None:
     names = {"input_tokens": "prompt_tokens", "output_tokens": "completion_tokens"}
     choice = {"finish_reason": "stop", "message": {"content": "a"}}
     told = {names.get(name, name): count for name, count in usage.items()}
-    assert OpenAICompatible().answer({"choices": [choice], "usage": told}).usage == expected
+    assert understood(OpenAICompatible().answer({"choices": [choice], "usage": told})).usage == expected
 
 
 @pytest.mark.parametrize("protocol", ["native", "compatible"])

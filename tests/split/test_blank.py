@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import io
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from PIL import Image
 
 from pagewise.blank import is_blank
 from pagewise.encoding import raster_of
-from pagewise.model import JobStatus
+from pagewise.model import Document, JobStatus
 from pagewise.settings import BlankPages
 from pagewise.tasks import Task
 from tests.pictures import picture
@@ -47,12 +48,17 @@ def saved(image: Image.Image) -> bytes:
     return buffer.getvalue()
 
 
+def jobs_of(pagewise: Pagewise, document: Document) -> list[dict[str, Any]]:
+    jobs: list[dict[str, Any]] = pagewise.receipt_of(document)["page_jobs"]  # type: ignore[assignment]
+    return jobs
+
+
 @pytest.mark.parametrize("task", Task)
 def test_a_blank_page_ends_recognized_with_nothing_asked(task: Task, pagewise: Pagewise) -> None:
     document = pagewise.split.upload(pagewise.upload(saved(paper()), ocr_tasks=str(task)))
     pagewise.run_queues()
     assert pagewise.engine.questions == []
-    (job,) = pagewise.receipt_of(document)["page_jobs"]  # type: ignore[misc]
+    (job,) = jobs_of(pagewise, document)
     assert (job["status"], job["blank"], job["attempts"]) == ("recognized", True, 0)
     assert (job["input_tokens"], job["output_tokens"]) == (0, 0)
     result = pagewise.ledger.result(document.id, 1, task)
@@ -68,7 +74,7 @@ def test_a_blank_page_is_sent_where_the_setting_says_so(pagewise: Pagewise) -> N
     document = pagewise.split.upload(pagewise.upload(saved(paper())))
     pagewise.run_queues()
     assert len(pagewise.engine.questions) == 1
-    (job,) = pagewise.receipt_of(document)["page_jobs"]  # type: ignore[misc]
+    (job,) = jobs_of(pagewise, document)
     assert (job["blank"], job["attempts"]) == (True, 1)
 
 

@@ -1,5 +1,7 @@
-"""`python -m tests.split.turns [PAGES]`: how often ways to find out how a page lies are wrong: pages of the corpus, each
-turned four ways. What is measured stands in DECISIONS.md (2026-11-25)."""
+"""`python -m tests.split.turns [PAGES]`: how often ways to find out how a page lies are wrong.
+
+Pages of the corpus, each turned four ways. What is measured stands in DECISIONS.md (2026-11-25).
+"""
 
 from __future__ import annotations
 
@@ -58,7 +60,7 @@ def is_upended(image: Image.Image) -> bool:
     return unevenness(ink.rotate(90, expand=True), 0.0) > unevenness(ink, 0.0)
 
 
-def main() -> int:
+def main() -> int:  # noqa: C901  a script that reads from top to bottom
     most = int(sys.argv[1]) if len(sys.argv) > 1 else 10_000
     found: Counter[str] = Counter()
     seconds: Counter[str] = Counter()

@@ -42,6 +42,9 @@ class MemoryMeter:
     def put_off(self, error: PagewiseError) -> None:
         self.counted.append(("put off", error.reason))
 
+    def split_put_off(self) -> None:
+        self.counted.append(("split put off", ""))
+
 
 class FailingQueues(MemoryQueues):
     def send_jobs(self, _jobs: Sequence[PageJob]) -> None:

@@ -216,7 +216,19 @@ def test_arbitrary_json_as_the_text_of_the_compatible_protocol(task: Task, value
 @pytest.mark.parametrize("task", TEXTS)
 def test_every_place_takes_each_hostile_value(protocol: str, task: Task) -> None:
     """The values of the reports, at every place there is."""
-    values = [None, 0, "", [], {}, "Caf\ud83d", {"\ud83d": "\udc00"}, float("nan"), float("inf"), 10**400, -(10**39)]
+    values: list[Any] = [
+        None,
+        0,
+        "",
+        [],
+        {},
+        "Caf\ud83d",
+        {"\ud83d": "\udc00"},
+        float("nan"),
+        float("inf"),
+        10**400,
+        -(10**39),
+    ]
     for place in places(REPLIES[protocol](task)):
         for value in values:
             outcome(task, protocol, json.dumps(put(REPLIES[protocol](task), place, value)).encode())

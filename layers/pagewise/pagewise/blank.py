@@ -1,7 +1,8 @@
 """Whether a page has nothing to recognize on it.
 
-A page is blank if it has no mark that could be a letter. The paper may be of any shade, uneven, and as noisy as scanners
-and JPEG make it; specks of dust, holes punched at its margins, and shadows that reach its very edges are no letters.
+A page is blank if it has no mark that could be a letter. The paper may be of any shade, uneven, and as noisy as
+scanners and JPEG make it; specks of dust, holes punched at its margins, and shadows that reach its very edges are no
+letters.
 Everything else counts, bleed-through too: a blank page that is sent costs tokens, a faint word that is not costs the
 word.
 
@@ -107,7 +108,7 @@ def has_letters(raster: Raster) -> bool:
     factor = max(1, round(math.sqrt(raster.width * raster.height / LOOKED_AT)))
     small = image.reduce(factor) if factor > 1 else image
     extremes = small.getextrema()
-    if all(low == high for low, high in ([extremes] if raster.channels == 1 else extremes)):  # type: ignore[misc,list-item]
+    if all(low == high for low, high in ([extremes] if raster.channels == 1 else extremes)):  # type: ignore[misc]
         return False
     # Ink may differ from its paper in one colour alone: yellow on white in blue.
     return any(has_letters_in(channel, factor) for channel in small.split())
