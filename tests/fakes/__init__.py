@@ -145,6 +145,22 @@ class MemoryPublisher:
         return [event.detail for event in self.events if event.name == name]
 
 
+def refuse_fractions(value: object) -> None:
+    """DynamoDB's client takes no Python float, however deep it lies."""
+    if isinstance(value, Put):
+        refuse_fractions(value.attributes)
+    elif isinstance(value, Update):
+        refuse_fractions(value.set)
+    elif isinstance(value, Mapping):
+        for member in value.values():
+            refuse_fractions(member)
+    elif isinstance(value, list | tuple):
+        for member in value:
+            refuse_fractions(member)
+    elif isinstance(value, float):
+        raise TypeError("Float types are not supported. Use Decimal types instead.")
+
+
 @dataclass
 class MemoryTable:
     """Records by key; changes are checked, then made, all or none."""
@@ -164,6 +180,8 @@ class MemoryTable:
         yield from [partition for due, partition in sorted(listed) if before is None or due < before]
 
     def change(self, *changes: Change) -> None:
+        for change in changes:
+            refuse_fractions(change)
         unmet = {position for position, change in enumerate(changes) if not self.holds(change)}
         if unmet:
             raise Refused(frozenset(unmet))

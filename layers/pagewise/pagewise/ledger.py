@@ -302,7 +302,8 @@ def changes(
     if result.reason == UNREADABLE_PAGE:
         gone = ("image",)
     elif image and result.status is JobStatus.FAILED:
-        account["image"] = dump_image(image)
+        # As text: its geometry is in fractions, which DynamoDB's client refuses.
+        account["image"] = json.dumps(dump_image(image))
     as_seen = seen(before)
     together: list[Change] = [
         Put(result_key(result.document_id, result.page, result.task), stored, NEW),
@@ -553,5 +554,10 @@ def load_page(document_id: DocumentId, page: int, stored: Attributes) -> PageAcc
         closed=bool(stored.get("closed", False)),
         runs=runs,
         withdrawals=int(stored.get("withdrawals", 0)),
-        image=load_image(stored["image"]) if "image" in stored else None,
+        image=stored_image(stored["image"]) if "image" in stored else None,
     )
+
+
+def stored_image(stored: str | dict[str, Any]) -> StoredImage:
+    """Records of before 2026-11-25 hold it as a map."""
+    return load_image(json.loads(stored) if isinstance(stored, str) else stored)

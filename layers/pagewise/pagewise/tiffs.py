@@ -109,6 +109,8 @@ def frame_image(path: Path, offset: int, check_size: Callable[[int, int], None])
     with opened(path, offset) as tiff:
         frame = described(tiff)
         check_size(frame.width, frame.height)
+        if not library().TIFFIsCODECConfigured(ctypes.c_uint16(compression := short_of(tiff, COMPRESSION))):
+            raise Unsupported(f"compression {compression}")
         image = shown_by_libtiff(tiff, frame) or from_samples(tiff, frame)
         image.getexif()[ORIENTATION] = frame.orientation
         if resolution := resolution_of(tiff):

@@ -1,0 +1,153 @@
+"""Images of public bug reports, by the facts of corpus/field/cases.csv, and made ones of the same kinds."""
+
+from __future__ import annotations
+
+import io
+import re
+import struct
+from pathlib import Path
+
+import pytest
+from PIL import Image, ImageStat
+
+from pagewise.errors import DocumentRejected
+from pagewise.images import PageImage
+from pagewise.model import PageRange
+from pagewise.rendering import LostPage, Renderer, inspect
+from tests.pictures import picture, tiff
+from tests.split.corpus import FOLDER
+from tests.unit.conftest import Pagewise
+
+FIELD = FOLDER / "field"
+
+
+def page_of(name: str) -> Image.Image:
+    path = FIELD / name
+    if not path.exists():
+        pytest.skip(f"the field's cases are not there ({name})")
+    assert inspect(path).pages == 1
+    (page,) = Renderer().render(path, inspect(path), PageRange(1, 1))
+    assert isinstance(page, PageImage)
+    assert not page.look.blank
+    return Image.open(io.BytesIO(page.content))
+
+
+def mean(image: Image.Image) -> float:
+    return ImageStat.Stat(image.convert("L")).mean[0]
+
+
+def test_a_colour_map_of_8_bit_values_is_no_black_page() -> None:
+    assert mean(page_of("tw73-colormap8.tiff")) > 200
+
+
+def test_white_type_on_transparency_differs_from_its_ground() -> None:
+    image = page_of("rapid158-white-on-transparent.png").convert("L")
+    assert image.getextrema() == (0, 255)
+    assert 5 < mean(image) < 120
+
+
+def test_a_jpeg_with_an_empty_jfif_segment_is_read() -> None:
+    image = page_of("tw105-empty-jfif.jpg")
+    assert image.size == (942, 714)
+    assert mean(image) > 200
+
+
+def test_16_bit_grey_of_the_other_byte_order_is_read() -> None:
+    image = page_of("gray16-bigendian.tiff")
+    assert image.size == (157, 151)
+    assert 40 < mean(image) < 215
+
+
+def test_a_photo_is_turned_as_its_exif_says() -> None:
+    assert page_of("rapid542-exif.jpg").size == (752, 306)
+
+
+# ── Broken frames ────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def directories(content: bytes) -> list[int]:
+    """Where the frames' directories lie."""
+    (offset,) = struct.unpack_from("<I", content, 4)
+    found = []
+    while offset:
+        found.append(offset)
+        (entries,) = struct.unpack_from("<H", content, offset)
+        (offset,) = struct.unpack_from("<I", content, offset + 2 + 12 * entries)
+    return found
+
+
+@pytest.mark.parametrize("broken", [1, 2, 3])
+def test_a_tiff_with_a_broken_directory_loses_that_page_alone(broken: int, pagewise: Pagewise) -> None:
+    content = bytearray(tiff(3))
+    offset = directories(bytes(content))[broken - 1]
+    (entries,) = struct.unpack_from("<H", content, offset)
+    content[offset + 2 : offset + 2 + 12 * entries] = b"\xff" * 12 * entries
+    document = pagewise.split.upload(pagewise.upload(bytes(content)))
+    assert document.pages == 3
+    assert [job.page for job in pagewise.queues.jobs] == [page for page in (1, 2, 3) if page != broken]
+    (lost,) = pagewise.publisher.named("PageFailed")
+    assert (lost["page"], lost["reason"]) == (broken, "unreadable_page")
+
+
+def test_a_tiff_that_is_cut_off_loses_the_pages_behind_the_cut(pagewise: Pagewise) -> None:
+    content = tiff(3)
+    document = pagewise.split.upload(pagewise.upload(content[: directories(content)[2]]))
+    assert document.pages == 3
+    assert [job.page for job in pagewise.queues.jobs] == [1, 2]
+    assert [event["page"] for event in pagewise.publisher.named("PageFailed")] == [3]
+
+
+# ── Messages ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+IDENTIFIER = re.compile(r"[A-Za-z]+(Error|Exception|Warning)\b|\b[a-z]+_[a-z_]+\b|\bNone\b|<[\w.]+|0x[0-9a-f]+|\w\(\)")
+
+
+def damaged(content: bytes) -> list[bytes]:
+    """A file cut off at some places, and with a few bytes changed at others."""
+    step = max(1, len(content) // 24)
+    cut = [content[:end] for end in range(12, len(content), step)]
+    changed = [content[:at] + b"\xff\x00\x80\x7f" + content[at + 4 :] for at in range(8, len(content) - 4, step)]
+    return cut + changed
+
+
+@pytest.mark.parametrize(
+    ("image_format", "mode", "options"),
+    [
+        ("PNG", "RGB", {}),
+        ("PNG", "P", {}),
+        ("JPEG", "RGB", {}),
+        ("JPEG", "CMYK", {}),
+        ("TIFF", "RGB", {"compression": "tiff_lzw"}),
+        ("TIFF", "I;16", {}),
+        ("TIFF", "1", {"compression": "group4"}),
+        ("TIFF", "RGB", {"compression": "jpeg"}),
+        ("BMP", "RGB", {}),
+        ("BMP", "1", {}),
+        ("WEBP", "RGB", {}),
+        ("HEIF", "RGB", {}),
+    ],
+)
+def test_no_message_about_a_damaged_picture_speaks_python(
+    image_format: str, mode: str, options: dict[str, str], tmp_path: Path
+) -> None:
+    import pillow_heif
+
+    pillow_heif.register_heif_opener()
+    whole = picture(mode="L" if mode == "I;16" else mode, image_format=image_format, **options)
+    if mode == "I;16":
+        buffer = io.BytesIO()
+        Image.new("I;16", (200, 100), 30_000).save(buffer, "TIFF")
+        whole = buffer.getvalue()
+    path, messages = tmp_path / "document", []
+    for content in damaged(whole):
+        path.write_bytes(content)
+        try:
+            contents = inspect(path)
+            for page in Renderer().render(path, contents, PageRange(1, min(contents.pages, 3))):
+                if isinstance(page, LostPage):
+                    messages.append(page.error.message)
+        except DocumentRejected as rejected:
+            messages.append(rejected.message)
+    assert messages
+    assert [message for message in messages if IDENTIFIER.search(message)] == []
+    assert all(message.endswith(".") and message.count(". ") >= 1 for message in messages)
