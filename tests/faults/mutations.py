@@ -308,7 +308,7 @@ class AcceptedUploadsAreRejected(World):
     class Forgetful(Split):
         def resumed(self, document: Document, deadline: float) -> Document:
             upload = Upload(document.source.bucket, document.source.key, document.source.version_id, "", "", 1)
-            with workspace() as folder:
+            with workspace(self.disk) as folder:
                 try:
                     self.uploads.download(upload, folder / "document")
                 except ObjectGone as gone:

@@ -82,8 +82,8 @@ OVERDUE_MILLISECONDS = 7 * 3600 * 1000
 MOST_STEPS = 20_000
 # What the account may ask in a minute; 0: no budget. Thirty page jobs at the most come at once.
 REQUESTS_PER_MINUTE = (0, 1, 20, 60, 240)
-# Steps that a hurried visit of the sweeper has: for two pages or three.
-SWEEP_STEPS = (math.inf, 8.0)
+# Steps that a hurried visit of the sweeper has: for a page or two.
+SWEEP_STEPS = (math.inf, 4.0)
 MOST_VISITS = 60
 # Seconds for which the engine refuses the account, the bus refuses to tell of it, and the splitter is misconfigured:
 # twenty-four and twelve rounds of waiting.
@@ -127,7 +127,7 @@ class Odds:
     lost: float = 0.005
     engine: float = 0.2
     most_faults: int = 12
-    purged: float = 0.0005
+    purged: float = 0.003
     deleted: float = 0.02
     expired: float = 0.02
     outage: float = 0.12

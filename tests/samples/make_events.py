@@ -53,6 +53,8 @@ def main() -> None:
     report = upload("samples/report.pdf").document_id
     pages = dump_range(report, PageRange(1, 2))
     write("page-range", messages("split", [(report, pages)]))
+    told = json.dumps(put("samples/table.png"), separators=(",", ":"))
+    write("upload", messages("split", [(None, told)]))
     for task in PAGES:
         page_job = job(task)
         write(f"page-job.{task}", messages(task, [(page_job.document_id, dump_job(page_job))]))

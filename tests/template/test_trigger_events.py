@@ -45,6 +45,7 @@ def test_every_trigger_has_its_event() -> None:
     assert {path.stem for path in EVENTS.glob("*.json")} == {
         *(f"s3-put-{kind}" for kind in KINDS),
         *(f"page-job.{task}" for task in Task),
+        "upload",
         "page-range",
         "dead-letter",
         "schedule",
@@ -85,7 +86,12 @@ def test_dead_letters_are_a_page_job_a_page_range_and_an_upload() -> None:
     assert list(uploads_of(json.loads(failed)["requestPayload"])) == [upload("png")]
 
 
-@pytest.mark.parametrize("name", ["page-range", "dead-letter", *(f"page-job.{task}" for task in Task)])
+def test_the_upload_is_s3_s_event_in_a_message() -> None:
+    (record,) = load("upload")["Records"]
+    assert list(uploads_of(json.loads(record["body"]))) == [upload("png")]
+
+
+@pytest.mark.parametrize("name", ["upload", "page-range", "dead-letter", *(f"page-job.{task}" for task in Task)])
 def test_messages_carry_the_digest_of_their_body(name: str) -> None:
     for record in load(name)["Records"]:
         assert record["md5OfBody"] == hashlib.md5(record["body"].encode(), usedforsecurity=False).hexdigest()
