@@ -93,7 +93,6 @@ def handler(deployed: Deployed, monkeypatch: pytest.MonkeyPatch, engine: EngineS
             "AWS_ACCESS_KEY_ID": "test",
             "AWS_SECRET_ACCESS_KEY": "test",
             "AWS_LAMBDA_FUNCTION_NAME": function,
-            "POWERTOOLS_TRACE_DISABLED": "1",
             "QWEN_BASE_URL": engine.url,
             **changes,
         }

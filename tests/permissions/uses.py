@@ -120,7 +120,6 @@ class World:
             "AWS_REGION": REGION,
             "AWS_DEFAULT_REGION": REGION,
             "AWS_LAMBDA_FUNCTION_NAME": function,
-            "POWERTOOLS_TRACE_DISABLED": "1",
             **self.roles.variables(deployed),
         }
         boto3.setup_default_session()
