@@ -133,7 +133,7 @@ def test_what_replaces_a_killed_environment_finds_its_disk_as_it_was_left(toys: 
     disks = {entry["variables"]["TMPDIR"] for entry in eventually(lambda: toys.entries(first))}
     assert eventually(lambda: toys.left("Narrow") == 0)
     second = toys.send("Narrow", *[{"do": "sleep", "seconds": 0.3}] * 4)
-    entries = eventually(lambda: len(toys.entries(second)) == 4 and toys.entries(second))
-    found = {entry["variables"]["TMPDIR"] for entry in entries} & disks
+    assert eventually(lambda: len(toys.entries(second)) == 4)
+    found = {entry["variables"]["TMPDIR"] for entry in toys.entries(second)} & disks
     assert found
     assert all((Path(disk) / "left").read_text() == "something" for disk in found)

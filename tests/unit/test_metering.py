@@ -33,6 +33,9 @@ class MemoryMeter:
     def put_off(self, error: PagewiseError) -> None:
         self.counted.append(("put off", error.reason))
 
+    def split_put_off(self) -> None:
+        self.counted.append(("split put off", 1))
+
 
 @pytest.fixture
 def meter(pagewise: Pagewise) -> MemoryMeter:
