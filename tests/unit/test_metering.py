@@ -43,12 +43,7 @@ class MemoryMeter:
         self.counted.append(("put off", error.reason))
 
     def split_put_off(self) -> None:
-        self.counted.append(("split put off", ""))
-
-
-class FailingQueues(MemoryQueues):
-    def send_jobs(self, _jobs: Sequence[PageJob]) -> None:
-        raise StorageBusy("The queue is busy.")
+        self.counted.append(("split put off", 1))
 
 
 @pytest.fixture
