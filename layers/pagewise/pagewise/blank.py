@@ -2,8 +2,7 @@
 
 A page is blank if it has no mark that could be a letter. The paper may be of any shade, uneven, and as noisy as scanners
 and JPEG make it; specks of dust, holes punched at its margins, and shadows that reach its very edges are no letters.
-Everything else counts, bleed-through too: a blank page that is sent costs tokens, a faint word that is not costs the
-word.
+Everything else counts, bleed-through too: a blank page that is sent costs tokens, a word that is not sent is lost.
 
 Most pages are through after a few bands of lines, in which there is ink. Only what has none there is looked at whole:
 against its own paper, at half its size, where noise is half as strong and a letter still has strokes.
@@ -16,10 +15,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from pagewise.encoding import BLOCK_BYTES, Raster, blocks
+
 if TYPE_CHECKING:
     from PIL.Image import Image
-
-    from pagewise.encoding import Raster
 
 # Of the quick look: bands of lines from all over the page, in which so many pixels differ by so much from their
 # neighbours at so many pixels' distance.
@@ -78,9 +77,13 @@ class Cells:
 
 def is_blank(raster: Raster) -> bool:
     """Whether a page has no text: an ordinary page of it takes a millisecond, an empty one in one shade three."""
-    if raster.pixels.count(raster.pixels[0]) == len(raster.pixels):
-        return True
-    return not has_ink_in_bands(raster) and not has_letters(raster)
+    return is_of_one_byte(raster.pixels) or not (has_ink_in_bands(raster) or has_letters(raster))
+
+
+def is_of_one_byte(pixels: bytes | bytearray) -> bool:
+    """White, black or one grey all over. It ends at the first block that is not."""
+    same = pixels[:1] * BLOCK_BYTES
+    return all(block == same[: len(block)] for block in blocks(pixels))
 
 
 def has_ink_in_bands(raster: Raster) -> bool:
@@ -107,7 +110,7 @@ def has_letters(raster: Raster) -> bool:
     factor = max(1, round(math.sqrt(raster.width * raster.height / LOOKED_AT)))
     small = image.reduce(factor) if factor > 1 else image
     extremes = small.getextrema()
-    if all(low == high for low, high in ([extremes] if raster.channels == 1 else extremes)):  # type: ignore[misc,list-item]
+    if all(low == high for low, high in ([extremes] if raster.channels == 1 else extremes)):  # type: ignore[misc]
         return False
     # Ink may differ from its paper in one colour alone: yellow on white in blue.
     return any(has_letters_in(channel, factor) for channel in small.split())

@@ -141,8 +141,10 @@ class Renderer:
             except Permanent as error:
                 yield constant(LostPage(page, error))
             else:
-                found = decoded if isinstance(decoded, PageImage) else None
-                yield constant(found) if found else self.finishing(page, decoded.raster, decoded.look)
+                if isinstance(decoded, PageImage):
+                    yield constant(decoded)
+                else:
+                    yield self.finishing(page, decoded.raster, decoded.look)
 
     def pdf_pages(
         self, path: Path, contents: Contents, pages: PageRange, password: str | None, deadline: float

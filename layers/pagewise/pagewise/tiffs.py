@@ -94,9 +94,9 @@ def suits_pillow(tags: Mapping[int, Any]) -> bool:
     if tags.get(PLANES, 1) == SEPARATE and len(bits) > 1:
         return False
     if photometric == PALETTE:
-        return max(tags.get(COLOUR_MAP, (0,))) > 255
+        return bool(max(tags.get(COLOUR_MAP, (0,))) > 255)
     if photometric == YCBCR:
-        return compression == JPEG
+        return bool(compression == JPEG)
     return photometric in (WHITE_IS_ZERO, BLACK_IS_ZERO, RGB, SEPARATED)
 
 
