@@ -176,9 +176,9 @@ def main() -> int:
         sys.stdout.write(f"{count} made pages {kind}: {len(missed)} wrong, {1000 * seconds / count:.1f} ms a page\n")
         sys.stdout.writelines(f"  {name}\n" for name in missed)
         wrong += len(missed) if not right else 0
-    pages_found = list(corpus_pages())
-    sys.stdout.write(f"{len(pages_found)} pages of the corpus, called blank:\n")
-    sys.stdout.writelines(f"  {name}\n" for name, blank in pages_found if blank)
+    corpus = list(corpus_pages())
+    sys.stdout.write(f"{len(corpus)} pages of the corpus, called blank:\n")
+    sys.stdout.writelines(f"  {name}\n" for name, blank in corpus if blank)
     return 1 if wrong else 0
 
 

@@ -16,6 +16,7 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -43,6 +44,10 @@ class Kind:
     content: Callable[[], bytes]
     decoded: Callable[[bytes], Pixels] | None
     most: float = EXACT
+
+
+def constant(picture: Pixels) -> Callable[[bytes], Pixels]:
+    return lambda _: picture
 
 
 def colours() -> Pixels:
@@ -75,7 +80,7 @@ def deep(picture: Pixels, depth: str) -> Pixels:
         return (picture / 255).astype(kind)
     if kind.kind == "i":
         return (picture.astype(np.int64) * 50 - 6000).astype(kind)
-    return picture.astype(kind) * kind.type(int(np.iinfo(kind).max) // 255)
+    return np.asarray(picture.astype(kind) * kind.type(int(np.iinfo(kind).max) // 255))
 
 
 def shallow(samples: Pixels) -> Pixels:
@@ -83,7 +88,7 @@ def shallow(samples: Pixels) -> Pixels:
     if samples.dtype.kind == "f":
         return 255 * values
     if samples.dtype.kind == "i":
-        return (values - values.min()) * 255 / (values.max() - values.min())
+        return np.asarray((values - values.min()) * 255 / (values.max() - values.min()))
     return values * 255 / float(np.iinfo(samples.dtype).max)
 
 
@@ -93,7 +98,8 @@ def on_white(straight: Pixels, opacity: Pixels) -> Pixels:
 
 
 def from_cmyk(inks: Pixels) -> Pixels:
-    return (255 - inks[..., :3]) * (255 - inks[..., 3:4]) / 255
+    paper = 255.0 - inks
+    return np.asarray(paper[..., :3] * paper[..., 3:4] / 255)
 
 
 def lab_of(picture: Pixels) -> Pixels:
@@ -109,7 +115,7 @@ def from_lab(lightness: Pixels, a: Pixels, b: Pixels) -> Pixels:
     xyz = np.where(f > 6 / 29, f**3, 3 * (6 / 29) ** 2 * (f - 4 / 29)) * (0.9642, 1.0, 0.8249)
     to_rgb = ((3.1339, -1.6169, -0.4906), (-0.9788, 1.9161, 0.0335), (0.0719, -0.2290, 1.4052))
     linear = np.clip(xyz @ np.array(to_rgb).T, 0, 1)
-    return 255 * np.where(linear <= 0.0031308, 12.92 * linear, 1.055 * linear ** (1 / 2.4) - 0.055)
+    return np.asarray(255 * np.where(linear <= 0.0031308, 12.92 * linear, 1.055 * linear ** (1 / 2.4) - 0.055))
 
 
 # ── TIFF ─────────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -222,12 +228,12 @@ def other_tiffs() -> Iterator[Kind]:
     for order in "<>":
         yield Kind(
             f"BigTIFF uint16 {order} grey",
-            lambda order=order: tiff(deep(grey(), "uint16"), bigtiff=True, byteorder=order),
+            partial(tiff, deep(grey(), "uint16"), bigtiff=True, byteorder=order),
             decoded_grey,
         )
         yield Kind(
             f"BigTIFF uint8 {order} RGB",
-            lambda order=order: tiff(colours(), photometric="rgb", bigtiff=True, byteorder=order),
+            partial(tiff, colours(), photometric="rgb", bigtiff=True, byteorder=order),
             decoded_grey,
         )
         for highest in (255, 65_535):
@@ -266,7 +272,7 @@ def decoded_palette(content: bytes) -> Pixels:
     with tifffile.TiffFile(io.BytesIO(content)) as file:
         page = file.pages.first
         colour_map = np.asarray(page.colormap, np.float64)
-    return (colour_map.T * 255 / colour_map.max())[read_tiff(content)]
+    return np.asarray((colour_map.T * 255 / colour_map.max())[read_tiff(content)])
 
 
 def lab_tiff(depth: str, order: str) -> Callable[[], bytes]:
@@ -282,7 +288,7 @@ def decoded_lab(content: bytes) -> Pixels:
     samples = read_tiff(content)
     full, signed = (255, np.int8) if samples.dtype == np.uint8 else (65_280, np.int16)
     unit = 1 if samples.dtype == np.uint8 else 256
-    a, b = (samples[..., place].astype(signed) / unit for place in (1, 2))
+    a, b = (samples[..., place].astype(signed).astype(np.float64) / unit for place in (1, 2))
     return from_lab(samples[..., 0] / full * 100, a, b)
 
 
@@ -394,15 +400,14 @@ def broken_chunk(content: bytes, name: bytes) -> bytes:
 
 def jpeg_kinds() -> Iterator[Kind]:
     picture = Image.fromarray(colours())
-    for mode, options in itertools.product(
-        ("L", "RGB", "CMYK"), ({}, {"progressive": True}, {"subsampling": "4:2:0"}, {"restart_marker_rows": 1})
-    ):
+    ways: list[dict[str, Any]] = [{}, {"progressive": True}, {"subsampling": "4:2:0"}, {"restart_marker_rows": 1}]
+    for mode, options in itertools.product(("L", "RGB", "CMYK"), ways):
         if mode == "L" and "subsampling" in options:
             continue
         said = ", ".join(map(str, options)) or "baseline"
         yield Kind(
             f"JPEG {mode} {said}",
-            lambda mode=mode, options=options: saved(picture.convert(mode), "JPEG", quality=95, **options),
+            partial(saved, picture.convert(mode), "JPEG", quality=95, **options),
             decoded_jpeg,
             LOSSY,
         )
@@ -420,7 +425,7 @@ def jpeg_kinds() -> Iterator[Kind]:
         "APP of no length": b"\xff\xe5\x00\x00",
     }.items():
         content = whole[:2] + segment + whole[20:]
-        yield Kind(f"JPEG {name}", lambda content=content: content, lambda _: decoded_jpeg(whole), LOSSY)
+        yield Kind(f"JPEG {name}", partial(bytes, content), lambda _: decoded_jpeg(whole), LOSSY)
     yield Kind("JPEG 12 bits", twelve_bit_jpeg, None)
 
 
@@ -453,7 +458,7 @@ def modern_kinds() -> Iterator[Kind]:
         yield Kind(name, content, lambda content: flat(imagecodecs.webp_decode(content)), LOSSY)
     # imagecodecs' wheel has no HEIF, so the picture itself is the measure.
     for name, image in {"HEIF": picture, "HEIF grey": picture.convert("L"), "HEIF with alpha": clear}.items():
-        yield Kind(name, heif(image), lambda _, image=image: flat(np.asarray(image)), LOSSY)
+        yield Kind(name, heif(image), constant(flat(np.asarray(image))), LOSSY)
 
 
 def heif(image: Image.Image) -> Callable[[], bytes]:
@@ -494,14 +499,13 @@ def bmp_kinds() -> Iterator[Kind]:
         opacity = 0 if name == "alpha never written" else 255
         yield Kind(
             f"BMP {bits} bits {name}, header of {header}{', top down' if down else ''}",
-            lambda b=bits, c=compression, f=fields, h=header, d=down, o=opacity: masked_bmp(b, c, f, h, d, o),
+            partial(masked_bmp, bits, compression, fields, header, down, opacity),
             lambda _: colours(),
             most={"444": 8.0, "555": 4.0, "565": 4.0, "655": 4.0}.get(name, EXACT),
         )
     for mode in ("1", "L", "P", "RGB"):
         picture = Image.fromarray(colours()).convert(mode)
-        shown = np.asarray(picture.convert("RGB"))
-        yield Kind(f"BMP {mode}", lambda p=picture: saved(p, "BMP"), lambda _, shown=shown: shown)
+        yield Kind(f"BMP {mode}", partial(saved, picture, "BMP"), constant(np.asarray(picture.convert("RGB"))))
     yield Kind("BMP RLE8", rle8_bmp, lambda _: grey())
     yield Kind("BMP OS/2", os2_bmp, lambda _: colours())
 

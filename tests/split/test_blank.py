@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -48,9 +49,8 @@ def saved(image: Image.Image) -> bytes:
     return buffer.getvalue()
 
 
-def jobs_of(pagewise: Pagewise, document: Document) -> list[dict[str, Any]]:
-    jobs: list[dict[str, Any]] = pagewise.receipt_of(document)["page_jobs"]  # type: ignore[assignment]
-    return jobs
+def jobs_in(receipt: Mapping[str, Any]) -> list[dict[str, Any]]:
+    return list(receipt["page_jobs"])
 
 
 @pytest.mark.parametrize("task", Task)
@@ -58,7 +58,7 @@ def test_a_blank_page_ends_recognized_with_nothing_asked(task: Task, pagewise: P
     document = pagewise.split.upload(pagewise.upload(saved(paper()), ocr_tasks=str(task)))
     pagewise.run_queues()
     assert pagewise.engine.questions == []
-    (job,) = jobs_of(pagewise, document)
+    (job,) = jobs_in(pagewise.receipt_of(document))
     assert (job["status"], job["blank"], job["attempts"]) == ("recognized", True, 0)
     assert (job["input_tokens"], job["output_tokens"]) == (0, 0)
     result = pagewise.ledger.result(document.id, 1, task)
@@ -74,7 +74,7 @@ def test_a_blank_page_is_sent_where_the_setting_says_so(pagewise: Pagewise) -> N
     document = pagewise.split.upload(pagewise.upload(saved(paper())))
     pagewise.run_queues()
     assert len(pagewise.engine.questions) == 1
-    (job,) = jobs_of(pagewise, document)
+    (job,) = jobs_in(pagewise.receipt_of(document))
     assert (job["blank"], job["attempts"]) == (True, 1)
 
 
@@ -93,8 +93,8 @@ def test_the_blank_page_of_a_pdf_is_known_among_others(pagewise: Pagewise) -> No
 def test_a_jpeg_that_stays_as_it_is_says_whether_it_is_blank(pagewise: Pagewise) -> None:
     buffer = io.BytesIO()
     Image.new("RGB", A4, "white").save(buffer, "JPEG")
-    for content in (buffer.getvalue(), picture(image_format="JPEG")):
-        pagewise.split.upload(pagewise.upload(content))
+    for key, content in (("uploads/1", buffer.getvalue()), ("uploads/2", picture(image_format="JPEG"))):
+        pagewise.split.upload(pagewise.uploads.put(content, key))
     assert [(job.image.media_type, job.image.look.blank) for job in pagewise.queues.jobs] == [
         ("image/jpeg", True),
         ("image/jpeg", False),

@@ -6,6 +6,7 @@ import io
 import re
 import struct
 from pathlib import Path
+from typing import Any
 
 import pytest
 from PIL import Image, ImageStat
@@ -128,7 +129,7 @@ def damaged(content: bytes) -> list[bytes]:
     ],
 )
 def test_no_message_about_a_damaged_picture_speaks_python(
-    image_format: str, mode: str, options: dict[str, str], tmp_path: Path
+    image_format: str, mode: str, options: dict[str, Any], tmp_path: Path
 ) -> None:
     import pillow_heif
 
@@ -143,8 +144,8 @@ def test_no_message_about_a_damaged_picture_speaks_python(
         path.write_bytes(content)
         try:
             contents = inspect(path)
-            rendered = Renderer().render(path, contents, PageRange(1, min(contents.pages, 3)))
-            messages.extend(page.error.message for page in rendered if isinstance(page, LostPage))
+            pages = list(Renderer().render(path, contents, PageRange(1, min(contents.pages, 3))))
+            messages.extend(page.error.message for page in pages if isinstance(page, LostPage))
         except DocumentRejected as rejected:
             messages.append(rejected.message)
     assert messages

@@ -1,7 +1,5 @@
-"""`python -m tests.split.turns [PAGES]`: how often ways to find out how a page lies are wrong.
-
-Pages of the corpus, each turned four ways. What is measured stands in DECISIONS.md (2026-11-25).
-"""
+"""`python -m tests.split.turns [PAGES]`: how often ways to find out how a page lies are wrong: pages of the corpus,
+each turned four ways. DECISIONS.md (2026-11-25) has the figures."""
 
 from __future__ import annotations
 
@@ -13,6 +11,7 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 
 from PIL import Image, ImageOps
@@ -60,39 +59,35 @@ def is_upended(image: Image.Image) -> bool:
     return unevenness(ink.rotate(90, expand=True), 0.0) > unevenness(ink, 0.0)
 
 
-def main() -> int:  # noqa: C901  a script that reads from top to bottom
+def measure(upright: Image.Image, name: str, folder: Path, found: Counter[str], spent: dict[str, float]) -> None:
+    for turn in (0, 90, 180, 270):
+        image = upright.rotate(turn, expand=True)  # counter-clockwise: clockwise it goes back
+        found["pages"] += 1
+        began = time.perf_counter()
+        found["profile wrong"] += is_upended(image) is not (turn in (90, 270))
+        osd_began = time.perf_counter()
+        said, sure = by_osd(image, folder)
+        spent["profile"] += osd_began - began
+        spent["osd"] += time.perf_counter() - osd_began
+        for least in (0, 2, 5, 10):
+            silent = said is None or sure < least
+            found[f"osd from {least} silent"] += silent
+            found[f"osd from {least} wrong"] += not silent and said != turn
+        if said is not None and said != turn:
+            sys.stdout.write(f"osd: {name} turned by {turn} is turned by {said}, confidence {sure}\n")
+
+
+def main() -> int:
     most = int(sys.argv[1]) if len(sys.argv) > 1 else 10_000
     found: Counter[str] = Counter()
-    seconds: Counter[str] = Counter()
+    spent = {"profile": 0.0, "osd": 0.0}
     with tempfile.TemporaryDirectory() as folder:
-        for count, (name, upright) in enumerate(pages()):
-            if count == most:
-                break
-            for turn in (0, 90, 180, 270):
-                image = upright.rotate(turn, expand=True)  # counter-clockwise: clockwise it goes back
-                found["pages"] += 1
-                began = time.perf_counter()
-                if is_upended(image) is not (turn in (90, 270)):
-                    found["profile wrong"] += 1
-                    sys.stdout.write(f"profile: {name} turned by {turn}\n")
-                seconds["profile"] += time.perf_counter() - began  # type: ignore[assignment]
-                began = time.perf_counter()
-                said, sure = by_osd(image, Path(folder))
-                seconds["osd"] += time.perf_counter() - began  # type: ignore[assignment]
-                for least in (0, 2, 5, 10):
-                    if said is None or sure < least:
-                        found[f"osd from {least} silent"] += 1
-                    elif said != turn:
-                        found[f"osd from {least} wrong"] += 1
-                if said is not None and said != turn:
-                    sys.stdout.write(f"osd: {name} turned by {turn} is turned by {said}, confidence {sure}\n")
-                sys.stdout.flush()
-            if count % 10 == 9:
-                sys.stdout.write(f"so far: {dict(found)}\n")
+        for name, upright in islice(pages(), most):
+            measure(upright, name, Path(folder), found, spent)
     for name, number in sorted(found.items()):
         sys.stdout.write(f"{name}: {number}\n")
-    for name, spent in seconds.items():
-        sys.stdout.write(f"{name}: {1000 * spent / max(1, found['pages']):.0f} ms a page\n")
+    for name, seconds in spent.items():
+        sys.stdout.write(f"{name}: {1000 * seconds / max(1, found['pages']):.0f} ms a page\n")
     return 0
 
 

@@ -46,6 +46,11 @@ class MemoryMeter:
         self.counted.append(("split put off", 1))
 
 
+class FailingQueues(MemoryQueues):
+    def send_jobs(self, _jobs: Sequence[PageJob]) -> None:
+        raise StorageBusy("The queue is busy.")
+
+
 @pytest.fixture
 def meter(pagewise: Pagewise) -> MemoryMeter:
     meter = MemoryMeter()

@@ -1,10 +1,8 @@
 """Whether a page has nothing to recognize on it.
 
-A page is blank if it has no mark that could be a letter. The paper may be of any shade, uneven, and as noisy as
-scanners and JPEG make it; specks of dust, holes punched at its margins, and shadows that reach its very edges are no
-letters.
-Everything else counts, bleed-through too: a blank page that is sent costs tokens, a faint word that is not costs the
-word.
+A page is blank if it has no mark that could be a letter. The paper may be of any shade, uneven, and as noisy as scanners
+and JPEG make it; specks of dust, holes punched at its margins, and shadows that reach its very edges are no letters.
+Everything else counts, bleed-through too: a blank page that is sent costs tokens, a word that is not sent is lost.
 
 Most pages are through after a few bands of lines, in which there is ink. Only what has none there is looked at whole:
 against its own paper, at half its size, where noise is half as strong and a letter still has strokes.
@@ -17,10 +15,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from pagewise.encoding import BLOCK_BYTES, Raster, blocks
+
 if TYPE_CHECKING:
     from PIL.Image import Image
-
-    from pagewise.encoding import Raster
 
 # Of the quick look: bands of lines from all over the page, in which so many pixels differ by so much from their
 # neighbours at so many pixels' distance.
@@ -79,9 +77,13 @@ class Cells:
 
 def is_blank(raster: Raster) -> bool:
     """Whether a page has no text: an ordinary page of it takes a millisecond, an empty one in one shade three."""
-    if raster.pixels.count(raster.pixels[0]) == len(raster.pixels):
-        return True
-    return not has_ink_in_bands(raster) and not has_letters(raster)
+    return is_of_one_byte(raster.pixels) or not (has_ink_in_bands(raster) or has_letters(raster))
+
+
+def is_of_one_byte(pixels: bytes | bytearray) -> bool:
+    """White, black or one grey all over. It ends at the first block that is not."""
+    same = pixels[:1] * BLOCK_BYTES
+    return all(block == same[: len(block)] for block in blocks(pixels))
 
 
 def has_ink_in_bands(raster: Raster) -> bool:

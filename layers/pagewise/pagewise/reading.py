@@ -38,7 +38,7 @@ def single(path: Path, image_format: str, check_size: CheckSize) -> Image:
         return as_meant(loaded(Image.open(path, formats=formats), check_size))
     except (ImageRejected, PageUnreadable):
         raise
-    except Exception:
+    except Exception:  # decoders of hostile bytes raise nearly anything
         image = otherwise(path, image_format, check_size)
         if image is None:
             raise

@@ -15,7 +15,8 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
-from pagewise import colours, images, limits
+from pagewise import images, limits
+from pagewise.colours import opaque
 from pagewise.errors import DocumentRejected, ImageRejected
 
 if TYPE_CHECKING:
@@ -131,11 +132,11 @@ def mendings(content: bytes, header: Header) -> Iterator[Fitted]:
         picture.load()
         done: tuple[str, ...] = ()
         if too_large(*picture.size):
-            picture, done = within_limits(colours.opaque(picture)), ("downscaled",)
+            picture, done = within_limits(opaque(picture)), ("downscaled",)
         if header.format != "JPEG" or done:
             word = "recompressed" if header.format == "PNG" else "converted_to_png"
             yield encoded(picture, "PNG", (*done, *([] if done else [word])))
-        plain = colours.opaque(picture)
+        plain = opaque(picture)
         plain = plain if plain.mode in ("L", "RGB") else plain.convert("L")
         for quality in JPEG_QUALITIES:
             yield encoded(plain, "JPEG", (*done, f"jpeg_{quality}"), quality)
@@ -157,7 +158,7 @@ def within_limits(picture: Image) -> Image:
 def encoded(picture: Image, image_format: str, mended: tuple[str, ...], quality: int = 0) -> Fitted:
     buffer = io.BytesIO()
     if image_format == "PNG":
-        suited = picture if picture.mode in PNG_MODES else colours.opaque(picture)
+        suited = picture if picture.mode in PNG_MODES else opaque(picture)
         suited.save(buffer, format="PNG", compress_level=6)
     else:
         picture.save(buffer, format="JPEG", quality=quality, subsampling=0)
