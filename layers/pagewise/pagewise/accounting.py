@@ -19,6 +19,7 @@ from pagewise.model import (
     DocumentId,
     DocumentStatus,
     JobStatus,
+    Look,
     PageAccount,
     Result,
     Source,
@@ -132,6 +133,8 @@ class Accounting:
             reason=error.reason,
             message=error.message,
             run=run,
+            look=image.look if image else Look(),
+            warnings=image.look.warnings if image else (),
         )
         return self.save(document, result, image)
 

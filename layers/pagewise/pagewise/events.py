@@ -93,6 +93,8 @@ def page_ended(document: Document, result: Result) -> Event:
     facts["output"] = short_output(result)
     facts["reused_from"] = dump_original(result.reused_from)
     facts["valid"] = result.valid
+    facts["blank"] = result.look.blank
+    facts["warnings"] = list(result.warnings)
     return event("PageRecognized", document, suffix, **facts)
 
 

@@ -17,6 +17,7 @@ from pagewise import limits
 from pagewise.encoding import Raster, png, raster_of
 from pagewise.errors import DocumentRejected, ImageRejected, PageUnreadable, Rejection
 from pagewise.geometry import Size
+from pagewise.model import Look
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -25,6 +26,9 @@ if TYPE_CHECKING:
 # and conversion a second copy: 150 MP stay within 900 MB.
 MAX_UPLOAD_PIXELS = 150_000_000
 BOMB_PIXELS = MAX_UPLOAD_PIXELS // 2  # Pillow warns from its limit and refuses from twice that
+
+
+NOTHING_SEEN = Look()
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +40,7 @@ class PageImage:
     media_type: str
     width: int
     height: int
+    look: Look = NOTHING_SEEN
 
 
 class UnsupportedType(DocumentRejected):

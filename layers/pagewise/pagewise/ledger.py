@@ -41,6 +41,7 @@ from pagewise.model import (
     Source,
     StoredImage,
     Usage,
+    WarningCode,
 )
 from pagewise.ports import LargeResults, Recorded
 from pagewise.preprocessing import Step
@@ -517,6 +518,8 @@ def dump_job(result: Result) -> Attributes:
         "output_tokens": result.usage.output_tokens,
         "reused_from": dump_original(result.reused_from),
         "valid": result.valid,
+        "blank": result.look.blank,
+        "warnings": [str(code) for code in result.warnings],
     }
 
 
@@ -531,6 +534,8 @@ def load_job(task: str, line: dict[str, Any], run: int) -> JobAccount:
         run=run,
         reused_from=load_original(line.get("reused_from")),
         valid=line.get("valid"),
+        blank=bool(line.get("blank", False)),
+        warnings=tuple(map(WarningCode, line.get("warnings", ()))),
     )
 
 

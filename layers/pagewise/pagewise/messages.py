@@ -11,9 +11,20 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import asdict
 from typing import Any
 
-from pagewise.model import DocumentId, PageJob, PageRange, Slot, StoredImage, TaskOptions
+from pagewise.model import (
+    DocumentId,
+    Look,
+    PageGeometry,
+    PageJob,
+    PageRange,
+    Slot,
+    StoredImage,
+    TaskOptions,
+    WarningCode,
+)
 from pagewise.tasks import Task
 
 SCHEMA_VERSION = "1"
@@ -77,6 +88,7 @@ def dump_image(image: StoredImage) -> dict[str, Any]:
         "height": image.height,
         "size": image.size,
         "sha256": image.sha256,
+        "look": dump_look(image.look),
     }
 
 
@@ -88,7 +100,40 @@ def load_image(image: Mapping[str, Any]) -> StoredImage:
         height=int(image["height"]),
         size=int(image["size"]),
         sha256=image.get("sha256"),
+        look=load_look(image.get("look")),
     )
+
+
+def dump_look(look: Look) -> dict[str, Any]:
+    return {
+        "reader": look.reader,
+        "blank": look.blank,
+        "geometry": dump_geometry(look.geometry),
+        "warnings": list(look.warnings),
+    }
+
+
+def load_look(look: Mapping[str, Any] | None) -> Look:
+    if not look:
+        return Look()
+    return Look(
+        reader=look["reader"],
+        blank=bool(look["blank"]),
+        geometry=load_geometry(look["geometry"]),
+        warnings=tuple(map(WarningCode, look["warnings"])),
+    )
+
+
+def dump_geometry(geometry: PageGeometry | None) -> dict[str, Any] | None:
+    return None if geometry is None else asdict(geometry)
+
+
+def load_geometry(geometry: Mapping[str, Any] | None) -> PageGeometry | None:
+    if geometry is None:
+        return None
+    stated = {name: float(geometry[name]) for name in ("width", "height", "dpi") if geometry[name] is not None}
+    left, bottom = float(geometry["left"]), float(geometry["bottom"])
+    return PageGeometry(left=left, bottom=bottom, turn=int(geometry["turn"]), **stated)
 
 
 def dump_options(options: TaskOptions) -> dict[str, Any]:

@@ -156,6 +156,47 @@ class PageRange:
         return range(self.first, self.last + 1)
 
 
+class WarningCode(StrEnum):
+    """Why a page job, though recognized, may be wrong, or why a wish was not granted: the codes of `warnings`."""
+
+    DAMAGED_PAGE = "damaged_page"
+
+
+@dataclass(frozen=True, slots=True)
+class PageGeometry:
+    """Where a page image lies on its page of the uploaded file, so that a box can be drawn on the original.
+
+    Parameters
+    ----------
+    width, height: of the part of the page that the image shows, in points of 1/72 inch (UserUnit counted), as it lies
+        in the file: before any turn. None where the file states no size.
+    left, bottom: the lower left corner of that part, in points, in the file's own coordinates (a PDF's crop box).
+    turn: degrees clockwise by which the image is turned against the file: 0, 90, 180 or 270.
+    dpi: pixels of the page image an inch. None where the file states no size.
+    """
+
+    width: float | None = None
+    height: float | None = None
+    left: float = 0.0
+    bottom: float = 0.0
+    turn: int = 0
+    dpi: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What was seen of a page when it was rendered.
+
+    `reader` drew it (poppler, pdfium, pillow). A `blank` page has no text, and nothing is asked about it unless the
+    stack says so.
+    """
+
+    reader: str | None = None
+    blank: bool = False
+    geometry: PageGeometry | None = None
+    warnings: tuple[WarningCode, ...] = ()
+
+
 @dataclass(frozen=True, slots=True)
 class StoredImage:
     """A page image in the pages bucket. `size` in bytes, `width` and `height` in pixels, `sha256` in hex."""
@@ -166,6 +207,7 @@ class StoredImage:
     height: int
     size: int
     sha256: str | None = None
+    look: Look = Look()
 
 
 @dataclass(frozen=True, slots=True)
@@ -237,7 +279,7 @@ class Result:
 
     `output` holds the task's own fields, as `results/<page>.<task>.json` shows them: `text` for every task,
     and `lines`, `fields`, `html` or `latex`. `sent` says how the page went to the engine, None if it never did.
-    `validation` is None where there are no rules for it.
+    `validation` is None where there are no rules for it. `warnings` are the page's own and the answer's.
     """
 
     document_id: DocumentId
@@ -261,6 +303,8 @@ class Result:
     run: int = 1
     reused_from: Original | None = None
     validation: Validation | None = None
+    look: Look = Look()
+    warnings: tuple[WarningCode, ...] = ()
 
     @property
     def valid(self) -> bool | None:
@@ -281,6 +325,8 @@ class JobAccount:
     run: int = 1
     reused_from: Original | None = None
     valid: bool | None = None
+    blank: bool = False
+    warnings: tuple[WarningCode, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

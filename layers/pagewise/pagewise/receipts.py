@@ -27,6 +27,8 @@ def receipt(document: Document, pages: Iterable[PageAccount], price: Price) -> d
             "reason": job.reason,
             "message": job.message,
             "valid": job.valid,
+            "blank": job.blank,
+            "warnings": list(job.warnings),
             "attempts": job.attempts,
             "run": job.run,
             "input_tokens": job.usage.input_tokens,

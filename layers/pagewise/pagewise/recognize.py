@@ -220,6 +220,8 @@ class Recognize:
             seconds=round(time.monotonic() - began, 3),
             sent=sent.shown(),
             run=job.run,
+            look=job.image.look,
+            warnings=job.image.look.warnings,
         )
 
     def question(self, job: PageJob, seconds: float) -> tuple[Question, Sent, str]:

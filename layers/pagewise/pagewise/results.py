@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from pagewise.model import DocumentId, JobStatus, Original, Problem, Result, Usage, Validation
+from pagewise.messages import dump_geometry, load_geometry
+from pagewise.model import DocumentId, JobStatus, Look, Original, Problem, Result, Usage, Validation, WarningCode
 from pagewise.tasks import Task
 
 SCHEMA_VERSION = "1"
@@ -29,7 +30,11 @@ def dump_result(result: Result) -> dict[str, Any]:
     shown.update(
         {
             "validation": dump_validation(result.validation),
+            "warnings": list(result.warnings),
+            "blank": result.look.blank,
             "image": {"width": result.image_width, "height": result.image_height, "sha256": result.image_sha256},
+            "reader": result.look.reader,
+            "geometry": dump_geometry(result.look.geometry),
             "sent": result.sent,
             "finish_reason": result.finish_reason,
             "usage": {"input_tokens": result.usage.input_tokens, "output_tokens": result.usage.output_tokens},
@@ -68,6 +73,12 @@ def load_result(shown: Mapping[str, Any]) -> Result:
         run=shown.get("run", 1),
         reused_from=load_original(shown.get("reused_from")),
         validation=load_validation(shown.get("validation")),
+        look=Look(
+            reader=shown.get("reader"),
+            blank=shown.get("blank", False),
+            geometry=load_geometry(shown.get("geometry")),
+        ),
+        warnings=tuple(map(WarningCode, shown.get("warnings", ()))),
     )
 
 

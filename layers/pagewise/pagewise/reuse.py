@@ -99,6 +99,7 @@ class Reuse:
             request_id=None,
             seconds=0.0,
             reused_from=of,
+            look=job.image.look,
         )
 
     def claim(self, found: Unanswered, seconds: float) -> Asking | Later:

@@ -256,7 +256,7 @@ class Split:
         """Store a page image; the jobs of its page."""
         key = self.pages.put_image(document.id, page.page, page.content, page.media_type)
         digest = hashlib.sha256(page.content).hexdigest()
-        image = StoredImage(key, page.media_type, page.width, page.height, len(page.content), digest)
+        image = StoredImage(key, page.media_type, page.width, page.height, len(page.content), digest, page.look)
         return jobs_of(document, page.page, image, awaited)
 
 
