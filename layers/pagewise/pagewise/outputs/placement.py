@@ -81,12 +81,25 @@ def upright_if_square(rect: Rect, line: Mapping[str, Any]) -> Rect:
 
 
 def brought_in(rect: Rect, page: Size) -> Rect:
-    """Boxes beyond the page, as models give them, come to its edge: their text stays findable."""
+    """Boxes beyond the page, as models give them, end at its edge: readers leave out text that lies outside."""
     cx, cy, width, height, angle = rect
-    diagonal = math.hypot(page.width, page.height)
+    cx, cy = min(max(cx, 0.0), page.width), min(max(cy, 0.0), page.height)
+    cos, sin = math.cos(math.radians(angle)), math.sin(math.radians(angle))
+    start, end = (reach(cx, cy, sign * cos, sign * sin, width / 2, page) for sign in (-1, 1))
+    above, below = (reach(cx, cy, -sign * sin, sign * cos, height / 2, page) for sign in (-1, 1))
+    along, across = (end - start) / 2, (below - above) / 2
     return (
-        min(max(cx, 0.0), page.width), min(max(cy, 0.0), page.height), min(width, diagonal), min(height, diagonal), angle
+        cx + cos * along - sin * across, cy + sin * along + cos * across, max(start + end, LEAST_SIDE),
+        max(above + below, LEAST_SIDE), angle,
     )  # fmt: skip
+
+
+def reach(x: float, y: float, dx: float, dy: float, wanted: float, page: Size) -> float:
+    """How far one can go from a point within the page, at most as far as wanted."""
+    for place, step, end in ((x, dx, page.width), (y, dy, page.height)):
+        if abs(step) > 1e-9:
+            wanted = min(wanted, ((end if step > 0 else 0) - place) / step)
+    return max(wanted, 0.0)
 
 
 def downwards(rect: Rect) -> Rect:
