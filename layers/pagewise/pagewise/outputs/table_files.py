@@ -76,8 +76,9 @@ def write_rows(table: Table, file: TextIO) -> None:
         writer.writerow(texts)
 
 
-def write_xlsx(tables: Iterable[tuple[str, JoinedTable]], to: Path, folder: Path) -> None:
-    """One sheet a table, by name. Rows go to the disk as they are written."""
+def write_xlsx(tables: Iterable[tuple[str, JoinedTable]], to: Path, folder: Path) -> int:
+    """One sheet a table, by name; returns how many. Rows go to the disk as they are written."""
+    count = 0
     options = {"constant_memory": True, "tmpdir": str(folder), "strings_to_urls": False}
     with xlsxwriter.Workbook(str(to), options) as book:
         book.set_properties({"created": CREATED})
@@ -92,6 +93,7 @@ def write_xlsx(tables: Iterable[tuple[str, JoinedTable]], to: Path, folder: Path
             return formats[key]
 
         for name, joined in tables:
+            count += 1
             sheet = book.add_worksheet(name)
             for cell in joined.table.cells:
                 text = UNREADABLE.sub("", cell.text)[:MOST_TEXT]
@@ -107,6 +109,7 @@ def write_xlsx(tables: Iterable[tuple[str, JoinedTable]], to: Path, folder: Path
                     )
             for column, width in widths_of(joined.table).items():
                 sheet.set_column(column, column, width)
+    return count
 
 
 def widths_of(table: Table) -> dict[int, int]:
