@@ -199,7 +199,7 @@ def attend(
         elif "ended" in message:
             left.remove(WantedOutput(message["ended"]))
             if message.get("reason"):
-                made.failed.append(FailedOutput(message["ended"], message["reason"], message["message"]))
+                made.failed.append(FailedOutput(message["ended"], message["reason"], message["message"], message.get("cause")))
     return left
 
 

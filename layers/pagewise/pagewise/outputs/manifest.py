@@ -42,9 +42,12 @@ class OutputFile:
 
 @dataclass(frozen=True, slots=True)
 class FailedOutput:
+    """`cause` is for the log: where the code gave up. It is not in the manifest."""
+
     output: str
     reason: str
     message: str
+    cause: str | None = None
 
     def dump(self) -> dict[str, str]:
         return {"output": self.output, "reason": self.reason, "message": self.message}

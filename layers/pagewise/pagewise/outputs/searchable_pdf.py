@@ -195,9 +195,9 @@ def add_layer(
 def prepend(pdf: Pdf, page: pikepdf.Page, form: pikepdf.Object) -> None:
     """Under the page's own content, in resources of its own: those it had may be shared with other pages."""
     had = resources_of(page)
-    resources = Dictionary(had.items()) if isinstance(had, Dictionary) else Dictionary()
+    resources = Dictionary(dict(had.items())) if isinstance(had, Dictionary) else Dictionary()
     forms = resources.get(Name.XObject)
-    own = Dictionary(forms.items()) if isinstance(forms, Dictionary) else Dictionary()
+    own = Dictionary(dict(forms.items())) if isinstance(forms, Dictionary) else Dictionary()
     name = LAYER
     while f"/{name}" in own:
         name += "x"

@@ -13,6 +13,7 @@ import pickle
 import resource
 import signal
 import sys
+import traceback
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -298,9 +299,19 @@ def make(workshop: Workshop, output: WantedOutput) -> dict[str, str]:
         if error.errno in {errno.ENOSPC, errno.EFBIG}:
             return {"reason": "no_space", "message": f"The disk is full: the {output} output is larger than it. Split the document."}
         raise
-    except Exception:  # noqa: BLE001  # whatever a library raises on a strange file costs this output, no other
-        return {"reason": "broken", "message": f"The {output} output could not be made of these results. The others can; please report it."}
+    except Exception as error:  # noqa: BLE001  # whatever a library raises on a strange file costs this output, no other
+        return {
+            "reason": "broken",
+            "message": f"The {output} output could not be made of these results. The others can; please report it.",
+            "cause": place_of(error),
+        }
     return {}
+
+
+def place_of(error: Exception) -> str:
+    """The kind of an error and its place in the code: its message could hold text of the document."""
+    frames = traceback.extract_tb(error.__traceback__)
+    return f"{type(error).__name__} at {Path(frames[-1].filename).name}:{frames[-1].lineno}" if frames else type(error).__name__
 
 
 @contextmanager
