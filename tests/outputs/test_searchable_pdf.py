@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import math
 import subprocess
 import zlib
 from pathlib import Path
@@ -132,30 +133,28 @@ def test_geometry_says_where_the_image_lies(tmp_path: Path) -> None:
     assert least_overlap(to, lines, SCAN) >= 0.8
 
 
-@pytest.mark.parametrize("angle", [3, -7, 90])
-def test_tilted_and_standing_lines_are_read(angle: float, tmp_path: Path) -> None:
-    texts = SCRIPTS["latin"][:3]
-    places = {3: (0, 60), -7: (0, 60), 90: (-60, 0)}[int(angle)]
+@pytest.mark.parametrize("angle", [0.8, -0.8, 3, -7, 90, 180, 270])
+def test_tilted_and_standing_lines_are_read_in_the_order_of_the_engine(angle: float, tmp_path: Path) -> None:
+    """The result has angles up to a half turn only: 180 and 270 are told by the order of the lines."""
+    texts = [f"The quick brown fox jumps over the lazy dog {name}" for name in ("one", "two", "three", "four", "five")]
+    tilt = math.radians(angle)
     lines = [
-        {"text": text, "location": None, "rotate_rect": [620 + places[0] * n, 800 + places[1] * n, 700, 30, angle]}
+        {"text": text, "rotate_rect": [620 - math.sin(tilt) * 40 * n, 800 + math.cos(tilt) * 40 * n, 900, 30, 90 - (90 - angle) % 180]}
         for n, text in enumerate(texts)
     ]
     to = tmp_path / "out.pdf"
     written(scanned(tmp_path / "in.pdf"), [page_of(1, recognized_lines(1, lines))], to)
-    for reader in READERS.values():
-        assert in_order("\n".join(texts), reader(to)) >= 0.995
-
-
-def test_lines_that_read_upwards_are_told_by_their_order(tmp_path: Path) -> None:
-    """A page scanned a quarter turn to the left: its lines follow each other from left to right."""
-    texts = SCRIPTS["latin"][:3]
-    lines = [{"text": text, "rotate_rect": [300 + 60 * n, 800, 700, 30, 90]} for n, text in enumerate(texts)]
-    to = tmp_path / "out.pdf"
-    written(scanned(tmp_path / "in.pdf"), [page_of(1, recognized_lines(1, lines))], to)
+    for name, reader in READERS.items():
+        # pdftotext sorts by places, and loses the line of text that falls by more than half its height. pdfium takes
+        # standing lines from left to right, whichever way they read.
+        if (name, abs(angle)) not in {("pdftotext", 3), ("pdftotext", 7), ("pdfium", 90)}:
+            assert in_order("\n".join(texts), reader(to)) >= 0.995
     with pypdfium2.PdfDocument(to) as pdf:
         text = pdf[0].get_textpage()
-        assert text.get_charbox(0)[1] < text.get_charbox(10)[1]  # y upwards
-    assert in_order("\n".join(texts), READERS["pdftotext"](to)) >= 0.995
+        place = text.get_text_range().index(texts[2])
+        (x1, y1), (x2, y2) = (text.get_charbox(place + index)[:2] for index in (0, 20))
+    towards = math.degrees(math.atan2(y1 - y2, x2 - x1)) % 360
+    assert abs((towards - angle + 180) % 360 - 180) < 3
 
 
 def test_boxes_beyond_the_page_stay_findable(tmp_path: Path) -> None:
@@ -281,7 +280,7 @@ def test_images_become_a_pdf_without_being_coded_again(kind: str, tmp_path: Path
     assert layers.made == "image"
     assert least_overlap(to, lines, SCAN) >= 0.8
     with Image.open(path) as original, Pdf.open(to) as pdf:
-        held = pikepdf.PdfImage(next(iter(pdf.pages[0].images.values())))
+        held = pikepdf.PdfImage(next(iter(pdf.pages[0].get_images().values())))
         if kind in {"jpeg", "exif"}:
             assert held.obj.read_raw_bytes() == path.read_bytes()
         else:

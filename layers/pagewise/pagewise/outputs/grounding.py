@@ -22,6 +22,7 @@ from pagewise.geometry import Point
 # Of a hundred. A misread letter in eight still is the same word; in a short one it is another.
 ALIKE, ALIKE_IF_SHORT = 88.0, 95.0
 SHORT = 8
+LONGEST_DATE = 30  # an address can hold what looks like one
 MOST_LINES = 12  # that a value stands on
 MOST_DOCUMENT_LINES = 2_000
 MOST_VALUE = 2_000
@@ -98,7 +99,8 @@ def place_of(name: str, value: Any, lines: Sequence[Line]) -> Place | None:
 
 
 def within_one_line(name: str, value: str, lines: Sequence[Line]) -> Place | None:
-    wanted, dates, amount = normal(value), dates_in(value), amount_of(value)
+    wanted, amount = normal(value), amount_of(value)
+    dates = dates_in(value) if len(wanted) <= LONGEST_DATE else set()
     found: list[tuple[float, str, Line]] = []
     for line in lines:
         if score := held(wanted, value, dates, amount, line):
