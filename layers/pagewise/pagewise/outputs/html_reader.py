@@ -99,25 +99,25 @@ def name_of(element: etree._Element) -> str:
 def table_of(element: etree._Element) -> Table | None:
     rows: list[list[DrawnCell]] = []
     caption = ""
-    stack = list(reversed(element))
+    stack = [(part, False) for part in reversed(element)]
     while stack:
-        part = stack.pop()
+        part, head = stack.pop()
         name = name_of(part)
         if name == "caption":
             caption = text_in(part)
         elif name == "tr":
-            rows.append([cell_of(cell) for cell in part if name_of(cell) in CELLS])
+            rows.append([cell_of(cell, head) for cell in part if name_of(cell) in CELLS])
         elif name in CELLS:  # a cell without a row, as models write them
-            rows[-1:] = [[*(rows[-1] if rows else []), cell_of(part)]]
+            rows[-1:] = [[*(rows[-1] if rows else []), cell_of(part, head)]]
         elif name in {"thead", "tbody", "tfoot"}:
-            stack.extend(reversed(part))
+            stack.extend((child, name == "thead") for child in reversed(part))
     rows = [row for row in rows if row]
     return laid_out(rows, caption) if rows else None
 
 
-def cell_of(element: etree._Element) -> DrawnCell:
+def cell_of(element: etree._Element, head: bool) -> DrawnCell:
     return DrawnCell(
-        text_in(element), span(element.get("rowspan")), span(element.get("colspan")), name_of(element) == "th"
+        text_in(element), span(element.get("rowspan")), span(element.get("colspan")), head or name_of(element) == "th"
     )
 
 

@@ -20,9 +20,10 @@ from dataclasses import dataclass, field
 from pagewise.outputs.blocks import Cell, Table
 
 LEAST_ROWS = 2
+MOST_HEADER_ROWS = 4
 # Of a page's height: a table that ends above it was not cut by the page's end.
 LOWEST = 0.62
-ALIGNED = 0.02  # of the page's width
+ALIGNED = 0.012  # of the page's width
 TOTAL = re.compile(
     r"^\W*(grand |sub)?total|^\W*(sum|balance due|amount due|summe|gesamt\w*|total\w*|итого|всего|合\s*计|合計|总计|總計|小计|小計|합계|총계)\b",
     re.IGNORECASE,
@@ -110,7 +111,7 @@ def reason_to_join(before: FoundTable, after: FoundTable, head: Table) -> str | 
         return None
     if repeated:
         return "repeated_header"
-    if aligned(before.columns_at, after.columns_at) and one.rows >= LEAST_ROWS and has_numbers(body):
+    if aligned(before.columns_at, after.columns_at) and one.rows >= LEAST_ROWS and is_body(body, one.columns):
         return "aligned_columns"
     return None
 
@@ -131,16 +132,17 @@ def header_rows(table: Table) -> int:
 
 def repeated_rows(head: Table, after: Table) -> int:
     """How many rows at the second's top are the first's top rows again: a header, and no row of numbers."""
-    count = 0
+    count = named = 0
     ones, twos = head.by_row(), after.by_row()
     for one, two in zip(ones[:-1], twos[:-1], strict=False):
         texts = [normal(cell.text) for cell in one]
-        if texts != [normal(cell.text) for cell in two] or sum(map(bool, texts)) < min(2, head.columns):
+        if texts != [normal(cell.text) for cell in two] or not any(texts):
             break
         if not all(cell.header for cell in one) and any(NUMBER.match(cell.text) for cell in one):
             break
         count += 1
-    return count if count <= 4 else 0
+        named += sum(map(bool, texts))
+    return count if count <= MOST_HEADER_ROWS and named >= 2 else 0
 
 
 def ends_with_total(table: Table) -> bool:
@@ -198,8 +200,12 @@ def numeric_share(rows: Sequence[Sequence[Cell]], columns: int) -> list[float | 
     return [numeric[column] / filled[column] if filled[column] else None for column in range(columns)]
 
 
-def has_numbers(body: Sequence[Sequence[Cell]]) -> bool:
-    return any(NUMBER.match(cell.text) for row in body for cell in row)
+def is_body(rows: Sequence[Sequence[Cell]], columns: int) -> bool:
+    """Whether the first row is one of numbers as those after it are: no header that could be the start of a table."""
+    top, rest = numeric_share(rows[:1], columns), numeric_share(rows[1:], columns)
+    return any(share == 1.0 for share in top) and not any(
+        here == 0.0 and share is not None and share > 0.5 for here, share in zip(top, rest, strict=True)
+    )
 
 
 def aligned(one: Sequence[float], two: Sequence[float]) -> bool:

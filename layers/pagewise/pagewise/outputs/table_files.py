@@ -25,6 +25,7 @@ FORMULA_SIGNS = "=+-@\t\r＝＋－＠"
 DIGITS = 15
 PLAIN = re.compile(r"-?(0|[1-9]\d*)(\.\d+)?")
 GROUPED = re.compile(r"-?[1-9]\d{0,2}((,\d{3})+\.\d+|(,\d{3}){2,}|(\.\d{3})+,\d+|(\.\d{3}){2,})")
+THOUSANDS = re.compile(r"-?[1-9]\d{0,2}\.\d{3}")
 MOST_TEXT = 32_767  # of an XLSX cell
 CREATED = datetime(2000, 1, 1, tzinfo=UTC).replace(tzinfo=None)
 UNREADABLE = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
@@ -32,6 +33,8 @@ UNREADABLE = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]"
 
 def as_number(text: str) -> tuple[float | int, str] | None:
     """The number that a text is and the format that shows it so; None where anything would be lost."""
+    if THOUSANDS.fullmatch(text):
+        return None  # 1.234 is a thousand and more where a comma parts decimals
     if PLAIN.fullmatch(text):
         plain, grouping = text, "0"
     elif GROUPED.fullmatch(text):
