@@ -24,9 +24,17 @@ A4 = Size(1240, 1754)
 def result(page: int, task: Task, size: Size = A4, geometry: PageGeometry | None = None, **output: Any) -> Result:
     output.setdefault("text", output.get("latex") or output.get("html") or "")
     return Result(
-        DOCUMENT, page, task, JobStatus.RECOGNIZED, 1, "2026-11-25T00:00:00Z", size.width, size.height,
-        output=output, look=Look(geometry=geometry),
-    )  # fmt: skip
+        DOCUMENT,
+        page,
+        task,
+        JobStatus.RECOGNIZED,
+        1,
+        "2026-11-25T00:00:00Z",
+        size.width,
+        size.height,
+        output=output,
+        look=Look(geometry=geometry),
+    )
 
 
 def failed(page: int, task: Task, reason: str = "truncated", message: str = "The text is too long.") -> Result:
@@ -35,9 +43,17 @@ def failed(page: int, task: Task, reason: str = "truncated", message: str = "The
 
 def blank(page: int, task: Task = Task.ADVANCED_RECOGNITION) -> Result:
     return Result(
-        DOCUMENT, page, task, JobStatus.RECOGNIZED, 0, "2026-11-25T00:00:00Z", 100, 100, output={"text": ""},
+        DOCUMENT,
+        page,
+        task,
+        JobStatus.RECOGNIZED,
+        0,
+        "2026-11-25T00:00:00Z",
+        100,
+        100,
+        output={"text": ""},
         look=Look(blank=True),
-    )  # fmt: skip
+    )
 
 
 def page_of(number: int, *results: Result, image: Path | None = None) -> PageContents:
@@ -53,7 +69,9 @@ def line(text: str, left: float, top: float, width: float, height: float = 30) -
     }
 
 
-def recognized_lines(page: int, lines: Sequence[Mapping[str, Any]], size: Size = A4, geometry: PageGeometry | None = None) -> Result:
+def recognized_lines(
+    page: int, lines: Sequence[Mapping[str, Any]], size: Size = A4, geometry: PageGeometry | None = None
+) -> Result:
     text = "\n".join(one["text"] for one in lines)
     return result(page, Task.ADVANCED_RECOGNITION, size, geometry, text=text, lines=list(lines))
 

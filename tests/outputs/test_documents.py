@@ -79,11 +79,18 @@ def test_html_is_one_file_that_runs_and_loads_nothing() -> None:
     page = PageBlocks(
         1,
         (
-            Heading(1, (Span(hostile),)), Paragraph((Span(hostile), Span(hostile, Style.CODE), Span(hostile, Style.FORMULA))),
-            Formula(r"\text{" + hostile + "}"), Formula(r"\href{javascript:alert(1)}{x}"), Verbatim(hostile),
-            *[block for block in blocks_of_latex(r"\begin{tabular}{l}<script>alert(1)</script>\\ \end{tabular}") if isinstance(block, Table)],
+            Heading(1, (Span(hostile),)),
+            Paragraph((Span(hostile), Span(hostile, Style.CODE), Span(hostile, Style.FORMULA))),
+            Formula(r"\text{" + hostile + "}"),
+            Formula(r"\href{javascript:alert(1)}{x}"),
+            Verbatim(hostile),
+            *[
+                block
+                for block in blocks_of_latex(r"\begin{tabular}{l}<script>alert(1)</script>\\ \end{tabular}")
+                if isinstance(block, Table)
+            ],
         ),
-    )  # fmt: skip
+    )
     written = whole(web_page, page)
     root = lxml_html.document_fromstring(written)
     assert root.xpath("//script | //iframe | //link | //img | //object | //@onerror | //@onclick | //@src") == []
@@ -99,8 +106,22 @@ def test_html_has_formulas_as_mathml_and_merged_cells() -> None:
 
 
 def test_latex_is_closed_and_formulas_that_write_or_read_do_not_pass() -> None:
-    hostile = [r"\input{/etc/passwd}", r"\write18{x}", r"\csname input\endcsname", r"x^^5cinput", r"a}\evil{b", r"\def\x{}", "a\n\nb", "a % b", r"\left("]
-    blocks = (*parsed().blocks, *(Formula(one) for one in hostile), Paragraph(tuple(Span(one, Style.FORMULA) for one in hostile)))
+    hostile = [
+        r"\input{/etc/passwd}",
+        r"\write18{x}",
+        r"\csname input\endcsname",
+        r"x^^5cinput",
+        r"a}\evil{b",
+        r"\def\x{}",
+        "a\n\nb",
+        "a % b",
+        r"\left(",
+    ]
+    blocks = (
+        *parsed().blocks,
+        *(Formula(one) for one in hostile),
+        Paragraph(tuple(Span(one, Style.FORMULA) for one in hostile)),
+    )
     written = whole(latex, PageBlocks(1, blocks))
     LatexWalker(written, tolerant_parsing=False).get_latex_nodes()
     for one in (r"\input{", r"\write18", r"\csname", "^^", r"\def"):
@@ -118,14 +139,44 @@ def test_any_latex_is_read_and_no_letter_lost(source: str) -> None:
         assert lines == "".join(source.split())
 
 
-@given(st.lists(st.sampled_from([r"\begin{tabular}{l}", r"\end{tabular}", r"\item", "{", "}", "$", "&", r"\\", r"\multirow{2}{*}{", "x", r"\textbf{", r"\section{", "%", "\n\n", r"\begin{itemize}", r"\end{itemize}", r"\left", r"\[", r"\]"]), max_size=40))
+@given(
+    st.lists(
+        st.sampled_from(
+            [
+                r"\begin{tabular}{l}",
+                r"\end{tabular}",
+                r"\item",
+                "{",
+                "}",
+                "$",
+                "&",
+                r"\\",
+                r"\multirow{2}{*}{",
+                "x",
+                r"\textbf{",
+                r"\section{",
+                "%",
+                "\n\n",
+                r"\begin{itemize}",
+                r"\end{itemize}",
+                r"\left",
+                r"\[",
+                r"\]",
+            ]
+        ),
+        max_size=40,
+    )
+)
 def test_broken_latex_is_never_an_error(parts: list[str]) -> None:
     page = PageBlocks(1, tuple(blocks_of_latex(" ".join(parts))))
     for writer in WRITERS:
         whole(writer, page)
 
 
-@pytest.mark.parametrize("source", ["{" * 100_000, r"\begin{tabular}{l}" * 5_000, "x" * 1_000_000, "$" * 50_000, r"\frac" * 20_000, r"\item" * 20_000])
+@pytest.mark.parametrize(
+    "source",
+    ["{" * 100_000, r"\begin{tabular}{l}" * 5_000, "x" * 1_000_000, "$" * 50_000, r"\frac" * 20_000, r"\item" * 20_000],
+)
 def test_hostile_latex_ends_soon(source: str) -> None:
     started = time.monotonic()
     assert blocks_of_latex(source) is not None
@@ -144,7 +195,9 @@ def test_document_parsing_is_taken_first_and_each_part_once() -> None:
 def test_a_table_takes_the_place_of_its_lines() -> None:
     html = "<table><tr><td>Part<td>Price<tr><td>bolt<td>1.50</table>"
     page = page_of(
-        1, result(1, Task.TEXT_RECOGNITION, text="Before\nPart Price\nbolt 1.50\nAfter"), result(1, Task.TABLE_PARSING, html=html)
+        1,
+        result(1, Task.TEXT_RECOGNITION, text="Before\nPart Price\nbolt 1.50\nAfter"),
+        result(1, Task.TABLE_PARSING, html=html),
     )
     read = blocks_of(page)
     assert [type(block) for block in read.blocks] == [Paragraph, Table, Paragraph]
@@ -167,9 +220,16 @@ def test_formulas_and_fields_where_there_is_nothing_else() -> None:
 
 def test_running_headers_and_footers_are_known_by_coming_again() -> None:
     pages = [
-        PageBlocks(number, (Heading(2, (Span("ACME Report"),)), Paragraph((Span(f"Text {'abc'[number % 3] * number}\nmore"),)), Paragraph((Span(f"Page {number} of 5"),))))
+        PageBlocks(
+            number,
+            (
+                Heading(2, (Span("ACME Report"),)),
+                Paragraph((Span(f"Text {'a' * number}\nand {'b' * number}\nend {'c' * number}"),)),
+                Paragraph((Span(f"Page {number} of 5"),)),
+            ),
+        )
         for number in range(1, 6)
-    ]  # fmt: skip
+    ]
     running = running_lines(pages)
     assert running == {"acme report", "page # of #"}
     assert all("ACME" not in whole(plain_text, without_running_lines(page, running)) for page in pages)

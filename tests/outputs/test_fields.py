@@ -17,11 +17,21 @@ from tests.outputs.making import line, page_of, recognized_lines, result
 TRUTH = Path(__file__).parents[3] / "shared/corpus/ground_truth"
 
 RECEIPT = [
-    line("ACME TRADING SDN BHD", 100, 50, 500), line("(961394-X)", 200, 100, 200), line("12, JALAN TAMPOI 7/4,", 100, 150, 400),
-    line("81200 JOHOR BAHRU, JOHOR", 100, 190, 450), line("Date:", 50, 250, 100), line("16/04/2018 18:10", 200, 250, 300),
-    line("TOTAL DISCOUNT", 50, 400, 250), line("8.90", 500, 400, 100), line("TOTAL", 50, 450, 120), line("RM8.90", 500, 450, 120),
-    line("CASH", 50, 500, 100), line("RM1,000.00", 500, 500, 180), line("CHANGE", 50, 550, 150), line("991.10", 500, 550, 120),
-]  # fmt: skip
+    line("ACME TRADING SDN BHD", 100, 50, 500),
+    line("(961394-X)", 200, 100, 200),
+    line("12, JALAN TAMPOI 7/4,", 100, 150, 400),
+    line("81200 JOHOR BAHRU, JOHOR", 100, 190, 450),
+    line("Date:", 50, 250, 100),
+    line("16/04/2018 18:10", 200, 250, 300),
+    line("TOTAL DISCOUNT", 50, 400, 250),
+    line("8.90", 500, 400, 100),
+    line("TOTAL", 50, 450, 120),
+    line("RM8.90", 500, 450, 120),
+    line("CASH", 50, 500, 100),
+    line("RM1,000.00", 500, 500, 180),
+    line("CHANGE", 50, 550, 150),
+    line("991.10", 500, 550, 120),
+]
 
 
 def found(name: str, value: Any) -> tuple[int, ...] | None:
@@ -64,7 +74,13 @@ def test_numbers_and_dates_are_compared_as_such() -> None:
     assert plain_number("1,234") == "1234"
     assert "7" in amounts_in("RM7.00")
     assert amounts_in("2 x 3.50") == {"2", "3.5"}
-    assert dates_in("14 MAY 2018") == dates_in("2018-05-14") == dates_in("May 14, 2018") == dates_in("2018年5月14日") == {(2018, 5, 14)}
+    assert (
+        dates_in("14 MAY 2018")
+        == dates_in("2018-05-14")
+        == dates_in("May 14, 2018")
+        == dates_in("2018年5月14日")
+        == {(2018, 5, 14)}
+    )
     assert dates_in("03/04/18") == {(2018, 4, 3), (2018, 3, 4)}
     assert dates_in("12.34.5678") == set()
 
@@ -73,7 +89,11 @@ def test_a_field_has_the_lines_quadrilateral_and_null_without_a_match() -> None:
     page = page_of(
         1,
         recognized_lines(1, RECEIPT),
-        result(1, Task.KEY_INFORMATION_EXTRACTION, fields={"total": "8.90", "signed_by": "nobody", "missing": "null", "note": None}),
+        result(
+            1,
+            Task.KEY_INFORMATION_EXTRACTION,
+            fields={"total": "8.90", "signed_by": "nobody", "missing": "null", "note": None},
+        ),
     )
     shown = fields_json("document", [page])
     assert shown["fields"]["total"]["location"] == RECEIPT[9]["location"]
@@ -90,20 +110,39 @@ def test_without_lines_nothing_has_a_place() -> None:
 
 def test_pages_are_merged_and_what_differs_is_listed() -> None:
     pages = [
-        page_of(1, result(1, Task.KEY_INFORMATION_EXTRACTION, fields={"number": "A-1", "date": "2024", "items": [{"name": "a"}, {"name": "b"}]})),
-        page_of(2, result(2, Task.KEY_INFORMATION_EXTRACTION, fields={"number": "a 1", "date": "2025", "items": [{"name": "c"}]})),
-    ]  # fmt: skip
+        page_of(
+            1,
+            result(
+                1,
+                Task.KEY_INFORMATION_EXTRACTION,
+                fields={"number": "A-1", "date": "2024", "items": [{"name": "a"}, {"name": "b"}]},
+            ),
+        ),
+        page_of(
+            2,
+            result(
+                2, Task.KEY_INFORMATION_EXTRACTION, fields={"number": "a 1", "date": "2025", "items": [{"name": "c"}]}
+            ),
+        ),
+    ]
     shown = fields_json("document", pages)
     assert [shown["fields"][f"items[{place}].name"]["value"] for place in range(3)] == ["a", "b", "c"]
     assert shown["fields"]["number"]["conflict"] is False
-    assert shown["conflicts"] == [{"field": "date", "values": [{"value": "2024", "page": 1}, {"value": "2025", "page": 2}]}]
+    assert shown["conflicts"] == [
+        {"field": "date", "values": [{"value": "2024", "page": 1}, {"value": "2025", "page": 2}]}
+    ]
 
 
 def test_deep_and_many_fields_end() -> None:
     deep: Any = "value"
     for _ in range(200):
         deep = {"a": deep}
-    assert fields_json("document", [page_of(1, result(1, Task.KEY_INFORMATION_EXTRACTION, fields={"deep": deep}))])["fields"] == {}
+    assert (
+        fields_json("document", [page_of(1, result(1, Task.KEY_INFORMATION_EXTRACTION, fields={"deep": deep}))])[
+            "fields"
+        ]
+        == {}
+    )
     many = {f"field{number}": "8.90" for number in range(5000)}
     page = page_of(1, recognized_lines(1, RECEIPT * 5), result(1, Task.KEY_INFORMATION_EXTRACTION, fields=many))
     assert len(fields_json("document", [page])["fields"]) == 2000

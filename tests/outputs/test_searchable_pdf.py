@@ -13,8 +13,8 @@ from typing import Any
 import pikepdf
 import pypdfium2
 import pytest
-from PIL import Image
 from pikepdf import Array, Dictionary, Name, Pdf
+from PIL import Image
 
 from layers.outputs import glyphless
 from pagewise.geometry import Size
@@ -27,26 +27,43 @@ from tests.outputs.making import READERS, in_order, line, page_of, recognized_li
 
 SCRIPTS = {
     "latin": [
-        "The quick brown fox (jumps) over the lazy dog; 50% of 1,234.56 €", "Über Größe, Ärger — façade naïve œuvre “quoted”",
-        "Łódź Žižkov ñandú ¿qué? fi fl ffi ligature", "i.l.j:|! narrow and WWW MMM wide", "Invoice no. 00123 due 2024-05-16",
+        "The quick brown fox (jumps) over the lazy dog; 50% of 1,234.56 €",
+        "Über Größe, Ärger — façade naïve œuvre “quoted”",
+        "Łódź Žižkov ñandú ¿qué? fi fl ffi ligature",
+        "i.l.j:|! narrow and WWW MMM wide",
+        "Invoice no. 00123 due 2024-05-16",
     ],
     "chinese": [
-        "国资背景基金情况（二〇二四年）", "人民币１２３元，ABC 公司 2024年5月", "𠮷野家の漢字 中文混排English text。", "《中华人民共和国民法典》第一编",
+        "国资背景基金情况（二〇二四年）",
+        "人民币１２３元，ABC 公司 2024年5月",
+        "𠮷野家の漢字 中文混排English text。",
+        "《中华人民共和国民法典》第一编",
     ],
-    "japanese": ["日本語のテキスト、カタカナとひらがな。", "東京都渋谷区１−２−３ Tel 03-1234-5678", "ガギグゲゴ パピプペポ ｶﾅ"],
+    "japanese": [
+        "日本語のテキスト、カタカナとひらがな。",
+        "東京都渋谷区１−２−３ Tel 03-1234-5678",
+        "ガギグゲゴ パピプペポ ｶﾅ",
+    ],
     "korean": ["대한민국 서울특별시 강남구", "한국어 텍스트 인식 ABC 123 (테스트)", "가나다라마바사 아자차카타파하"],
     "arabic": [
-        "السلام عليكم ورحمة الله وبركاته", "فاتورة رقم 12345 بتاريخ 2024/05/16", "المملكة العربية السعودية، الرياض",
-        "لا إله إلا الله محمد رسول الله.", "شركة Microsoft للبرمجيات المحدودة", "يولد جميع الناس أحرارا متساوين في الكرامة والحقوق",
+        "السلام عليكم ورحمة الله وبركاته",
+        "فاتورة رقم 12345 بتاريخ 2024/05/16",
+        "المملكة العربية السعودية، الرياض",
+        "لا إله إلا الله محمد رسول الله.",
+        "شركة Microsoft للبرمجيات المحدودة",
+        "يولد جميع الناس أحرارا متساوين في الكرامة والحقوق",
     ],
     "hebrew": [
-        "שלום עולם, מה שלומך היום?", "חשבונית מספר 12345 מיום 16.05.2024", "חברת Microsoft ישראל בע\"מ, תל אביב",
-        "בראשית ברא אלוהים את השמים ואת הארץ.", "כל בני אדם נולדו בני חורין ושווים בערכם ובזכויותיהם",
+        "שלום עולם, מה שלומך היום?",
+        "חשבונית מספר 12345 מיום 16.05.2024",
+        'חברת Microsoft ישראל בע"מ, תל אביב',
+        "בראשית ברא אלוהים את השמים ואת הארץ.",
+        "כל בני אדם נולדו בני חורין ושווים בערכם ובזכויותיהם",
     ],
     "thai": ["ภาษาไทย ทดสอบ"],
     "devanagari": ["हिन्दी परीक्षण क्षेत्र"],
     "emoji": ["smile 😀 and 𝔘𝔫𝔦𝔠𝔬𝔡𝔢"],
-}  # fmt: skip
+}
 SCAN = Size(1240, 1754)
 
 
@@ -63,9 +80,15 @@ def scanned(path: Path, *, turn: int = 0, media: tuple[float, ...] = (0, 0, 595,
     wide, high = media[2] - media[0], media[3] - media[1]
     page = pdf.add_blank_page(page_size=(wide, high))
     image = pdf.make_stream(
-        picture.getvalue(), Type=Name.XObject, Subtype=Name.Image, Width=124, Height=175, BitsPerComponent=8,
-        ColorSpace=Name.DeviceGray, Filter=Name.DCTDecode,
-    )  # fmt: skip
+        picture.getvalue(),
+        Type=Name.XObject,
+        Subtype=Name.Image,
+        Width=124,
+        Height=175,
+        BitsPerComponent=8,
+        ColorSpace=Name.DeviceGray,
+        Filter=Name.DCTDecode,
+    )
     page.obj.MediaBox = Array(media)
     page.obj.Resources = Dictionary(XObject=Dictionary(Im0=image))
     page.obj.Contents = pdf.make_stream(f"q {wide} 0 0 {high} {media[0]} {media[1]} cm /Im0 Do Q".encode())
@@ -78,7 +101,7 @@ def scanned(path: Path, *, turn: int = 0, media: tuple[float, ...] = (0, 0, 595,
 
 
 def written(original: Path | None, pages: list[PageContents], to: Path, expected: int = 1, **more: Any) -> Layers:
-    return write_searchable(original, pages, more.pop("image_of", lambda number: None), to, expected=expected, **more)
+    return write_searchable(original, pages, more.pop("image_of", lambda _: None), to, expected=expected, **more)
 
 
 @pytest.mark.parametrize("reader", READERS)
@@ -92,7 +115,7 @@ def test_every_script_comes_back_in_order(script: str, reader: str, tmp_path: Pa
 @pytest.mark.parametrize(("reader", "least"), [("pdftotext", 0.97), ("pdfium", 0.94), ("pypdf", 0.995)])
 def test_signs_between_directions_can_go_astray_in_readers(reader: str, least: float, tmp_path: Path) -> None:
     """poppler puts a colon before a number behind it; pdfium mirrors brackets. Words and numbers stay in order."""
-    texts = ["المبلغ الإجمالي: 1,250.00 ريال", "شركة (ABC) للتجارة - الرياض", "חברת ABC בע\"מ (תל אביב)"]
+    texts = ["المبلغ الإجمالي: 1,250.00 ريال", "شركة (ABC) للتجارة - الرياض", 'חברת ABC בע"מ (תל אביב)']
     to = tmp_path / "out.pdf"
     written(scanned(tmp_path / "in.pdf"), [page_of(1, recognized_lines(1, lines_for(texts)))], to)
     got = READERS[reader](to)
@@ -115,7 +138,8 @@ def test_lines_stand_where_they_were_read(turn: int, media: tuple[float, ...], t
 def test_a_crop_box_and_user_units_are_taken_in(tmp_path: Path) -> None:
     crop = Array([97.5, 121, 395, 542])
     lines = lines_for(SCRIPTS["latin"])
-    for number, keys in enumerate(({"CropBox": crop}, {"CropBox": crop, "UserUnit": 2.0}, {"UserUnit": 2.0})):
+    shapes: tuple[dict[str, Any], ...] = ({"CropBox": crop}, {"CropBox": crop, "UserUnit": 2.0}, {"UserUnit": 2.0})
+    for number, keys in enumerate(shapes):
         to = tmp_path / f"out{number}.pdf"
         written(scanned(tmp_path / "in.pdf", **keys), [page_of(1, recognized_lines(1, lines))], to)
         assert least_overlap(to, lines, SCAN) >= 0.8
@@ -139,7 +163,16 @@ def test_tilted_and_standing_lines_are_read_in_the_order_of_the_engine(angle: fl
     texts = [f"The quick brown fox jumps over the lazy dog {name}" for name in ("one", "two", "three", "four", "five")]
     tilt = math.radians(angle)
     lines = [
-        {"text": text, "rotate_rect": [620 - math.sin(tilt) * 40 * n, 800 + math.cos(tilt) * 40 * n, 900, 30, 90 - (90 - angle) % 180]}
+        {
+            "text": text,
+            "rotate_rect": [
+                620 - math.sin(tilt) * 40 * n,
+                800 + math.cos(tilt) * 40 * n,
+                900,
+                30,
+                90 - (90 - angle) % 180,
+            ],
+        }
         for n, text in enumerate(texts)
     ]
     to = tmp_path / "out.pdf"
@@ -159,9 +192,12 @@ def test_tilted_and_standing_lines_are_read_in_the_order_of_the_engine(angle: fl
 
 def test_boxes_beyond_the_page_stay_findable(tmp_path: Path) -> None:
     lines = [
-        line("far to the right of it all", 1000, 100, 900), line("negative", -300, 200, 400), line("below", 100, 1700, 300, 300),
-        {"text": "no size", "location": None, "rotate_rect": [500, 500, 0, 0, 0]}, {"text": "nowhere", "location": None, "rotate_rect": None},
-    ]  # fmt: skip
+        line("far to the right of it all", 1000, 100, 900),
+        line("negative", -300, 200, 400),
+        line("below", 100, 1700, 300, 300),
+        {"text": "no size", "location": None, "rotate_rect": [500, 500, 0, 0, 0]},
+        {"text": "nowhere", "location": None, "rotate_rect": None},
+    ]
     to = tmp_path / "out.pdf"
     layers = written(scanned(tmp_path / "in.pdf"), [page_of(1, recognized_lines(1, lines))], to)
     assert layers.lines_without_place == 1
@@ -171,10 +207,16 @@ def test_boxes_beyond_the_page_stay_findable(tmp_path: Path) -> None:
 
 def test_pages_with_text_of_their_own_stay_as_they_are(tmp_path: Path) -> None:
     with Pdf.new() as pdf:
-        for text in (b"BT /F1 12 Tf 72 700 Td (Own text) Tj ET", b"BT /F1 12 Tf 3 Tr (older layer) Tj ET", b"BT /F1 1 Tf (  ) Tj ET"):
+        for text in (
+            b"BT /F1 12 Tf 72 700 Td (Own text) Tj ET",
+            b"BT /F1 12 Tf 3 Tr (older layer) Tj ET",
+            b"BT /F1 1 Tf (  ) Tj ET",
+        ):
             page = pdf.add_blank_page()
             page.obj.Contents = pdf.make_stream(text)
-            page.obj.Resources = Dictionary(Font=Dictionary(F1=Dictionary(Type=Name.Font, Subtype=Name.Type1, BaseFont=Name.Helvetica)))
+            page.obj.Resources = Dictionary(
+                Font=Dictionary(F1=Dictionary(Type=Name.Font, Subtype=Name.Type1, BaseFont=Name.Helvetica))
+            )
         with_form = pdf.add_blank_page()
         form = pdf.make_stream(b"BT (in a form) Tj ET", Type=Name.XObject, Subtype=Name.Form, BBox=Array([0, 0, 9, 9]))
         with_form.obj.Resources = Dictionary(XObject=Dictionary(Fm0=form))
@@ -190,7 +232,9 @@ def test_pages_with_text_of_their_own_stay_as_they_are(tmp_path: Path) -> None:
 def test_images_stay_bit_for_bit_and_forms_and_annotations_too(tmp_path: Path) -> None:
     original = scanned(tmp_path / "plain.pdf")
     with Pdf.open(original) as pdf:
-        field = pdf.make_indirect(Dictionary(FT=Name.Tx, T="name", V="filled in", Subtype=Name.Widget, Rect=Array([0, 0, 9, 9])))
+        field = pdf.make_indirect(
+            Dictionary(FT=Name.Tx, T="name", V="filled in", Subtype=Name.Widget, Rect=Array([0, 0, 9, 9]))
+        )
         pdf.pages[0].obj.Annots = Array([field])
         pdf.Root.AcroForm = Dictionary(Fields=Array([field]))
         pdf.save(tmp_path / "in.pdf")
@@ -206,7 +250,9 @@ def test_images_stay_bit_for_bit_and_forms_and_annotations_too(tmp_path: Path) -
 
 def test_pages_that_share_their_resources_get_each_its_own_layer(tmp_path: Path) -> None:
     with Pdf.new() as pdf:
-        shared = pdf.make_indirect(Dictionary(XObject=Dictionary(PwText=pdf.make_stream(b"", Subtype=Name.Form, BBox=Array([0, 0, 1, 1])))))
+        shared = pdf.make_indirect(
+            Dictionary(XObject=Dictionary(PwText=pdf.make_stream(b"", Subtype=Name.Form, BBox=Array([0, 0, 1, 1]))))
+        )
         for _ in range(2):
             pdf.add_blank_page(page_size=(595, 842)).obj.Resources = shared
         pdf.save(tmp_path / "in.pdf")
@@ -236,7 +282,9 @@ def test_a_signed_pdf_is_left_alone_and_an_empty_signature_field_is_not(tmp_path
             field = Dictionary(FT=Name.Sig, T="signature")
             if signed:
                 field.V = Dictionary(Type=Name.Sig, ByteRange=Array([0, 1, 2, 3]), Contents=pikepdf.String(b"\0" * 8))
-            pdf.Root.AcroForm = Dictionary(Fields=Array([Dictionary(Kids=Array([pdf.make_indirect(field)]))]), SigFlags=3)
+            pdf.Root.AcroForm = Dictionary(
+                Fields=Array([Dictionary(Kids=Array([pdf.make_indirect(field)]))]), SigFlags=3
+            )
             pdf.save(tmp_path / f"{name}.pdf")
     pages = [page_of(1, recognized_lines(1, [line("recognized", 100, 100, 300)]))]
     with pytest.raises(OutputRefused) as refused:
@@ -280,7 +328,9 @@ def test_images_become_a_pdf_without_being_coded_again(kind: str, tmp_path: Path
     assert layers.made == "image"
     assert least_overlap(to, lines, SCAN) >= 0.8
     with Image.open(path) as original, Pdf.open(to) as pdf:
-        held = pikepdf.PdfImage(next(iter(pdf.pages[0].get_images().values())))
+        image = next(iter(pdf.pages[0].get_images().values()))
+        assert isinstance(image, pikepdf.Stream)
+        held = pikepdf.PdfImage(image)
         if kind in {"jpeg", "exif"}:
             assert held.obj.read_raw_bytes() == path.read_bytes()
         else:
@@ -292,7 +342,7 @@ def test_where_there_is_no_original_page_images_are_taken(tmp_path: Path) -> Non
     lines = lines_for(SCRIPTS["latin"])
     to, geometry = tmp_path / "out.pdf", PageGeometry(turn=90)
     pages = [page_of(1, recognized_lines(1, lines, geometry=geometry))]
-    layers = written(None, pages, to, image_of=lambda number: tmp_path / "page.png")
+    layers = written(None, pages, to, image_of=lambda _: tmp_path / "page.png")
     assert layers.made == "page_images"
     assert least_overlap(to, lines, SCAN) >= 0.8
     with pytest.raises(OutputRefused):
@@ -304,7 +354,10 @@ def test_a_bomb_as_a_page_is_not_unpacked(tmp_path: Path) -> None:
     packer = zlib.compressobj(9)
     packed = b"".join(packer.compress(b" " * 1_000_000) for _ in range(1000)) + packer.flush()
     with Pdf.new() as pdf:
-        for content, filters in ((packed, Name.FlateDecode), (zlib.compress(packed, 9), Array([Name.FlateDecode, Name.FlateDecode]))):
+        for content, filters in (
+            (packed, Name.FlateDecode),
+            (zlib.compress(packed, 9), Array([Name.FlateDecode, Name.FlateDecode])),
+        ):
             page = pdf.add_blank_page()
             page.obj.Contents = pdf.make_stream(content, Filter=filters)
         pdf.save(tmp_path / "in.pdf", stream_decode_level=pikepdf.StreamDecodeLevel.none, compress_streams=False)
@@ -330,7 +383,8 @@ def test_nothing_of_the_layer_is_seen(tmp_path: Path) -> None:
     to = tmp_path / "out.pdf"
     written(scanned(tmp_path / "in.pdf"), [page_of(1, recognized_lines(1, lines_for(SCRIPTS["latin"])))], to)
     seen = [
-        subprocess.run(["pdftoppm", "-r", "50", path], capture_output=True, check=True).stdout for path in (tmp_path / "in.pdf", to)
+        subprocess.run(["pdftoppm", "-r", "50", path], capture_output=True, check=True).stdout
+        for path in (tmp_path / "in.pdf", to)
     ]
     assert seen[0] == seen[1]
 
@@ -363,7 +417,9 @@ def shown_at(page: pypdfium2.PdfPage, x: float, y: float, wide: float, high: flo
     left, bottom, right, top = page.get_cropbox()
     across, up = (x - left) / (right - left), (y - bottom) / (top - bottom)
     del wide, high
-    return {0: (across, 1 - up), 90: (up, across), 180: (1 - across, up), 270: (1 - up, 1 - across)}[page.get_rotation()]
+    return {0: (across, 1 - up), 90: (up, across), 180: (1 - across, up), 270: (1 - up, 1 - across)}[
+        page.get_rotation()
+    ]
 
 
 def overlap(one: tuple[float, ...], two: tuple[float, ...]) -> float:

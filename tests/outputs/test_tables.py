@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import io
 import random
-from collections.abc import Callable
 from pathlib import Path
 
 import openpyxl
@@ -51,7 +50,8 @@ def test_latex_and_html_give_the_same_table() -> None:
     latex = r"""\begin{table}\caption{Sales}\begin{tabular}{|l|l|l|}\hline
         \multirow{2}{*}{Year} & \multicolumn{2}{c|}{Sum} \\ \cline{2-3} & a & 3\% \\ \hline 1 & $x^2$ & \\ \hline
         \end{tabular}\end{table}"""
-    html = "<table><caption>Sales</caption><tr><td rowspan=2>Year<td colspan=2>Sum<tr><td>a<td>3%<tr><td>1<td>$x^2$<td></table>"
+    html = "<table><caption>Sales</caption><tr><td rowspan=2>Year<td colspan=2>Sum"
+    html += "<tr><td>a<td>3%<tr><td>1<td>$x^2$<td></table>"
     assert blocks_of_latex(latex) == [table_in(html)]
 
 
@@ -73,7 +73,8 @@ def test_no_cells_overlap_or_lie_outside(spans: list[list[tuple[int, int]]]) -> 
 
 
 @pytest.mark.parametrize(
-    "html", ["<table><tr><td>" * 1_300_000, "<table><tr><td>" * 100, "<div>" * 300 + "x", "<table>" + "<tr><td>x" * 600_000]
+    "html",
+    ["<table><tr><td>" * 1_300_000, "<table><tr><td>" * 100, "<div>" * 300 + "x", "<table>" + "<tr><td>x" * 600_000],
 )
 def test_what_no_page_holds_is_refused_by_words(html: str) -> None:
     with pytest.raises(HtmlTooLarge):
@@ -92,7 +93,9 @@ def test_a_table_of_a_hundred_thousand_cells_is_read() -> None:
 
 
 def test_scripts_leave_nothing() -> None:
-    table = table_in('<table><tr><td onclick="x()">a<script>alert(1)</script><style>b</style><img src=x onerror=y>c</table>')
+    table = table_in(
+        '<table><tr><td onclick="x()">a<script>alert(1)</script><style>b</style><img src=x onerror=y>c</table>'
+    )
     assert table.grid() == [["ac"]]
 
 
@@ -102,10 +105,19 @@ def test_scripts_leave_nothing() -> None:
 @pytest.mark.parametrize(
     ("text", "number"),
     [
-        ("0", 0), ("7", 7), ("-12", -12), ("3.50", 3.5), ("0.05", 0.05), ("0.125", 0.125), ("1234.125", 1234.125), ("1,234,567", 1234567), ("1,234.50", 1234.5),
-        ("1.234,50", 1234.5), ("123456789012345", 123456789012345),
+        ("0", 0),
+        ("7", 7),
+        ("-12", -12),
+        ("3.50", 3.5),
+        ("0.05", 0.05),
+        ("0.125", 0.125),
+        ("1234.125", 1234.125),
+        ("1,234,567", 1234567),
+        ("1,234.50", 1234.5),
+        ("1.234,50", 1234.5),
+        ("123456789012345", 123456789012345),
     ],
-)  # fmt: skip
+)
 def test_what_a_number_says_in_full_is_a_number(text: str, number: float) -> None:
     found = as_number(text)
     assert found is not None
@@ -114,9 +126,35 @@ def test_what_a_number_says_in_full_is_a_number(text: str, number: float) -> Non
 
 @pytest.mark.parametrize(
     "text",
-    ["007", "00", "-0", "1234567890123456", "0.1234567890123456", "1,234", "1.234", "1,23", "1 234", "12/05/2024", "2024-05-12",
-     "1E5", "+5", "5%", "$5", "(5)", "٣", "１２", "", "1.", ".5", "1,2345", "12,345.6.7", "−5", "NaN", "1,234,56"],
-)  # fmt: skip
+    [
+        "007",
+        "00",
+        "-0",
+        "1234567890123456",
+        "0.1234567890123456",
+        "1,234",
+        "1.234",
+        "1,23",
+        "1 234",
+        "12/05/2024",
+        "2024-05-12",
+        "1E5",
+        "+5",
+        "5%",
+        "$5",
+        "(5)",
+        "٣",
+        "１２",
+        "",
+        "1.",
+        ".5",
+        "1,2345",
+        "12,345.6.7",
+        "−5",
+        "NaN",
+        "1,234,56",
+    ],
+)
 def test_what_would_lose_something_stays_text(text: str) -> None:
     assert as_number(text) is None
 
@@ -126,7 +164,9 @@ def test_the_format_shows_a_number_as_it_was() -> None:
     assert as_number("1,234,567") == (1234567, "#,##0")
 
 
-@pytest.mark.parametrize("text", ["=1+1", "+1+1", "-1+1", "@SUM(A1)", "\t=1", "\r=1", "  =1", "＝1+1", "-x", "+49 30 1234"])
+@pytest.mark.parametrize(
+    "text", ["=1+1", "+1+1", "-1+1", "@SUM(A1)", "\t=1", "\r=1", "  =1", "＝1+1", "-x", "+49 30 1234"]
+)
 def test_no_cell_of_a_csv_can_become_a_formula(text: str, tmp_path: Path) -> None:
     write_csv(laid_out([[DrawnCell(text)]]), tmp_path / "t.csv")
     ((cell,),) = list(csv.reader(io.StringIO((tmp_path / "t.csv").read_text("utf-8-sig"))))
@@ -149,8 +189,10 @@ def test_an_xlsx_keeps_merged_cells_text_and_numbers(tmp_path: Path) -> None:
     sheet = openpyxl.load_workbook(tmp_path / "one.xlsx")["001 page 1"]
     assert sorted(map(str, sheet.merged_cells.ranges)) == ["A1:B1", "C1:C2"]
     assert [[cell.value for cell in row] for row in sheet.iter_rows()] == [
-        ["Head", None, "=1+1"], ["007", 3.5, None], ["12/05/2024", "https://example.com", "a\nb"],
-    ]  # fmt: skip
+        ["Head", None, "=1+1"],
+        ["007", 3.5, None],
+        ["12/05/2024", "https://example.com", "a\nb"],
+    ]
     assert sheet["C1"].data_type == "s"
     assert sheet["B2"].number_format == "0.00"
     assert sheet["B3"].hyperlink is None
@@ -159,15 +201,37 @@ def test_an_xlsx_keeps_merged_cells_text_and_numbers(tmp_path: Path) -> None:
 # ── Joining ──────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 HEAD = ["No.", "Description", "Quantity", "Price"]
-WORDS = "bolt nut washer screw bracket hinge panel cable switch lamp motor valve filter gasket bearing spring".split()
+WORDS = [
+    "bolt",
+    "nut",
+    "washer",
+    "screw",
+    "bracket",
+    "hinge",
+    "panel",
+    "cable",
+    "switch",
+    "lamp",
+    "motor",
+    "valve",
+    "filter",
+    "gasket",
+    "bearing",
+    "spring",
+]
 
 
 def rows_of(count: int, first: int = 1, numbered: bool = True, seed: int = 1) -> list[list[str]]:
     chance = random.Random(seed)
     return [
-        [str(first + n) if numbered else chance.choice(WORDS), " ".join(chance.sample(WORDS, 2)), str(chance.randint(1, 99)), f"{chance.randint(100, 9999) / 100:.2f}"]
+        [
+            str(first + n) if numbered else chance.choice(WORDS),
+            " ".join(chance.sample(WORDS, 2)),
+            str(chance.randint(1, 99)),
+            f"{chance.randint(100, 9999) / 100:.2f}",
+        ]
         for n in range(count)
-    ]  # fmt: skip
+    ]
 
 
 def made(rows: list[list[str]], head: list[str] | None = None, caption: str = "", marked: bool = False) -> Table:
@@ -186,7 +250,9 @@ def next_part(table: Table, page: int = 2, first: bool | None = True, at: tuple[
     return FoundTable(page, table, first, False, 0.5, at)
 
 
-def split(count: int, at: int, numbered: bool = True, seed: int = 1) -> tuple[list[list[str]], list[list[str]], list[list[str]]]:
+def split(
+    count: int, at: int, numbered: bool = True, seed: int = 1
+) -> tuple[list[list[str]], list[list[str]], list[list[str]]]:
     rows = rows_of(count, numbered=numbered, seed=seed)
     return rows, rows[:at], rows[at:]
 
@@ -198,7 +264,11 @@ def split_cases() -> list[tuple[str, list[FoundTable], list[list[str]]]]:
         cases.append((name, parts, [HEAD, *rows]))
 
     rows, one, two = split(30, 18)
-    add("header repeated, marked", [first_part(made(one, HEAD, marked=True)), next_part(made(two, HEAD, marked=True))], rows)
+    add(
+        "header repeated, marked",
+        [first_part(made(one, HEAD, marked=True)), next_part(made(two, HEAD, marked=True))],
+        rows,
+    )
     rows, one, two = split(30, 18, numbered=False)
     add("header repeated, unmarked", [first_part(made(one, HEAD)), next_part(made(two, HEAD))], rows)
     add("no header, columns aligned", [first_part(made(one, HEAD)), next_part(made(two))], rows)
@@ -208,21 +278,37 @@ def split_cases() -> list[tuple[str, list[FoundTable], list[list[str]]]]:
     rows, one, two = split(26, 25)
     add("a single row left over", [first_part(made(one, HEAD)), next_part(made(two))], rows)
     rows, one, two = split(30, 20, numbered=False, seed=3)
-    add("said to be continued", [FoundTable(1, made(one, HEAD, "Table 3: Stock")), FoundTable(2, made(two, HEAD, "Table 3 (continued)"))], rows)
+    add(
+        "said to be continued",
+        [FoundTable(1, made(one, HEAD, "Table 3: Stock")), FoundTable(2, made(two, HEAD, "Table 3 (continued)"))],
+        rows,
+    )
     add("the same caption again", [first_part(made(one, HEAD, "Stock")), next_part(made(two, HEAD, "Stock"))], rows)
     rows = rows_of(60)
     add(
         "over three pages",
-        [first_part(made(rows[:20], HEAD)), FoundTable(2, made(rows[20:40], HEAD), True, True, 0.95, COLUMNS_AT), next_part(made(rows[40:], HEAD), 3)],
+        [
+            first_part(made(rows[:20], HEAD)),
+            FoundTable(2, made(rows[20:40], HEAD), True, True, 0.95, COLUMNS_AT),
+            next_part(made(rows[40:], HEAD), 3),
+        ],
         rows,
-    )  # fmt: skip
+    )
     rows, one, two = split(20, 12, numbered=False, seed=5)
     total = [*two, ["Total", "", "99", "1234.00"]]
     add("a total at its very end", [first_part(made(one, HEAD)), next_part(made(total, HEAD))], [*one, *total])
     rows, one, two = split(22, 11, numbered=False, seed=6)
-    add("a single column of difference in case", [first_part(made(one, HEAD)), next_part(made(two, ["NO.", "Description ", "quantity", "Price"]))], rows)
+    add(
+        "a single column of difference in case",
+        [first_part(made(one, HEAD)), next_part(made(two, ["NO.", "Description ", "quantity", "Price"]))],
+        rows,
+    )
     rows, one, two = split(24, 14, numbered=False, seed=7)
-    add("nothing but the header repeats (no proof that it is last)", [FoundTable(1, made(one, HEAD)), FoundTable(2, made(two, HEAD))], rows)
+    add(
+        "nothing but the header repeats (no proof that it is last)",
+        [FoundTable(1, made(one, HEAD)), FoundTable(2, made(two, HEAD))],
+        rows,
+    )
     return cases
 
 
@@ -232,7 +318,7 @@ SPLIT = split_cases()
 def test_nine_of_twelve_split_tables_come_back_whole() -> None:
     exact = [name for name, parts, rows in SPLIT if [table.table.grid() for table in joined_tables(parts)] == [rows]]
     assert len(SPLIT) == 12
-    assert len(exact) >= 11, set(name for name, _, _ in SPLIT) - set(exact)
+    assert len(exact) >= 11, {name for name, _, _ in SPLIT} - set(exact)
 
 
 def neighbours() -> list[tuple[str, FoundTable, FoundTable]]:
@@ -243,19 +329,39 @@ def neighbours() -> list[tuple[str, FoundTable, FoundTable]]:
         head, other = HEAD, ["Name", "Town", "Age", "Pay"]
         cases += [
             ("a caption of its own", first_part(made(one, head)), next_part(made(two, head, f"Table {seed}: More"))),
-            ("a header of its own, marked", first_part(made(one, head, marked=True)), next_part(made(two, other, marked=True))),
+            (
+                "a header of its own, marked",
+                first_part(made(one, head, marked=True)),
+                next_part(made(two, other, marked=True)),
+            ),
             ("a header of its own", first_part(made(one, head)), next_part(made(two, other))),
             ("numbering begins anew", first_part(made(counted, head)), next_part(made(again, head))),
-            ("a total at the first's end", first_part(made([*one, ["Total", "", "9", "9.99"]], head)), next_part(made(two, head))),
+            (
+                "a total at the first's end",
+                first_part(made([*one, ["Total", "", "9", "9.99"]], head)),
+                next_part(made(two, head)),
+            ),
             ("text before the second", first_part(made(one, head)), next_part(made(two, head), first=False)),
             ("text after the first", first_part(made(one, head), last=False), next_part(made(two, head))),
             ("room left under the first", first_part(made(one, head), bottom=0.4), next_part(made(two, head))),
             ("a page between", first_part(made(one, head)), next_part(made(two, head), page=3)),
-            ("one column more", first_part(made(one, head)), next_part(made([[*row, "x"] for row in two], [*head, "Note"]))),
-            ("columns elsewhere, no header", first_part(made(one, head)), next_part(made(two), at=(0.1, 0.3, 0.5, 0.8))),
-            ("other kinds of columns", first_part(made(one, head)), next_part(made([[row[3], row[2], row[1], row[0]] for row in two]))),
+            (
+                "one column more",
+                first_part(made(one, head)),
+                next_part(made([[*row, "x"] for row in two], [*head, "Note"])),
+            ),
+            (
+                "columns elsewhere, no header",
+                first_part(made(one, head)),
+                next_part(made(two), at=(0.1, 0.3, 0.5, 0.8)),
+            ),
+            (
+                "other kinds of columns",
+                first_part(made(one, head)),
+                next_part(made([[row[3], row[2], row[1], row[0]] for row in two])),
+            ),
             ("forms without proof", FoundTable(1, made(one, head)), FoundTable(2, made(two, head))),
-        ]  # fmt: skip
+        ]
     return cases
 
 
@@ -268,14 +374,19 @@ def test_no_neighbours_are_joined() -> None:
 @given(st.integers(2, 6), st.integers(2, 12), st.integers(1, 12), st.integers(0, 1000))
 def test_joining_loses_no_row(columns: int, before: int, after: int, seed: int) -> None:
     chance = random.Random(seed)
-    words: Callable[[int], list[list[str]]] = lambda count: [[str(chance.randint(0, 9)) for _ in range(columns)] for _ in range(count)]  # noqa: E731
+
+    def words(count: int) -> list[list[str]]:
+        return [[str(chance.randint(0, 9)) for _ in range(columns)] for _ in range(count)]
+
     one, two = made(words(before)), made(words(after))
     tables = list(joined_tables([FoundTable(1, one, True, True), FoundTable(2, two, True, True)]))
     assert sum(table.table.rows for table in tables) in {one.rows + two.rows, one.rows + two.rows - 1}
 
 
 def test_a_pages_own_text_tells_whether_a_table_is_its_last() -> None:
-    rows = "".join(f"<tr><td>{name}<td>{price}" for name, price in [("bolt", "1.50"), ("nut", "0.75"), ("washer", "0.10")])
+    rows = "".join(
+        f"<tr><td>{name}<td>{price}" for name, price in [("bolt", "1.50"), ("nut", "0.75"), ("washer", "0.10")]
+    )
     html = f"<table><tr><th>Part<th>Price{rows}</table>"
     text = ["A heading", "Part", "Price", "bolt", "1.50", "nut", "0.75", "washer", "0.10", "Page 3 of 7"]
     lines = [line(word, 100 + 300 * (n % 2), 100 + 40 * n, 200) for n, word in enumerate(text)]

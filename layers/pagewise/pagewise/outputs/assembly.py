@@ -73,6 +73,9 @@ class Bounds:
     seconds: float = 240.0
 
 
+OPTIONS, BOUNDS = Options(), Bounds()
+
+
 @dataclass(slots=True)
 class Made:
     """What has been made so far."""
@@ -87,8 +90,8 @@ def assemble(
     pages: Pages,
     wanted: Sequence[WantedOutput],
     to: Shelf,
-    options: Options = Options(),
-    bounds: Bounds = Bounds(),
+    options: Options = OPTIONS,
+    bounds: Bounds = BOUNDS,
 ) -> Manifest:
     """Makes the outputs, puts each on the shelf, and the manifest last. Raises what `pages` and `to` raise."""
     made = Made()
@@ -157,7 +160,8 @@ def run_workshop(
         encoding="utf-8",
         env={"PYTHONPATH": os.pathsep.join(filter(None, sys.path)), "PYTHONUTF8": "1", "PYTHONHASHSEED": "0"},
     )
-    assert process.stdin and process.stdout  # noqa: S101  # pipes, as asked
+    if process.stdin is None or process.stdout is None:
+        raise RuntimeError("no pipes")  # never: both were asked for
     try:
         say(process.stdin, order)
         left = attend(process.stdout, process.stdin, list(wanted), pages, to, folder, made)
@@ -199,7 +203,9 @@ def attend(
         elif "ended" in message:
             left.remove(WantedOutput(message["ended"]))
             if message.get("reason"):
-                made.failed.append(FailedOutput(message["ended"], message["reason"], message["message"], message.get("cause")))
+                made.failed.append(
+                    FailedOutput(message["ended"], message["reason"], message["message"], message.get("cause"))
+                )
     return left
 
 
@@ -212,8 +218,12 @@ def say(to: IO[str], message: dict[str, Any]) -> None:
 def broken_down(output: WantedOutput, code: int, bounds: Bounds) -> FailedOutput:
     if code in {-signal.SIGALRM, -signal.SIGXCPU}:
         return FailedOutput(
-            output, "timed_out", f"The {output} output took longer than {bounds.seconds:.0f} seconds. Split the document."
+            output,
+            "timed_out",
+            f"The {output} output took longer than {bounds.seconds:.0f} seconds. Split the document.",
         )
     return FailedOutput(
-        output, "too_large", f"The {output} output needed more memory than there is. Split the document, or export it more simply."
+        output,
+        "too_large",
+        f"The {output} output needed more memory than there is. Split the document, or export it more simply.",
     )

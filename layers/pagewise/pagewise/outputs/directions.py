@@ -5,8 +5,8 @@ again. Runs are given in reading order, each with its place, so that a reader th
 that follows places find the same. Characters that have no direction of their own, at the end of a right-to-left run,
 are a run of theirs: pypdf would count them to what came before.
 
-Levels are those of Unicode's bidirectional algorithm (UAX 9), by python-bidi. Brackets keep their character: poppler and
-pypdf do not mirror them back. (pdfium does, and gives such a bracket as its counterpart.)
+Levels are those of Unicode's bidirectional algorithm (UAX 9), by python-bidi. Brackets keep their character: poppler
+and pypdf do not mirror them back. (pdfium does, and gives such a bracket as its counterpart.)
 """
 
 from __future__ import annotations
@@ -91,7 +91,9 @@ def parted(text: str, levels: Sequence[int]) -> list[list[int]]:
     split: list[list[int]] = []
     for part in parts:
         end = len(part)
-        while levels[part[0]] % 2 and end > 0 and unicodedata.bidirectional(text[part[end - 1]]) not in STRONG | {"NSM"}:
+        while (
+            levels[part[0]] % 2 and end > 0 and unicodedata.bidirectional(text[part[end - 1]]) not in STRONG | {"NSM"}
+        ):
             end -= 1
         split += [piece for piece in (part[:end], part[end:]) if piece]
     return split

@@ -1,8 +1,8 @@
 """Where a field's value was read: the line, or the lines, of advanced_recognition that hold it.
 
-A value that no line holds has no place: none is ever made up. Numbers are compared as numbers and dates as dates, so that
-7.00 is found in RM7.00 and 2018-05-14 in 14 MAY 2018. Where several lines hold it, the one beside or below words of the
-field's name is taken, then the one that holds little else.
+A value that no line holds has no place: none is ever made up. Numbers are compared as numbers and dates as dates, so
+that 7.00 is found in RM7.00 and 2018-05-14 in 14 MAY 2018. Where several lines hold it, the one beside or below words
+of the field's name is taken, then the one that holds little else.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import re
 import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import product
+from itertools import pairwise, product
 from typing import Any
 
 from rapidfuzz import fuzz
@@ -31,7 +31,8 @@ MONTHS = {
     name: number
     for number, names in enumerate(
         (
-            "january jan januar janvier enero gennaio januari", "february feb februar février febrero febbraio februari",
+            "january jan januar janvier enero gennaio januari",
+            "february feb februar février febrero febbraio februari",
             "march mar märz mars marzo maart", "april apr avril abril aprile", "may mai mayo maggio mei",
             "june jun juni juin junio giugno", "july jul juli juillet julio luglio",
             "august aug août agosto augustus", "september sep sept septembre septiembre settembre",
@@ -65,7 +66,7 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Lines by number, their text, and the quadrilateral around them; `score` of a hundred; `match`: how it was told."""
+    """Lines by number, their text, the quadrilateral around them; `score` of a hundred; `match`: how it was told."""
 
     lines: tuple[int, ...]
     text: str
@@ -103,23 +104,25 @@ def within_one_line(name: str, value: str, lines: Sequence[Line]) -> Place | Non
     dates = dates_in(value) if len(wanted) <= LONGEST_DATE else set()
     found: list[tuple[float, str, Line]] = []
     for line in lines:
-        if score := held(wanted, value, dates, amount, line):
-            found.append((*score, line))
+        if told := held(wanted, dates, amount, line):
+            found.append((*told, line))  # noqa: PERF401  # as a comprehension it is a riddle
     if not found:
         return None
     best = max(score for score, _, _ in found)
     close = [one for one in found if one[0] >= best - 3]
-    score, match, line = max(close, key=lambda one: (near_name(name, one[2], lines), one[0], fullness(wanted, one[2]), -one[2].number))
+    score, match, line = max(
+        close, key=lambda one: (near_name(name, one[2], lines), one[0], fullness(wanted, one[2]), -one[2].number)
+    )
     return placed([line], score, match)
 
 
-def held(
-    wanted: str, value: str, dates: set[Date], amount: str | None, line: Line
+def held(  # noqa: PLR0911  # a list of tests, each with its answer
+    wanted: str, dates: set[Date], amount: str | None, line: Line
 ) -> tuple[float, str] | None:
-    if f" {wanted} " in f" {line.normal} ":
-        # 7 00 within 17 00, or 1 7 00 out of 1.7.00, is another number.
-        if not amount or amount in amounts_in(line.text) or has_letters(wanted):
-            return 100.0, "text"
+    # 7 00 within 17 00, or 1 7 00 out of 1.7.00, is another number.
+    whole = not amount or has_letters(wanted) or amount in amounts_in(line.text)
+    if whole and f" {wanted} " in f" {line.normal} ":
+        return 100.0, "text"
     if dates:
         return (99.0, "date") if dates & dates_in(line.text) else None
     if amount:
@@ -210,7 +213,7 @@ def is_part(line: Line, wanted: str) -> bool:
 
 def adjoining(run: Sequence[Line]) -> bool:
     """Whether each is beside or right below the one before."""
-    for before, line in zip(run, run[1:], strict=False):
+    for before, line in pairwise(run):
         _, top, _, bottom = before.box
         x1, y1, _, y2 = line.box
         high = max(bottom - top, y2 - y1, 1.0)

@@ -19,7 +19,9 @@ MOST_CHARACTERS = 4_000_000
 # libxml2 stops at 256 elements, four to a nested table, and says nothing; no page nests ten.
 MOST_DEPTH = 60
 SILENT = frozenset({"script", "style", "head", "template", "noscript", "iframe", "object", "svg", "math", "select"})
-BREAKS = frozenset({"br", "p", "div", "li", "tr", "table", "h1", "h2", "h3", "h4", "h5", "h6", "ul", "ol", "hr", "caption"})
+BREAKS = frozenset(
+    {"br", "p", "div", "li", "tr", "table", "h1", "h2", "h3", "h4", "h5", "h6", "ul", "ol", "hr", "caption"}
+)
 CELLS = frozenset({"td", "th"})
 TAG = re.compile(r"<(/?)([a-zA-Z][a-zA-Z0-9]*)")
 OPEN_ENDED = frozenset({"br", "hr", "img", "input", "meta", "link", "col", "wbr", "p", "li", "td", "th", "tr"})
@@ -146,5 +148,3 @@ def text_in(element: etree._Element) -> str:
             stack.extend((child, False) for child in reversed(part))
     lines = (" ".join(line.split()) for line in "".join(parts).splitlines())
     return "\n".join(line for line in lines if line)
-
-

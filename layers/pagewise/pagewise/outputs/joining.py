@@ -3,8 +3,8 @@ a reader a moment: in doubt they stay apart.
 
 Two tables of consecutive pages are one if nothing speaks against it, and one of these speaks for it:
 - the first is the last on its page, the second the first on its, and the header is repeated;
-- the same without a header, with columns of the same kinds, and rows whose numbering goes on or columns that stand where
-  the first's stand;
+- the same without a header, with columns of the same kinds, and rows whose numbering goes on or columns that stand
+  where the first's stand;
 - wherever they lie on their pages: numbering that goes on from one to the other, with the same header or none;
 - the second says that it is continued.
 Against it: another number of columns, a caption of its own, a total at the first's end, numbering that begins anew, a
@@ -16,6 +16,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 from pagewise.outputs.blocks import Cell, Table
 
@@ -25,7 +26,9 @@ MOST_HEADER_ROWS = 4
 LOWEST = 0.62
 ALIGNED = 0.012  # of the page's width
 TOTAL = re.compile(
-    r"^\W*(grand |sub)?total|^\W*(sum|balance due|amount due|summe|gesamt\w*|total\w*|итого|всего|合\s*计|合計|总计|總計|小计|小計|합계|총계)\b",
+    r"^\W*(grand |sub)?total"
+    r"|^\W*(sum|balance due|amount due|summe|gesamt\w*|total\w*|итого|всего)\b"
+    r"|^\W*(合\s*计|合計|总计|總計|小计|小計|합계|총계)\b",
     re.IGNORECASE,
 )
 CONTINUED = re.compile(
@@ -86,34 +89,38 @@ def reason_to_join(before: FoundTable, after: FoundTable, head: Table) -> str | 
     one, two = before.table, after.table
     if after.page != before.page + 1 or one.columns != two.columns or one.columns < 2:
         return None
-    says_so = bool(two.caption and CONTINUED.search(two.caption))
-    if two.caption and not says_so and normal(two.caption) != normal(head.caption):
-        return None
-    if before.last is False or after.first is False:
-        return None
     repeated = repeated_rows(head, two)
     body = two.by_row()[repeated:]
-    if not body or ends_with_total(one) or (header_rows(two) > 0 and repeated == 0):
+    counting = goes_on(one, body) if body else None
+    if speaks_against(before, after, head, repeated, counting):
         return None
-    counting = goes_on(one, body)
-    if counting is False:
-        return None
-    if before.bottom is not None and before.bottom < LOWEST and not counting:
-        return None
-    alike = same_kinds(one, head, body)
-    if not alike:
-        return None
-    if says_so:
-        return "continued_caption"
-    if counting:
-        return "numbering_goes_on"
-    if not (before.last and after.first):
-        return None
-    if repeated:
-        return "repeated_header"
-    if aligned(before.columns_at, after.columns_at) and one.rows >= LEAST_ROWS and is_body(body, one.columns):
-        return "aligned_columns"
-    return None
+    proofs = {
+        "continued_caption": bool(CONTINUED.search(two.caption)),
+        "numbering_goes_on": bool(counting),
+        "repeated_header": bool(before.last and after.first and repeated),
+        "aligned_columns": bool(before.last and after.first)
+        and aligned(before.columns_at, after.columns_at)
+        and one.rows >= LEAST_ROWS
+        and is_body(body, one.columns),
+    }
+    return next((why for why, holds in proofs.items() if holds), None)
+
+
+def speaks_against(before: FoundTable, after: FoundTable, head: Table, repeated: int, counting: bool | None) -> bool:
+    one, two = before.table, after.table
+    body = two.by_row()[repeated:]
+    return any(
+        (
+            not body,
+            before.last is False or after.first is False,
+            bool(two.caption) and not CONTINUED.search(two.caption) and normal(two.caption) != normal(head.caption),
+            ends_with_total(one),
+            header_rows(two) > 0 and repeated == 0,
+            counting is False,
+            before.bottom is not None and before.bottom < LOWEST and not counting,
+            not same_kinds(one, head, body),
+        )
+    )
 
 
 def normal(text: str) -> str:
@@ -161,7 +168,7 @@ def numbering(rows: Sequence[Sequence[Cell]]) -> list[int] | None:
         if not match:
             return None
         counted.append(int(match[1]))
-    steady = all(after == before + 1 for before, after in zip(counted, counted[1:], strict=False))
+    steady = all(after == before + 1 for before, after in pairwise(counted))
     return counted if len(counted) >= LEAST_ROWS and steady else None
 
 

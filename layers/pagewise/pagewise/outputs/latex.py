@@ -22,10 +22,54 @@ SECTIONS = ("section*", "section*", "subsection*", "subsubsection*", "paragraph*
 STYLES = {Style.BOLD: "textbf", Style.ITALIC: "emph", Style.CODE: "texttt"}
 COMMAND = re.compile(r"\\([a-zA-Z@]+)")
 FORBIDDEN = frozenset(
-    "input include openin openout read write immediate csname endcsname catcode def edef gdef xdef let futurelet "
-    "newcommand renewcommand providecommand usepackage RequirePackage directlua latelua special loop expandafter "
-    "everypar everymath aftergroup output shipout newwrite newread closein closeout lowercase uppercase scantokens "
-    "documentclass InputIfFileExists includegraphics verbatiminput lstinputlisting begingroup bgroup end".split()
+    [
+        "input",
+        "include",
+        "openin",
+        "openout",
+        "read",
+        "write",
+        "immediate",
+        "csname",
+        "endcsname",
+        "catcode",
+        "def",
+        "edef",
+        "gdef",
+        "xdef",
+        "let",
+        "futurelet",
+        "newcommand",
+        "renewcommand",
+        "providecommand",
+        "usepackage",
+        "RequirePackage",
+        "directlua",
+        "latelua",
+        "special",
+        "loop",
+        "expandafter",
+        "everypar",
+        "everymath",
+        "aftergroup",
+        "output",
+        "shipout",
+        "newwrite",
+        "newread",
+        "closein",
+        "closeout",
+        "lowercase",
+        "uppercase",
+        "scantokens",
+        "documentclass",
+        "InputIfFileExists",
+        "includegraphics",
+        "verbatiminput",
+        "lstinputlisting",
+        "begingroup",
+        "bgroup",
+        "end",
+    ]
 )
 
 
@@ -175,7 +219,9 @@ def formula_again(match: re.Match[str]) -> str:
 
 def rule(under: dict[int, Cell], row: int, columns: int) -> str:
     """Under a row: whole, or where no merged cell goes on below."""
-    free = [column for column in range(columns) if not (cell := under.get(column)) or cell.row + cell.row_span <= row + 1]
+    free = [
+        column for column in range(columns) if not (cell := under.get(column)) or cell.row + cell.row_span <= row + 1
+    ]
     if len(free) == columns:
         return "\\hline"
     return "".join(f"\\cline{{{column + 1}-{column + 1}}}" for column in free)

@@ -74,10 +74,12 @@ SILENT = {
     "cline": "{", "cmidrule": "[{", "centering": "", "maketitle": "", "noindent": "", "label": "{", "vspace": "*{",
     "hspace": "*{", "newpage": "", "clearpage": "", "pagebreak": "[", "pagestyle": "{", "thispagestyle": "{",
     "setlength": "{{", "renewcommand": "{[{", "newcommand": "{[{", "includegraphics": "[{", "raggedright": "",
-    "small": "", "large": "", "Large": "", "huge": "", "footnotesize": "", "tiny": "", "normalsize": "", "scriptsize": "",
+    "small": "", "large": "", "Large": "", "huge": "", "footnotesize": "", "tiny": "", "normalsize": "",
+    "scriptsize": "",
     "setcounter": "{{", "addtocounter": "{{", "arraystretch": "", "tableofcontents": "", "bfseries": "", "itshape": "",
     "selectfont": "", "fontsize": "{{", "rowcolor": "[{", "cellcolor": "[{", "definecolor": "{{{", "geometry": "{",
-    "setmainfont": "[{", "setCJKmainfont": "[{", "hfill": "", "vfill": "", "smallskip": "", "medskip": "", "bigskip": "",
+    "setmainfont": "[{", "setCJKmainfont": "[{", "hfill": "", "vfill": "", "smallskip": "", "medskip": "",
+    "bigskip": "",
     "endfirsthead": "", "endhead": "", "endfoot": "", "endlastfoot": "", "indent": "", "par": "", "date": None,
     "rule": "[{{", "tabcolsep": "", "textwidth": "", "linewidth": "", "columnwidth": "", "resizebox": None,
     "tabularnewline": None, "bibliographystyle": "{", "bibliography": "{",
@@ -226,7 +228,11 @@ class Reader:
             if is_macro(part, "item"):
                 entries.append([])
                 label = part.nodeargd.argnlist[0] if part.nodeargd and part.nodeargd.argnlist else None
-                labels.append(plain(self.inlined(label.nodelist if isinstance(label, LatexGroupNode) else [label])) if label else "")
+                labels.append(
+                    plain(self.inlined(label.nodelist if isinstance(label, LatexGroupNode) else [label]))
+                    if label
+                    else ""
+                )
             elif entries:
                 entries[-1].append(part)
         return Listing(

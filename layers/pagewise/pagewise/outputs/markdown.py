@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pagewise.outputs.blocks import Block, Formula, Heading, Inline, Listing, Paragraph, Style, Table, Verbatim, mark_of
 from pagewise.outputs.page_blocks import PageBlocks
 
-SPECIAL = re.compile(r"([\\`*_\[\]<$~])")
+SPECIAL = re.compile(r"([\\`*_\[\]$~])")
 ENTITY = re.compile(r"&(?=#?\w+;)")
 LINE_START = re.compile(r"^(\s*)(#{1,6}(?=\s|$)|[-+>=](?=\s|$)|={2,}|-{2,}|>)", re.MULTILINE)
 NUMBERED = re.compile(r"^(\s*\d{1,9})([.)])(?=\s|$)", re.MULTILINE)
@@ -72,7 +72,7 @@ def inline_text(inline: Inline) -> str:
 
 
 def escaped(text: str) -> str:
-    text = ENTITY.sub("&amp;", SPECIAL.sub(r"\\\1", text))
+    text = ENTITY.sub("&amp;", SPECIAL.sub(r"\\\1", text)).replace("<", "&lt;")
     return NUMBERED.sub(r"\1\\\2", LINE_START.sub(r"\1\\\2", text))
 
 
@@ -107,7 +107,9 @@ def table_text(table: Table) -> str:
 
 
 def cell_text(text: str) -> str:
-    return "<br>".join(re.sub(r"\\\$(.+?)\\\$", r"$\1$", escaped(line)).replace("|", r"\|") for line in text.splitlines())
+    return "<br>".join(
+        re.sub(r"\\\$(.+?)\\\$", r"$\1$", escaped(line)).replace("|", r"\|") for line in text.splitlines()
+    )
 
 
 def html_table(table: Table) -> str:
@@ -116,7 +118,9 @@ def html_table(table: Table) -> str:
         cells = []
         for cell in row:
             name = "th" if cell.header else "td"
-            spans = f' rowspan="{cell.row_span}"' * (cell.row_span > 1) + f' colspan="{cell.column_span}"' * (cell.column_span > 1)
+            spans = f' rowspan="{cell.row_span}"' * (cell.row_span > 1) + f' colspan="{cell.column_span}"' * (
+                cell.column_span > 1
+            )
             cells.append(f"<{name}{spans}>{'<br>'.join(map(html.escape, cell.text.splitlines()))}</{name}>")
         lines.append(f"<tr>{''.join(cells)}</tr>")
     return "\n".join([*lines, "</table>"])

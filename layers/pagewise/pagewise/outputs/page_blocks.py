@@ -96,14 +96,18 @@ def formulas_of(source: str) -> list[Block]:
     if not source:
         return []
     parts = re.split(r"\n\s*\n", source) if len(source) < MOST_FORMULA else [source]
-    return [Formula(inside(part.strip())) if len(part) < MOST_FORMULA else Verbatim(part) for part in parts if part.strip()]
+    return [
+        Formula(inside(part.strip())) if len(part) < MOST_FORMULA else Verbatim(part) for part in parts if part.strip()
+    ]
 
 
 def fields_of(result: Result) -> list[Block]:
     fields = result.output.get("fields")
     if not isinstance(fields, dict):
         return paragraphs(text_of(result, "text"))
-    return [Paragraph((Span("\n".join(f"{name}: {shown(value)}" for name, value in fields.items())),))] if fields else []
+    return (
+        [Paragraph((Span("\n".join(f"{name}: {shown(value)}" for name, value in fields.items())),))] if fields else []
+    )
 
 
 def shown(value: Any) -> str:
@@ -142,7 +146,9 @@ def placed_in(text: Sequence[Block], found: Sequence[Block]) -> list[Block]:
 
 def words(text: str) -> list[str]:
     """Letters and digits of a text as words; characters of scripts without spaces each."""
-    return re.findall(r"[\u2e80-\u9fff\uac00-\ud7af\u3040-\u30ff]|[^\W_\u2e80-\u9fff\uac00-\ud7af\u3040-\u30ff]+", text.lower())
+    return re.findall(
+        r"[\u2e80-\u9fff\uac00-\ud7af\u3040-\u30ff]|[^\W_\u2e80-\u9fff\uac00-\ud7af\u3040-\u30ff]+", text.lower()
+    )
 
 
 def lines_of_table(lines: Sequence[str], table: Table, start: int) -> tuple[int, int] | None:

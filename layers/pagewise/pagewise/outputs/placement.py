@@ -52,11 +52,16 @@ def placed_lines(lines: Sequence[Mapping[str, Any]], page: Size) -> list[PlacedL
     }
     return [
         PlacedLine(
-            number, text, (rect[0], rect[1]), max(rect[2], LEAST_SIDE), max(rect[3], LEAST_SIDE),
-            rect[4] + (180 if turned[is_standing(rect)] else 0), corners,
+            number,
+            text,
+            (rect[0], rect[1]),
+            max(rect[2], LEAST_SIDE),
+            max(rect[3], LEAST_SIDE),
+            rect[4] + (180 if turned[is_standing(rect)] else 0),
+            corners,
         )
         for number, text, rect, corners in found
-    ]  # fmt: skip
+    ]
 
 
 def placed(line: Mapping[str, Any], page: Size) -> tuple[Rect, tuple[Point, ...]] | None:
@@ -89,9 +94,12 @@ def brought_in(rect: Rect, page: Size) -> Rect:
     above, below = (reach(cx, cy, -sign * sin, sign * cos, height / 2, page) for sign in (-1, 1))
     along, across = (end - start) / 2, (below - above) / 2
     return (
-        cx + cos * along - sin * across, cy + sin * along + cos * across, max(start + end, LEAST_SIDE),
-        max(above + below, LEAST_SIDE), angle,
-    )  # fmt: skip
+        cx + cos * along - sin * across,
+        cy + sin * along + cos * across,
+        max(start + end, LEAST_SIDE),
+        max(above + below, LEAST_SIDE),
+        angle,
+    )
 
 
 def reach(x: float, y: float, dx: float, dy: float, wanted: float, page: Size) -> float:
@@ -114,7 +122,8 @@ def is_standing(rect: Rect) -> bool:
 def reads_backwards(rects: Sequence[Rect]) -> bool:
     """Whether the order of lines shows that they read against their rectangle's direction.
 
-    Level ones are given as reading to the right, standing ones as reading down. A line is a step further when it clears the one before it.
+    Level ones are given as reading to the right, standing ones as reading down. A line is a step further
+    when it clears the one before it.
     """
     votes = 0
     for before, line in pairwise(rects):

@@ -88,11 +88,13 @@ def write_searchable(
         if is_signed(pdf):
             raise OutputRefused(
                 "signed",
-                "The PDF is signed, and any change breaks its signature. The original stays as it is; its text is in the other outputs.",
+                "The PDF is signed, and any change breaks its signature. The original stays as it is; "
+                "its text is in the other outputs.",
             )
         if len(pdf.pages) != expected:
             raise OutputRefused(
-                "pages_differ", f"The original has {len(pdf.pages)} pages here, the document {expected}. Use the original."
+                "pages_differ",
+                f"The original has {len(pdf.pages)} pages here, the document {expected}. Use the original.",
             )
     else:
         pdf = pdf_of_images(original, expected, image_of, layers)
@@ -121,7 +123,8 @@ def opened(path: Path, password: str | None, layers: Layers) -> Pdf:
         raise OutputRefused("encrypted", "The PDF needs a password to open. Upload it without one.") from error
     except pikepdf.PdfError as error:
         raise OutputRefused(
-            "unreadable_original", "The PDF is too damaged to be written again. Export it anew, or use the other outputs."
+            "unreadable_original",
+            "The PDF is too damaged to be written again. Export it anew, or use the other outputs.",
         ) from error
     if pdf.is_encrypted:
         layers.notes.append("encryption_removed")
@@ -213,16 +216,15 @@ def region_of(page: pikepdf.Page, contents: PageContents, image: Size, original:
     if original is not Made.FROM_PDF:
         # The page is as large as img2pdf made it, and a page image lies on it as it is.
         turn = known.turn % 360 if known and original is Made.FROM_IMAGE else turn
-        return Region(*(box_of(page, "mediabox") or (0, 0, 612, 792)), turn)
+        left, bottom, wide, high = box_of(page, "mediabox") or (0, 0, 612, 792)
+        return Region(left, bottom, wide, high, turn)
     if known and known.width and known.height:
         unit = number_of(page.obj, Name.UserUnit, 1.0) or 1.0
         return Region(known.left / unit, known.bottom / unit, known.width / unit, known.height / unit, known.turn % 360)
     boxes = [box for box in (box_of(page, "cropbox"), box_of(page, "mediabox")) if box]
     if not boxes:
         return Region(0, 0, 612, 792, turn)
-    return min(
-        (Region(*box, turn) for box in boxes), key=lambda region: round(misfit(region, image), 2)
-    )
+    return min((Region(*box, turn) for box in boxes), key=lambda region: round(misfit(region, image), 2))
 
 
 def misfit(region: Region, image: Size) -> float:
@@ -264,9 +266,7 @@ def number_of(node: pikepdf.Object, name: Name, usual: float) -> float:
 # ── Images ───────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def pdf_of_images(
-    original: Path | None, expected: int, image_of: Callable[[int], Path | None], layers: Layers
-) -> Pdf:
+def pdf_of_images(original: Path | None, expected: int, image_of: Callable[[int], Path | None], layers: Layers) -> Pdf:
     if original is not None:
         with suppress(Exception):  # img2pdf raises what Pillow and its parsers raise
             pdf = Pdf.open(BytesIO(converted(original.read_bytes())))
@@ -288,7 +288,9 @@ def pdf_of_page_images(expected: int, image_of: Callable[[int], Path | None]) ->
             with Pdf.open(BytesIO(converted(image.read_bytes()))) as one:
                 pdf.pages.extend(one.pages)
         except Exception as error:
-            raise OutputRefused("no_original", f"Page {number} is no image that a PDF can hold. Use the page images.") from error
+            raise OutputRefused(
+                "no_original", f"Page {number} is no image that a PDF can hold. Use the page images."
+            ) from error
     if not len(pdf.pages):
         raise OutputRefused("no_original", "There is neither an original nor a page image.")
     return pdf
@@ -302,4 +304,3 @@ def converted(image: bytes) -> bytes:
             first_frame_only=False,
         )
     )  # fmt: skip
-

@@ -70,4 +70,3 @@ def places_of(page: PageContents, table: Table) -> tuple[float | None, tuple[flo
 def read_pages(pages: Iterable[PageContents]) -> Iterator[tuple[PageContents, PageBlocks]]:
     for page in pages:
         yield page, blocks_of(page)
-

@@ -22,7 +22,13 @@ class WantedOutput(StrEnum):
 
 OUTPUT_NAMES = frozenset(str(output) for output in WantedOutput)
 DEFAULT = (WantedOutput.TEXT, WantedOutput.MARKDOWN)
-ALIASES = {"xlsx": WantedOutput.TABLES, "csv": WantedOutput.TABLES, "md": WantedOutput.MARKDOWN, "txt": WantedOutput.TEXT, "tex": WantedOutput.LATEX}
+ALIASES = {
+    "xlsx": WantedOutput.TABLES,
+    "csv": WantedOutput.TABLES,
+    "md": WantedOutput.MARKDOWN,
+    "txt": WantedOutput.TEXT,
+    "tex": WantedOutput.LATEX,
+}
 
 # Any one task of each set, without which the output has nothing in it.
 NEEDS: dict[WantedOutput, tuple[frozenset[Task], ...]] = {

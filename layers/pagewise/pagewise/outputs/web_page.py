@@ -36,15 +36,42 @@ h1,h2,h3,h4,h5,h6{line-height:1.25;margin:1.2em 0 .4em}
 """
 POLICY = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
 MATHS = frozenset(
-    "math mrow mi mn mo ms mtext mspace msup msub msubsup mfrac msqrt mroot mover munder munderover mtable mtr mtd "
-    "mstyle mpadded mphantom menclose mmultiscripts mprescripts none".split()
+    [
+        "math",
+        "mrow",
+        "mi",
+        "mn",
+        "mo",
+        "ms",
+        "mtext",
+        "mspace",
+        "msup",
+        "msub",
+        "msubsup",
+        "mfrac",
+        "msqrt",
+        "mroot",
+        "mover",
+        "munder",
+        "munderover",
+        "mtable",
+        "mtr",
+        "mtd",
+        "mstyle",
+        "mpadded",
+        "mphantom",
+        "menclose",
+        "mmultiscripts",
+        "mprescripts",
+        "none",
+    ]
 )
 TAGS = {"h1", "h2", "h3", "h4", "h5", "h6", "p", "br", "b", "i", "code", "pre", "ul", "ol", "li", "div", "span"}
 TAGS |= {"table", "caption", "tbody", "tr", "td", "th", "dl", "dt", "dd"}
 MATH_ATTRIBUTES = {"display", "mathvariant", "stretchy", "fence", "form", "linethickness", "columnalign", "width"}
 ATTRIBUTES: dict[str, set[str]] = {
     "td": {"rowspan", "colspan"}, "th": {"rowspan", "colspan"}, "div": {"class"}, "*": {"dir"},
-    **{name: MATH_ATTRIBUTES for name in MATHS},
+    **dict.fromkeys(MATHS, MATH_ATTRIBUTES),
 }  # fmt: skip
 # latex2mathml is Python and recurses; a formula of print has some hundred characters.
 MOST_FORMULA = 3_000

@@ -1,7 +1,8 @@
 """The process that makes outputs, one after the other, under bounds: `python -m pagewise.outputs.workshop`.
 
-It is told by a line of JSON what to make, and tells by lines what it has made; it asks for page images as it needs them.
-An output that fails says why. One that breaks a bound ends the process; assembly.py goes on after it with another.
+It is told by a line of JSON what to make, and tells by lines what it has made; it asks for page images as it needs
+them. An output that fails says why. One that breaks a bound ends the process; assembly.py goes on after it with
+another.
 """
 
 from __future__ import annotations
@@ -92,7 +93,13 @@ class Workshop:
         return self.folder / f"output-{os.getpid()}-{self.number}"
 
     def hand_over(
-        self, path: Path, name: str, output: WantedOutput, media_type: str, source: Source, details: dict[str, Any] | None = None
+        self,
+        path: Path,
+        name: str,
+        output: WantedOutput,
+        media_type: str,
+        source: Source,
+        details: dict[str, Any] | None = None,
     ) -> None:
         size, sha256 = digest(path)
         file = {
@@ -194,7 +201,11 @@ def write_tables(workshop: Workshop, output: WantedOutput) -> None:
             for page in joined.pages:
                 for task in of_page[page]:
                     source.tasks[str(task)].append(page)
-            details = {"rows": joined.table.rows, "columns": joined.table.columns, "caption": bool(joined.table.caption)}
+            details = {
+                "rows": joined.table.rows,
+                "columns": joined.table.columns,
+                "caption": bool(joined.table.caption),
+            }
             workshop.hand_over(path, f"tables/{number:03d}.csv", output, "text/csv; charset=utf-8", source, details)
             if joined.why:
                 workshop.tell({"joined": {"table": number, "pages": joined.pages, "why": joined.why}})
@@ -294,10 +305,16 @@ def make(workshop: Workshop, output: WantedOutput) -> dict[str, str]:
     except OutputRefused as refused:
         return {"reason": refused.reason, "message": refused.message}
     except MemoryError:
-        return {"reason": "too_large", "message": f"The {output} output needed more memory than there is. Split the document."}
+        return {
+            "reason": "too_large",
+            "message": f"The {output} output needed more memory than there is. Split the document.",
+        }
     except OSError as error:
         if error.errno in {errno.ENOSPC, errno.EFBIG}:
-            return {"reason": "no_space", "message": f"The disk is full: the {output} output is larger than it. Split the document."}
+            return {
+                "reason": "no_space",
+                "message": f"The disk is full: the {output} output is larger than it. Split the document.",
+            }
         raise
     except Exception as error:  # noqa: BLE001  # whatever a library raises on a strange file costs this output, no other
         return {
@@ -311,7 +328,11 @@ def make(workshop: Workshop, output: WantedOutput) -> dict[str, str]:
 def place_of(error: Exception) -> str:
     """The kind of an error and its place in the code: its message could hold text of the document."""
     frames = traceback.extract_tb(error.__traceback__)
-    return f"{type(error).__name__} at {Path(frames[-1].filename).name}:{frames[-1].lineno}" if frames else type(error).__name__
+    return (
+        f"{type(error).__name__} at {Path(frames[-1].filename).name}:{frames[-1].lineno}"
+        if frames
+        else type(error).__name__
+    )
 
 
 @contextmanager
