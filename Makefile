@@ -142,7 +142,7 @@ simulate: ## SEEDS=n: worlds in which anything may fail, and whether every promi
 
 lock: ## all lock files anew, from the pinned requirements
 	@local/setup.sh development
-	@uv --version >/dev/null 2>&1 && uv=uv || uv=.venvs/uv/bin/uv; for input in layers/pagewise/requirements.in locks/*.in; do \
+	@uv --version >/dev/null 2>&1 && uv=uv || uv=.venvs/uv/bin/uv; for input in layers/*/requirements.in locks/*.in; do \
 		overrides="$${input%.in}.overrides.txt"; [ -r "$$overrides" ] && set -- --override "$$overrides" || set --; \
 		"$$uv" pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
 			"$$@" "$$input" -o "$${input%.in}.txt" || exit 1; done
