@@ -12,7 +12,7 @@ from PIL import Image
 
 from pagewise.blank import is_blank
 from pagewise.encoding import raster_of
-from pagewise.model import Document, JobStatus
+from pagewise.model import JobStatus
 from pagewise.settings import BlankPages
 from pagewise.tasks import Task
 from tests.pictures import picture

@@ -134,7 +134,7 @@ def test_no_message_about_a_damaged_picture_speaks_python(
     import pillow_heif
 
     pillow_heif.register_heif_opener()
-    whole = picture(mode="L" if mode == "I;16" else mode, image_format=image_format, **options)  # type: ignore[arg-type]
+    whole = picture(mode="L" if mode == "I;16" else mode, image_format=image_format, **options)
     if mode == "I;16":
         buffer = io.BytesIO()
         Image.new("I;16", (200, 100), 30_000).save(buffer, "TIFF")

@@ -1,7 +1,8 @@
 """Whether a page has nothing to recognize on it.
 
-A page is blank if it has no mark that could be a letter. The paper may be of any shade, uneven, and as noisy as scanners
-and JPEG make it; specks of dust, holes punched at its margins, and shadows that reach its very edges are no letters.
+A page is blank if it has no mark that could be a letter. The paper may be of any shade, uneven, and as noisy as
+scanners and JPEG make it; specks of dust, holes punched at its margins, and shadows that reach its very edges are no
+letters.
 Everything else counts, bleed-through too: a blank page that is sent costs tokens, a word that is not sent is lost.
 
 Most pages are through after a few bands of lines, in which there is ink. Only what has none there is looked at whole:
