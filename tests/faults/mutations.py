@@ -36,7 +36,7 @@ from pagewise.table import ANY, NEW, Attributes, Change, Condition, Put, Refused
 from pagewise.tasks import Task
 from tests.faults.invocations import Handler
 from tests.faults.promises import simulate
-from tests.faults.simulator import FaultyTable, WitnessedRecognize, World
+from tests.faults.simulator import FaultyTable, Odds, WitnessedRecognize, World
 
 SEEDS_TO_FIND_A_MUTATION = 300
 
@@ -140,6 +140,8 @@ class RedriveCountsTwice(World):
 
 
 class RedriveOfWhatWasNotPublished(World):
+    usual = Odds(redrive=0.01, most_redrives=4)  # a redrive between a result and its event is rare otherwise
+
     class Hasty(Redrive):
         def document(self, document_id: DocumentId, choice: Choice) -> Redriven:
             of = self.accounting

@@ -167,6 +167,7 @@ MAY_LOOP = allowed_to_loop()
 class World:
     """What it is made of can be replaced by something broken, to show that it is noticed."""
 
+    usual: Odds = Odds()
     ledger_class: type[Ledger] = Ledger
     accounting_class: type[Accounting] = Accounting
     split_class: type[Split] = Split
@@ -186,7 +187,7 @@ class World:
 
     def __init__(self, seed: int, odds: Odds | None = None) -> None:
         self.seed = seed
-        self.odds = odds or Odds()
+        self.odds = odds or self.usual
         self.chance = Random(seed)
         self.scheduler = Scheduler(self.chance)
         self.now = 0.0

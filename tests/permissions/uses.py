@@ -200,11 +200,20 @@ def handler(folder: str) -> Callable[[dict[str, Any], Context], Any]:
     return found
 
 
+def split(world: World, event: dict[str, Any]) -> None:
+    """Split what an event tells of. What a permission stops would be put off, and wait."""
+    url = world.deployment.outputs["SplitQueue"]
+    world.root("sqs").purge_queue(QueueUrl=url)
+    handler("splitter")(event, Context())
+    counts = world.root("sqs").get_queue_attributes(QueueUrl=url, AttributeNames=["All"])["Attributes"]
+    assert counts["ApproximateNumberOfMessagesDelayed"] == "0"
+
+
 def a_version_is_split(world: World) -> None:
     key, reply = world.upload(picture())
     bucket = world.deployment.outputs["UploadsBucket"]
     world.root("sqs").purge_queue(QueueUrl=world.deployment.outputs["PageJobQueues"] + Task.TEXT_RECOGNITION)
-    handler("splitter")(s3_event(bucket, (key, reply["VersionId"])), Context())
+    split(world, s3_event(bucket, (key, reply["VersionId"])))
     url = world.deployment.outputs["PageJobQueues"] + Task.TEXT_RECOGNITION
     assert world.root("sqs").receive_message(QueueUrl=url).get("Messages")
 
@@ -219,25 +228,23 @@ def an_object_without_version_is_split(world: World) -> None:
     key, reply = world.upload(picture())
     event = s3_event(world.deployment.outputs["UploadsBucket"], (key, "null"))
     event["Records"][0]["s3"]["object"]["eTag"] = reply["ETag"].strip('"')
-    handler("splitter")(event, Context())
+    split(world, event)
 
 
 def a_bad_upload_is_rejected(world: World) -> None:
     key, reply = world.upload(b"no document")
-    event = s3_event(world.deployment.outputs["UploadsBucket"], (key, reply["VersionId"]))
-    handler("splitter")(event, Context())
+    split(world, s3_event(world.deployment.outputs["UploadsBucket"], (key, reply["VersionId"])))
 
 
 def a_deleted_upload_is_gone(world: World) -> None:
-    event = s3_event(world.deployment.outputs["UploadsBucket"], (f"uploads/{uuid.uuid4().hex}", "null"))
-    handler("splitter")(event, Context())
+    split(world, s3_event(world.deployment.outputs["UploadsBucket"], (f"uploads/{uuid.uuid4().hex}", "null")))
 
 
 def page_ranges_are_taken(world: World) -> None:
     key, reply = world.upload(tiff(2))
     event = s3_event(world.deployment.outputs["UploadsBucket"], (key, reply["VersionId"]))
     os.environ["PAGES_PER_RANGE"] = "1"
-    handler("splitter")(event, Context())
+    split(world, event)
     message = polled(world.deployment.outputs["SplitQueue"])
     assert handler("splitter")(sqs_event(message), Context()) == {"batchItemFailures": []}
 
@@ -256,6 +263,11 @@ def a_range_of_a_lost_upload_finds_a_large_result_gone(world: World) -> None:
     range_of = messages.dump_range(document.id, PageRange(1, 1))
     assert handler("splitter")(sqs_event(range_of), Context()) == {"batchItemFailures": []}
     assert world.has_ended(document.id).recognized == 1
+def what_fails_for_now_waits_for_its_backoff(world: World) -> None:
+    url = world.deployment.outputs["SplitQueue"]
+    sent(world, url, "{}")
+    received = world.root("sqs").receive_message(QueueUrl=url)["Messages"][0]
+    assert wiring.back_off_split(received["ReceiptHandle"], 1) > 0
 
 
 def polled(url: str) -> str:
@@ -384,6 +396,7 @@ USES: dict[str, list[Callable[[World], None]]] = {
         page_ranges_are_taken,
         a_range_of_a_lost_upload_finds_a_large_result,
         a_range_of_a_lost_upload_finds_a_large_result_gone,
+        what_fails_for_now_waits_for_its_backoff,
     ],
     "text_recognition": [
         a_page_job_is_recognized,
