@@ -24,7 +24,8 @@ export $(NAMES)
 
 PYTHONPATH := layers/pagewise:.
 export PYTHONPATH
-LOCAL := .venvs/local/bin/python -m local
+# Makes the environments that a command needs, then runs it.
+PAGEWISE := ./pagewise
 DEVELOPMENT := .venvs/development/bin
 SAM := SAM_CLI_TELEMETRY=0 .venvs/sam/bin/sam
 BUILT := .aws-sam/build/template.yaml
@@ -34,7 +35,7 @@ SAM_BUILD = $(SAM) build --parameter-overrides "Architecture=$$ARCHITECTURE" && 
 # SAM zips the functions' folders as they are: what running them here has left in there stays here.
 SAM_DEPLOY = find functions -name __pycache__ -prune -exec rm -r {} + && \
 	$(SAM) deploy --config-env "$$ENVIRONMENT" $(DEPLOY)
-PYTHON_SOURCES := layers functions local tests docs
+PYTHON_SOURCES := layers functions commands local tests docs
 
 .PHONY: help run local redrive engine invoke profile test check lint docs checkov format bench fuzz simulate build deploy deploy-built submit delete cost lock clean
 
@@ -42,29 +43,23 @@ help: ## what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 run: ## DOC=path [TASKS=a,b|all] [OUT=out]: the whole pipeline on this machine, without an account or a key
-	@local/setup.sh
-	@$(LOCAL) run --doc="$$DOC" --out="$$OUT" $${TASKS:+--tasks="$$TASKS"} $${PROFILE:+--profile="$$PROFILE"}
+	@$(PAGEWISE) run --doc="$$DOC" --out="$$OUT" $${TASKS:+--tasks="$$TASKS"} $${PROFILE:+--profile="$$PROFILE"}
 
 local: ## the stack on this machine, until Ctrl-C: upload with any S3 client
-	@local/setup.sh
-	@$(LOCAL) serve
+	@$(PAGEWISE) local
 
 redrive: ## DOCUMENT=id or ALL=true [PAGE=n] [TASK=t] [REASON=r] [STACK=pagewise-dev] [ENDPOINT=url]: failed page jobs again
-	@local/setup.sh local
-	@$(LOCAL) redrive $(if $(value ALL),--all,--document="$$DOCUMENT") --stack="$$STACK" $${PAGE:+--page="$$PAGE"} \
+	@$(PAGEWISE) redrive $(if $(value ALL),--all,--document="$$DOCUMENT") --stack="$$STACK" $${PAGE:+--page="$$PAGE"} \
 		$${TASK:+--task="$$TASK"} $${REASON:+--reason="$$REASON"} $${ENDPOINT:+--endpoint="$$ENDPOINT"}
 
 engine: ## PORT=n: the embedded OCR engine alone
-	@local/setup.sh engine local
-	@$(LOCAL) engine --port="$$PORT"
+	@$(PAGEWISE) engine --port="$$PORT"
 
 invoke: $(BUILT) ## FUNCTION=SplitterFunction EVENT=s3-put-pdf: one function in a container, on the embedded stack
-	@local/setup.sh
-	@$(LOCAL) invoke $${ENDPOINT:+--endpoint="$$ENDPOINT"} -- "$$FUNCTION" "$$EVENT"
+	@$(PAGEWISE) invoke $${ENDPOINT:+--endpoint="$$ENDPOINT"} -- "$$FUNCTION" "$$EVENT"
 
 profile: ## NAME=receipts [STACK=pagewise-dev] [ENDPOINT=url]: put a profile of profiles/ into a stack
-	@local/setup.sh local
-	@$(LOCAL) profile --stack="$$STACK" $${ENDPOINT:+--endpoint="$$ENDPOINT"} -- "$$NAME"
+	@$(PAGEWISE) profile --stack="$$STACK" $${ENDPOINT:+--endpoint="$$ENDPOINT"} -- "$$NAME"
 
 test: ## all tests
 	@local/setup.sh emulator functions engine local development sam sdk
@@ -114,24 +109,23 @@ $(BUILT): template.yaml $(shell find layers -type f -not -path '*/__pycache__/*'
 
 deploy: ## [ENVIRONMENT=dev|prod] [ARCHITECTURE=arm64]: to AWS, as samconfig.toml says
 	@local/setup.sh local sam
-	@account=$$($(LOCAL) account --environment="$$ENVIRONMENT") && printf '%s: %s\n' "$$ENVIRONMENT" "$$account"
+	@account=$$($(PAGEWISE) account --environment="$$ENVIRONMENT") && printf '%s: %s\n' "$$ENVIRONMENT" "$$account"
 	@$(SAM_BUILD)
 	@$(SAM_DEPLOY)
 
 deploy-built: ## [ENVIRONMENT=dev|prod]: what make build has left, to AWS
 	@local/setup.sh local sam
-	@account=$$($(LOCAL) account --environment="$$ENVIRONMENT") && printf '%s: %s\n' "$$ENVIRONMENT" "$$account"
+	@account=$$($(PAGEWISE) account --environment="$$ENVIRONMENT") && printf '%s: %s\n' "$$ENVIRONMENT" "$$account"
 	@$(SAM_DEPLOY)
 
 submit: ## DOC=path [STACK=pagewise-dev] [TASKS=a,b]: documents to a deployed stack, their text back
-	@local/setup.sh local
-	@$(LOCAL) submit --doc="$$DOC" --out="$$OUT" --stack="$$STACK" $${ENDPOINT:+--endpoint="$$ENDPOINT"} \
+	@$(PAGEWISE) submit --doc="$$DOC" --out="$$OUT" --stack="$$STACK" $${ENDPOINT:+--endpoint="$$ENDPOINT"} \
 		$${TASKS:+--tasks="$$TASKS"} $${PROFILE:+--profile="$$PROFILE"}
 
 delete: ## STACK=pagewise-dev: the stack and all that its buckets hold, after asking; the results table is kept
 	@local/setup.sh local sam
 	@printf 'Delete %s with every upload, page and receipt? Its name: ' "$$STACK"; read -r name; \
-		$(LOCAL) empty --stack="$$STACK" --confirmed="$$name" && $(SAM) delete --stack-name "$$STACK" --no-prompts
+		$(PAGEWISE) delete --stack="$$STACK" --confirmed="$$name" && $(SAM) delete --stack-name "$$STACK" --no-prompts
 
 cost: ## what 1,000 and 1,000,000 pages cost, by docs/cost.py
 	@python3 docs/cost.py

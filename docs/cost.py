@@ -35,7 +35,7 @@ BASE64 = 4 / 3
 
 @dataclass(frozen=True)
 class Page:
-    """An average page. The defaults: A4 at 200 dpi, durations by make bench, tokens by tokens.py's estimate."""
+    """An average page. The defaults: A4 at 200 dpi, durations by make bench, tokens by qwen/tokens.py."""
 
     tasks: int = 1
     split_seconds: float = 0.1  # of a page, rendered and stored; make bench: 0.02 for a small one of TIFF

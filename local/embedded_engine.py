@@ -8,14 +8,15 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from local.children import Children
-from local.emulator import free_port
+from local.emulator.process import free_port
+from local.errors import EmbeddedModeError
 from local.health import NotHealthy, wait_until_healthy
 
 ENGINE = "pagewise-embedded"  # as local/engine/identity.py says
 PROBE_SECONDS = 2.0
 
 
-class EngineError(Exception):
+class EngineError(EmbeddedModeError):
     """The embedded engine doesn't run; its log says why."""
 
 

@@ -9,9 +9,8 @@ from pathlib import Path
 
 from local.children import Children
 from local.embedded_engine import EmbeddedEngine, EngineError, is_embedded
-from local.emulator import EmulatorError
-from local.profiles import profile_files, put_profile
-from local.published_events import PublishedEvents
+from local.emulator.process import EmulatorError
+from local.emulator.published_events import PublishedEvents
 from local.stack import ROOT, Stack
 
 TEMPLATE = ROOT / "template.yaml"
@@ -75,8 +74,6 @@ def embedded_mode(options: Options) -> Iterator[EmbeddedMode]:
         )
         with stack:
             store_api_key(stack)
-            for name in profile_files():
-                put_profile(stack.client("ssm"), stack.deployment.stack, name)
             published = PublishedEvents(stack.emulator, stack.deployment.outputs["EventBus"])
             if engine:
                 engine.wait_until_healthy()

@@ -7,15 +7,15 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from local.asynchronous_invocations import RETRY_DELAYS, AsynchronousInvocations
-from local.bucket_notifications import BucketNotifications
 from local.children import Children
-from local.deployment import Deployment, deploy
-from local.emulator import Emulator
-from local.environments import ACCOUNT_CONCURRENCY, DEFAULT_CONCURRENCY, FunctionService
-from local.event_sources import Faults, QueuePoller
-from local.roles import Roles
-from local.schedules import Scheduler
+from local.emulator.deployment import Deployment, deploy
+from local.emulator.process import Emulator
+from local.emulator.roles import Roles
+from local.functions.asynchronous_invocations import RETRY_DELAYS, AsynchronousInvocations
+from local.functions.bucket_notifications import BucketNotifications
+from local.functions.environments import ACCOUNT_CONCURRENCY, DEFAULT_CONCURRENCY, FunctionService
+from local.functions.event_sources import Faults, QueuePoller
+from local.functions.schedules import Scheduler
 
 ROOT = Path(__file__).resolve().parent.parent
 EMULATOR_PYTHON = ROOT / ".venvs/emulator/bin/python"

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import settings
 
 from local.children import Children
-from local.emulator import Emulator
+from local.emulator.process import Emulator
 from local.stack import EMULATOR_PYTHON
 from tests.deployed import Deployed
 

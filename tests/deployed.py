@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from local.deployment import deploy
-from local.emulator import Emulator
+from local.emulator.deployment import deploy
+from local.emulator.process import Emulator
 from local.stack import ROOT
 
 

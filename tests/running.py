@@ -14,10 +14,10 @@ from typing import Any
 
 from local.children import Children
 from local.embedded_mode import ENGINE_PYTHON, NO_RATE_BUDGET, TEMPLATE, store_api_key
-from local.emulator import free_port
-from local.environments import DEFAULT_CONCURRENCY
-from local.event_sources import Faults
-from local.published_events import PublishedEvent, PublishedEvents
+from local.emulator.process import free_port
+from local.emulator.published_events import PublishedEvent, PublishedEvents
+from local.functions.environments import DEFAULT_CONCURRENCY
+from local.functions.event_sources import Faults
 from local.stack import ROOT, Stack
 
 

@@ -11,7 +11,7 @@ from local.engine import refusal
 from local.engine.images import SentImage
 from local.engine.page_reader import PageReader, ReadImage
 from local.engine.protocol_native import Answer
-from local.engine.tasks import Schema, Task, Wish
+from local.engine.tasks import Request, Schema, Task
 
 if TYPE_CHECKING:
     from local.engine.recognition.page import Quad
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 OF_ONE_IMAGE = (Task.ADVANCED_RECOGNITION, Task.KEY_INFORMATION_EXTRACTION)
 
 
-def check_possible(wish: Wish, image_count: int) -> None:
+def check_possible(wish: Request, image_count: int) -> None:
     if wish.task is Task.FORMULA_RECOGNITION:
         raise refusal.invalid(
             "The embedded engine can't recognize formulas: it has no model for them. "
@@ -29,7 +29,7 @@ def check_possible(wish: Wish, image_count: int) -> None:
         raise refusal.invalid(f"{wish.task} takes one image, the request has {image_count}.")
 
 
-async def answer(wish: Wish, images: list[tuple[SentImage, int]], reader: PageReader) -> Answer:
+async def answer(wish: Request, images: list[tuple[SentImage, int]], reader: PageReader) -> Answer:
     """`images` come with their max_pixels."""
     found = [await _answer_one(wish, image, max_pixels, reader) for image, max_pixels in images]
     if len(found) == 1:
@@ -37,7 +37,7 @@ async def answer(wish: Wish, images: list[tuple[SentImage, int]], reader: PageRe
     return Answer("\n\n".join(one.text for one in found))
 
 
-async def _answer_one(wish: Wish, image: SentImage, max_pixels: int, reader: PageReader) -> Answer:
+async def _answer_one(wish: Request, image: SentImage, max_pixels: int, reader: PageReader) -> Answer:
     read = await reader.read(image, max_pixels)
     match wish.task:
         case Task.ADVANCED_RECOGNITION:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from local.engine import refusal, tokens
-from local.engine.tasks import PROMPTS, Task, Wish, wish_for_prompt
+from local.engine.tasks import PROMPTS, Request, Task, wish_for_prompt
 
 PATH = "/api/v1/services/aigc/multimodal-generation/generation"
 MODELS = frozenset({"qwen-vl-ocr", "qwen-vl-ocr-latest", "qwen-vl-ocr-2025-11-20", "qwen-vl-ocr-2025-08-28"})
@@ -28,7 +28,7 @@ class ImageElement:
 class Call:
     model: str
     images: tuple[ImageElement, ...]
-    wish: Wish
+    wish: Request
     max_tokens: int
     incremental: bool
     built_in: bool = False
@@ -111,7 +111,7 @@ def whole(given: dict[str, Any], name: str, default: int, most: int) -> int:
     return number
 
 
-def _wish(options: Any, elements: list[dict[str, Any]]) -> Wish:
+def _wish(options: Any, elements: list[dict[str, Any]]) -> Request:
     if options is None:
         return wish_for_prompt("\n".join(str(element["text"]) for element in elements if "text" in element))
     if not isinstance(options, dict) or not isinstance(options.get("task"), str):
@@ -122,12 +122,12 @@ def _wish(options: Any, elements: list[dict[str, Any]]) -> Wish:
         raise refusal.invalid(f"Unknown ocr_options.task: it must be one of {', '.join(Task)}.") from None
     schema = (options.get("task_config") or {}).get("result_schema")
     if task is not Task.KEY_INFORMATION_EXTRACTION or not schema:
-        return Wish(task, prompt=PROMPTS[task])
+        return Request(task, prompt=PROMPTS[task])
     if not isinstance(schema, dict):
         raise refusal.invalid("ocr_options.task_config.result_schema must be a JSON object.")
     if _layers(schema) > MOST_SCHEMA_LAYERS:
         raise refusal.invalid(f"result_schema supports up to {MOST_SCHEMA_LAYERS} nested layers.")
-    return Wish(task, schema, PROMPTS[task] + json.dumps(schema, ensure_ascii=False))
+    return Request(task, schema, PROMPTS[task] + json.dumps(schema, ensure_ascii=False))
 
 
 def _layers(schema: Any) -> int:

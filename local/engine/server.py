@@ -20,7 +20,7 @@ from local.engine.page_reader import PageReader
 from local.engine.protocol_native import Answer, Call
 from local.engine.rate import RateLimit
 from local.engine.tasks import Task
-from local.engine.uploads import Uploads
+from local.engine.uploads import TemporaryFiles
 
 log = logging.getLogger("engine")
 
@@ -51,7 +51,7 @@ class Server:
         self._asked: Counter[str] = Counter()
         self._rate = RateLimit(settings.requests_per_minute)
         self._places = asyncio.Semaphore(MOST_AT_ONCE)
-        self._uploads = Uploads()
+        self._uploads = TemporaryFiles()
 
     def application(self) -> web.Application:
         application = web.Application(client_max_size=MOST_BODY_BYTES)

@@ -66,7 +66,7 @@ Schema = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
-class Wish:
+class Request:
     """What is wanted of an image."""
 
     task: Task
@@ -74,20 +74,20 @@ class Wish:
     prompt: str = ""
 
 
-def wish_for_prompt(prompt: str) -> Wish:
+def wish_for_prompt(prompt: str) -> Request:
     """The task that a prompt stands for."""
     plain = " ".join(prompt.split())
     if not plain:
-        return Wish(Task.TEXT_RECOGNITION, prompt=PLAIN_TEXT)
+        return Request(Task.TEXT_RECOGNITION, prompt=PLAIN_TEXT)
     if _same(plain[: len(FIELDS_BY_SCHEMA)], FIELDS_BY_SCHEMA):
-        return Wish(Task.KEY_INFORMATION_EXTRACTION, _schema_in(prompt), prompt)
+        return Request(Task.KEY_INFORMATION_EXTRACTION, _schema_in(prompt), prompt)
     if _same(plain, ALL_FIELDS) or _same(plain, SAMPLE_PROMPT):
-        return Wish(Task.KEY_INFORMATION_EXTRACTION, None, prompt)
+        return Request(Task.KEY_INFORMATION_EXTRACTION, None, prompt)
     for task in (Task.TEXT_RECOGNITION, *PROMPTS):
         if task is not Task.KEY_INFORMATION_EXTRACTION and _same(plain, PROMPTS[task]):
-            return Wish(task, prompt=prompt)
+            return Request(task, prompt=prompt)
     if re.search(r"\bjson\b", plain, re.IGNORECASE) and "{" in plain:
-        return Wish(Task.KEY_INFORMATION_EXTRACTION, _schema_in(prompt), prompt)
+        return Request(Task.KEY_INFORMATION_EXTRACTION, _schema_in(prompt), prompt)
     raise refusal.invalid(
         "The embedded engine can't follow this prompt: it knows the documented prompts of the built-in tasks and "
         "prompts that end with a JSON template of the fields to extract. A real Qwen-OCR endpoint can."

@@ -19,7 +19,7 @@ KEPT = 16
 """Files kept: the SDK asks about a file right after its upload."""
 
 
-class Uploads:
+class TemporaryFiles:
     def __init__(self) -> None:
         self._files: OrderedDict[str, bytes] = OrderedDict()
         self._check_key: Callable[[web.Request], None]

@@ -10,9 +10,11 @@ from itertools import pairwise, product
 
 import pytest
 
+from pagewise.account.ledger import INLINE_RESULT_BYTES, DayIsSpent, Ledger
+from pagewise.account.records import result_key
+from pagewise.account.reuse import CacheMiss, Lease, Reuse
 from pagewise.aws.buckets import S3Pages
 from pagewise.aws.table import DynamoTable
-from pagewise.ledger import INLINE_RESULT_BYTES, DayIsSpent, Ledger, result_key
 from pagewise.model import (
     Document,
     DocumentId,
@@ -24,15 +26,14 @@ from pagewise.model import (
     Problem,
     Result,
     Source,
+    Step,
     StoredImage,
     TaskOptions,
     Usage,
     Validation,
 )
-from pagewise.preprocessing import Step
-from pagewise.rate import Later, RateBudget, RateLimits, Wanted
-from pagewise.reuse import Asking, Reuse, Unanswered
-from pagewise.settings import EngineSettings
+from pagewise.qwen.settings import EngineSettings
+from pagewise.rate.budget import Backoff, RateBudget, RateLimits, SlotRequest
 from pagewise.table import Condition, Key, Update
 from pagewise.tasks import Task
 from tests.deployed import Deployed
@@ -250,8 +251,8 @@ def test_a_day_s_cap_is_claimed_once_for_a_document_and_settled_by_its_bill(ledg
 def test_places_in_the_rate_are_given_once_however_many_claim_at_once(deployed: Deployed) -> None:
     budget = RateBudget(dynamo(deployed).table, uuid.uuid4().hex, RateLimits(600, 6_000_000))
     with ThreadPoolExecutor(8) as pool:
-        claims = list(pool.map(lambda task: budget.turns(task, [Wanted(1_000)] * 10), list(Task)))
-    slots = [turn.slot if isinstance(turn, Later) else turn for turns in claims for turn in turns]
+        claims = list(pool.map(lambda task: budget.turns(task, [SlotRequest(1_000)] * 10), list(Task)))
+    slots = [turn.slot if isinstance(turn, Backoff) else turn for turns in claims for turn in turns]
     moments = sorted(slot.moment for slot in slots if slot)
     assert len(moments) == 70
     assert min(after - before for before, after in pairwise(moments)) > 0.1
@@ -265,11 +266,11 @@ def test_one_of_many_who_ask_the_same_at_once_asks_and_the_others_get_its_result
     image = StoredImage("documents/d/pages/00001.png", "image/png", 100, 50, 3, "f" * 64)
     job = PageJob(asking.id, 1, Task.MULTI_LAN, 1, image)
     found = reuse.look(job)
-    assert isinstance(found, Unanswered)
+    assert isinstance(found, CacheMiss)
     with ThreadPoolExecutor(4) as pool:
         claims = list(pool.map(lambda _: reuse.claim(found, 60), range(4)))
-    (claim,) = (claim for claim in claims if isinstance(claim, Asking))
-    assert isinstance(reuse.look(job), Later)
+    (claim,) = (claim for claim in claims if isinstance(claim, Lease))
+    assert isinstance(reuse.look(job), Backoff)
 
     ledger.open(asking)
     answer = result(asking, 1, Task.MULTI_LAN, usage=Usage(100, 10), image_sha256=image.sha256)
@@ -287,12 +288,12 @@ def test_a_claim_that_is_left_is_for_the_next_or_for_all(ledger: Ledger) -> None
     job = PageJob(DocumentId("d"), 1, Task.MULTI_LAN, 1, image)
     for for_the_next in (True, False):
         found = reuse.look(job)
-        assert isinstance(found, Unanswered)
+        assert isinstance(found, CacheMiss)
         claim = reuse.claim(found, 60)
-        assert isinstance(claim, Asking)
+        assert isinstance(claim, Lease)
         reuse.leave(claim, for_the_next=for_the_next)
         left = reuse.look(job)
-        assert isinstance(left, Unanswered)
+        assert isinstance(left, CacheMiss)
         assert left.claimable is for_the_next
 
 

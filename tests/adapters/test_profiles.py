@@ -7,11 +7,11 @@ from threading import Thread
 
 import pytest
 
-from local.emulator import client, free_port
-from local.profiles import ProfileError, put_profile
+from commands.profiles import ProfileError, put_profile
+from local.emulator.process import client, free_port
 from pagewise.aws.profiles import SsmProfiles
 from pagewise.errors import Configuration, StorageBusy
-from pagewise.profiles import load_profile
+from pagewise.options.profiles import load_profile
 from tests.deployed import Deployed
 
 

@@ -54,13 +54,13 @@ def resident_mb() -> float:
 
 
 def pagewise(address: str, file: Path) -> Callable[[], str]:
-    from pagewise.dashscope import DashScope
+    from pagewise.qwen.dashscope import DashScope
 
     return pagewise_call(DashScope(), f"{address}/api/v1", file)
 
 
 def pagewise_openai(address: str, file: Path) -> Callable[[], str]:
-    from pagewise.openai_compatible import OpenAICompatible
+    from pagewise.qwen.openai_compatible import OpenAICompatible
 
     return pagewise_call(OpenAICompatible(), f"{address}/compatible-mode/v1", file)
 
@@ -68,13 +68,13 @@ def pagewise_openai(address: str, file: Path) -> Callable[[], str]:
 def pagewise_call(protocol: object, base_url: str, file: Path) -> Callable[[], str]:
     import httpx
 
-    from pagewise import transport
-    from pagewise.client import EngineClient, timeouts
-    from pagewise.engine import Question
     from pagewise.geometry import Size
-    from pagewise.parsing import output_of
+    from pagewise.qwen import fitting
+    from pagewise.qwen.client import EngineClient, timeouts
+    from pagewise.qwen.fitting import Inline
+    from pagewise.qwen.parsing import output_of
+    from pagewise.qwen.question import Question
     from pagewise.tasks import Task
-    from pagewise.transport import Inline
 
     async def key() -> str:
         return KEY
@@ -83,7 +83,7 @@ def pagewise_call(protocol: object, base_url: str, file: Path) -> Callable[[], s
     runner = asyncio.Runner()
 
     def call() -> str:
-        fitted = transport.fitted(file.read_bytes())
+        fitted = fitting.fitted_for_call(file.read_bytes())
         image = Inline(fitted.content, fitted.sent.media_type)
         question = Question(MODEL, image, Task.TEXT_RECOGNITION)
         answer = runner.run(client.recognize(question, 60))

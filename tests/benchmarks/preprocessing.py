@@ -15,10 +15,9 @@ from pathlib import Path
 
 from PIL import Image, ImageChops, ImageFilter
 
-from pagewise.images import PageImage
-from pagewise.model import PageRange
-from pagewise.preprocessing import Step
-from pagewise.rendering import Renderer, inspect
+from pagewise.model import PageRange, Step
+from pagewise.pages.images import PageImage
+from pagewise.pages.rendering import Renderer, inspect
 from tests.engine import corpus
 from tests.engine.asking import Engine, running_engine, wait_until_ready
 

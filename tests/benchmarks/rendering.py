@@ -80,7 +80,7 @@ def longest(folder: Path) -> Path:
 
 
 def count(path: Path) -> int:
-    from pagewise.rendering import inspect
+    from pagewise.pages.rendering import inspect
 
     return inspect(path).pages
 
@@ -174,7 +174,7 @@ def pdf2image_png(path: Path, pages: int, dpi: int) -> None:
 
 def render_all(path: Path, pages: int, dpi: int) -> None:
     from pagewise.model import PageRange
-    from pagewise.rendering import Renderer, inspect
+    from pagewise.pages.rendering import Renderer, inspect
 
     rendered = Renderer(dpi=dpi).render(path, inspect(path), PageRange(1, pages))
     assert sum(1 for _ in rendered) == pages
@@ -183,9 +183,9 @@ def render_all(path: Path, pages: int, dpi: int) -> None:
 def compare(path: Path, pages: int, dpi: int) -> dict[str, Any]:
     from PIL import Image
 
-    from pagewise.images import PageImage
     from pagewise.model import PageRange
-    from pagewise.rendering import Renderer, inspect
+    from pagewise.pages.images import PageImage
+    from pagewise.pages.rendering import Renderer, inspect
 
     ours = poppler = 0
     equal = True
@@ -212,8 +212,8 @@ def compare(path: Path, pages: int, dpi: int) -> dict[str, Any]:
 
 def splitting(path: Path, dpi: int) -> tuple[Any, list[float]]:
     """The splitter's use case in memory, which keeps no page, and when each batch of jobs was queued."""
-    from pagewise.rendering import Renderer
-    from pagewise.settings import SplitSettings
+    from pagewise.pages.rendering import Renderer
+    from pagewise.use_cases.settings import SplitSettings
     from tests.unit.conftest import Pagewise
 
     pagewise = Pagewise(settings=SplitSettings(pages_per_range=10_000, renderer=Renderer(dpi=dpi)))

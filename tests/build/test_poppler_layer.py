@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 from PIL import Image, ImageChops, ImageDraw, ImageFont, ImageStat
 
-from pagewise.images import PageImage
 from pagewise.model import PageRange
-from pagewise.rendering import Renderer, inspect
+from pagewise.pages.images import PageImage
+from pagewise.pages.rendering import Renderer, inspect
 from tests.build.unembedded import CELL, FONTS, Font, line, pdf
 
 MEGABYTE = 1_000_000

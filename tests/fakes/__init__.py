@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 from pagewise import messages
-from pagewise.engine import Again, Answer, Question
 from pagewise.errors import ObjectGone, Transient
 from pagewise.events import Event
 from pagewise.model import (
@@ -25,6 +24,7 @@ from pagewise.model import (
     Usage,
 )
 from pagewise.ports import Download
+from pagewise.qwen.question import Again, Answer, Question
 from pagewise.strict_json import dumped
 from pagewise.table import Attributes, Change, Key, Put, Refused, Update
 from tests.fakes.limits import check_entry, check_key, check_record, check_transaction

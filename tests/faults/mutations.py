@@ -7,12 +7,13 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import Any, ClassVar
 
-from pagewise.accounting import Accounting
+from pagewise.account.closing import Accounting
+from pagewise.account.ledger import DayIsSpent, Ledger
+from pagewise.account.records import document_key, dump_document, result_key, spend_key
+from pagewise.account.reuse import CacheMiss, Lease, Reuse
 from pagewise.aws import wiring
 from pagewise.errors import Configuration, DocumentRejected, ObjectGone, Rejection, StorageBusy, Throttled
 from pagewise.events import recognition_suspended
-from pagewise.gate import Approach, Gate
-from pagewise.ledger import DayIsSpent, Ledger, document_key, dump_document, result_key, spend_key
 from pagewise.model import (
     Document,
     DocumentId,
@@ -27,13 +28,13 @@ from pagewise.model import (
     Usage,
 )
 from pagewise.ports import Recorded
-from pagewise.rate import Calendar, Later, RateBudget, Take, Turn
-from pagewise.redrive import Choice, Redrive, Redriven
-from pagewise.reuse import Asking, Reuse, Unanswered
-from pagewise.split import Split, workspace
-from pagewise.suspension import Suspension
+from pagewise.rate.budget import Backoff, Calendar, Grant, RateBudget, WindowClaim
+from pagewise.rate.gate import Approach, Gate
 from pagewise.table import ANY, NEW, Attributes, Change, Condition, Put, Refused, Update
 from pagewise.tasks import Task
+from pagewise.use_cases.redrive import Redrive, Redriven, Selection
+from pagewise.use_cases.split import Split, workspace
+from pagewise.use_cases.suspension import Suspension
 from tests.faults.invocations import Handler
 from tests.faults.promises import simulate
 from tests.faults.simulator import FaultyTable, Odds, WitnessedRecognize, World
@@ -120,7 +121,7 @@ class PutOffIsLost(World):
 
 class RedriveForgetsToQueue(World):
     class Forgetful(Redrive):
-        def queue(self, document: Document, _choice: Choice) -> Redriven:
+        def queue(self, document: Document, _choice: Selection) -> Redriven:
             return Redriven(document.run, 0, 0)
 
     redrive_class = Forgetful
@@ -143,7 +144,7 @@ class RedriveOfWhatWasNotPublished(World):
     usual = Odds(redrive=0.01, most_redrives=4)  # a redrive between a result and its event is rare otherwise
 
     class Hasty(Redrive):
-        def document(self, document_id: DocumentId, choice: Choice) -> Redriven:
+        def document(self, document_id: DocumentId, choice: Selection) -> Redriven:
             of = self.accounting
             silent = NothingPublishedAgain.Silent(of.ledger, of.pages, of.publisher, of.clock)
             return Redrive.document(replace(self, accounting=silent), document_id, choice)
@@ -153,7 +154,7 @@ class RedriveOfWhatWasNotPublished(World):
 
 class GateIsOpen(World):
     class Open(Gate):
-        async def opens(self, turn: Turn) -> None:
+        async def opens(self, turn: Grant) -> None:
             pass
 
         def approach(self) -> Approach:
@@ -194,7 +195,7 @@ class ReuseByPageNumber(World):
     """As if a page's number, or its key's ending, said what it shows."""
 
     class ByNumber(Reuse):
-        def look(self, job: PageJob) -> Result | Later | Unanswered:
+        def look(self, job: PageJob) -> Result | Backoff | CacheMiss:
             return Reuse.look(self, replace(job, image=replace(job.image, sha256=job.image.key[-9:])))
 
         def original(self, job: PageJob, state: Attributes) -> Result | None:
@@ -204,7 +205,7 @@ class ReuseByPageNumber(World):
                 found, document_id=job.document_id, page=job.page, run=job.run, usage=Usage(), reused_from=of
             )
 
-        def answered(self, asking: Asking, result: Result) -> None:
+        def answered(self, asking: Lease, result: Result) -> None:
             Reuse.answered(self, replace(asking, image=result.image_sha256), result)
 
     reuse_class = ByNumber
@@ -212,7 +213,7 @@ class ReuseByPageNumber(World):
 
 class ReuseForgetsTheOptions(World):
     class Forgetful(Reuse):
-        def look(self, job: PageJob) -> Result | Later | Unanswered:
+        def look(self, job: PageJob) -> Result | Backoff | CacheMiss:
             return Reuse.look(self, replace(job, options=TaskOptions()))
 
     reuse_class = Forgetful
@@ -220,7 +221,7 @@ class ReuseForgetsTheOptions(World):
 
 class ReuseOfFailedResults(World):
     class Indiscriminate(Reuse):
-        def answered(self, asking: Asking, result: Result) -> None:
+        def answered(self, asking: Lease, result: Result) -> None:
             Reuse.answered(self, asking, replace(result, status=JobStatus.RECOGNIZED))
 
         def original(self, job: PageJob, state: Attributes) -> Result | None:
@@ -244,17 +245,17 @@ class ReuseIsBilled(World):
 
 class NobodyWaitsForAnAnswer(World):
     class Impatient(Reuse):
-        def claim(self, found: Unanswered, _seconds: float) -> Asking | Later:
-            return Asking(found.key, found.image)
+        def claim(self, found: CacheMiss, _seconds: float) -> Lease | Backoff:
+            return Lease(found.key, found.image)
 
     reuse_class = Impatient
 
 
 class ClaimsThatNeverEnd(World):
     class Patient(Reuse):
-        def look(self, job: PageJob) -> Result | Later | Unanswered:
+        def look(self, job: PageJob) -> Result | Backoff | CacheMiss:
             found = Reuse.look(self, job)
-            return found if not isinstance(found, Unanswered) or found.claimable else Later(10)
+            return found if not isinstance(found, CacheMiss) or found.claimable else Backoff(10)
 
     reuse_class = Patient
 
@@ -282,7 +283,7 @@ class SweepsBeginAnew(World):
 class EveryClaimIsWritten(World):
     class Diligent(RateBudget):
         def written(
-            self, calendar: Calendar, task: Task, takes: Sequence[Take], left: Sequence[int], now: float
+            self, calendar: Calendar, task: Task, takes: Sequence[WindowClaim], left: Sequence[int], now: float
         ) -> Update:
             written = RateBudget.written(self, calendar, task, takes, left, now)
             return written or Update(self.key, Condition(equal={"since": calendar.stored.get("since")}))

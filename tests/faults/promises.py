@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator, Set
 from typing import Any
 
-from pagewise.ledger import Ledger
+from pagewise.account.ledger import Ledger
 from pagewise.model import Document, DocumentStatus, JobStatus, Usage
 from tests.fakes import MemoryTable
 from tests.faults.invocations import lambda_service

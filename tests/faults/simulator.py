@@ -25,18 +25,18 @@ from pathlib import Path
 from random import Random
 from typing import Any, ClassVar
 
-from local.event_sources import reported_failures
-from local.lineage import MOST_INVOCATIONS
+from local.functions.event_sources import reported_failures
+from local.functions.lineage import MOST_INVOCATIONS
 from pagewise import messages
-from pagewise.accounting import Accounting
+from pagewise.account.closing import Accounting
+from pagewise.account.ledger import Ledger
+from pagewise.account.metering import Unmetered
+from pagewise.account.records import result_key
+from pagewise.account.reuse import Reuse, fingerprint
+from pagewise.account.spending import Spending
 from pagewise.aws.wiring import Composition
-from pagewise.engine import Again, Answer, Question
 from pagewise.errors import Configuration, DocumentRejected, PagewiseError, Permanent, StorageBusy, Throttled, Transient
 from pagewise.events import Event
-from pagewise.gate import Gate
-from pagewise.give_up import GiveUp
-from pagewise.ledger import Ledger, result_key
-from pagewise.metering import Unmetered
 from pagewise.model import (
     DocumentId,
     DocumentStatus,
@@ -49,19 +49,21 @@ from pagewise.model import (
     Upload,
 )
 from pagewise.ports import Download
-from pagewise.rate import Calendar, RateBudget, RateLimits
-from pagewise.recognize import Recognize
-from pagewise.redrive import Choice, NothingToRedrive, Redrive
+from pagewise.qwen.fitting import Inline
+from pagewise.qwen.question import Again, Answer, Question
+from pagewise.qwen.settings import EngineSettings
+from pagewise.rate.budget import Calendar, RateBudget, RateLimits
+from pagewise.rate.gate import Gate
 from pagewise.results import load_result
-from pagewise.reuse import Reuse, fingerprint
-from pagewise.settings import EngineSettings, SplitSettings
-from pagewise.spending import Spending
-from pagewise.split import Split
-from pagewise.suspension import Suspension
-from pagewise.sweep import Sweep
 from pagewise.table import Attributes, Change, Key, Refused
 from pagewise.tasks import Task
-from pagewise.transport import Inline
+from pagewise.use_cases.give_up import GiveUp
+from pagewise.use_cases.recognize import Recognize
+from pagewise.use_cases.redrive import NothingToRedrive, Redrive, Selection
+from pagewise.use_cases.settings import SplitSettings
+from pagewise.use_cases.split import Split
+from pagewise.use_cases.suspension import Suspension
+from pagewise.use_cases.sweep import Sweep
 from tests.fakes import MemoryClock, MemoryPages, MemoryPublisher, MemoryTable, MemoryUploads, text_answer
 from tests.faults.invocations import SCHEDULED, Handler, deployed, invoked, on_failure, s3_event, sqs_record
 from tests.faults.scheduler import Crash, Scheduler
@@ -346,7 +348,7 @@ class World:
             return
         self.redrives += 1
         document_id = self.chance.choice(sorted(self.sent))
-        choice = self.chance.choice([Choice(), Choice(page=1), Choice(task=TASKS[1])])
+        choice = self.chance.choice([Selection(), Selection(page=1), Selection(task=TASKS[1])])
 
         def work() -> None:
             redrive = self.redrive_class(

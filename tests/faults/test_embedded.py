@@ -14,10 +14,10 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
-from local.event_sources import Faults
+from local.functions.event_sources import Faults
+from pagewise.account.ledger import Ledger
 from pagewise.aws.buckets import S3Pages
 from pagewise.aws.table import DynamoTable
-from pagewise.ledger import Ledger
 from pagewise.model import DocumentId, DocumentStatus
 from tests.faults.promises import broken_accounts
 from tests.pictures import tiff

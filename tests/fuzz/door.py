@@ -19,8 +19,8 @@ from pathlib import Path
 from PIL import Image
 
 from pagewise.model import DocumentStatus, PageRange
-from pagewise.rendering import Contents, Rendered, Renderer
-from pagewise.settings import SplitSettings
+from pagewise.pages.rendering import Contents, Rendered, Renderer
+from pagewise.use_cases.settings import SplitSettings
 from tests.pictures import picture, tiff
 from tests.split.corpus import FOLDER
 from tests.split.documents import endless_pdf, scan, text_pdf

@@ -15,10 +15,11 @@ from typing import Any
 import pytest
 
 from pagewise import messages
+from pagewise.account.ledger import Ledger
+from pagewise.account.records import document_key
 from pagewise.aws.buckets import S3Pages
 from pagewise.aws.observing import logger
 from pagewise.aws.table import DynamoTable
-from pagewise.ledger import Ledger, document_key
 from pagewise.model import Document, DocumentStatus, PageJob, PageRange, Result
 from pagewise.table import Update
 from pagewise.tasks import Task

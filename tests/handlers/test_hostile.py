@@ -13,10 +13,10 @@ from urllib.parse import quote_plus
 import pytest
 
 from pagewise import messages
+from pagewise.account.ledger import Ledger
 from pagewise.aws.buckets import S3Pages, readable
 from pagewise.aws.observing import logger
 from pagewise.aws.table import DynamoTable
-from pagewise.ledger import Ledger
 from pagewise.model import Upload
 from pagewise.tasks import Task
 from tests.deployed import Deployed

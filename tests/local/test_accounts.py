@@ -9,12 +9,12 @@ from typing import Any
 
 import pytest
 
-from local.accounts import Accounts, time_left
-from local.console import Console
-from local.progress import PlainLines, reasons, summary
-from local.published_events import PublishedEvent
-from local.run import EXIT_CODES
-from local.uploads import LocalDocument, Uploaded
+from commands.console import Console
+from commands.documents import DocumentsProgress, time_left
+from commands.progress import PlainLines, reasons, summary
+from commands.run import EXIT_CODES
+from commands.uploads import LocalDocument, Uploaded
+from local.emulator.published_events import PublishedEvent
 
 RECEIPT = {"bucket": "pages", "key": "receipt.json"}
 
@@ -45,13 +45,13 @@ def page_failed(name: str) -> PublishedEvent:
 
 
 @pytest.fixture
-def accounts() -> Accounts:
-    accounts = Accounts([document("a.pdf"), document("b.pdf")])
+def accounts() -> DocumentsProgress:
+    accounts = DocumentsProgress([document("a.pdf"), document("b.pdf")])
     accounts.uploaded([uploaded("a.pdf"), uploaded("b.pdf")])
     return accounts
 
 
-def test_page_jobs_and_pages_are_counted(accounts: Accounts) -> None:
+def test_page_jobs_and_pages_are_counted(accounts: DocumentsProgress) -> None:
     accounts.record([accepted("a.pdf"), event("PageRecognized", "a.pdf"), page_failed("a.pdf")])
     [moved] = accounts.record([event("PageCompleted", "a.pdf")])
     assert (moved.expected, moved.done, moved.failed, moved.pages_done) == (4, 2, 1, 1)
@@ -61,7 +61,7 @@ def test_page_jobs_and_pages_are_counted(accounts: Accounts) -> None:
 
 
 def test_events_that_come_before_the_upload_has_returned_are_kept() -> None:
-    accounts = Accounts([document("a.pdf")])
+    accounts = DocumentsProgress([document("a.pdf")])
     assert accounts.record([accepted("a.pdf")]) == []
     accounts.uploaded([uploaded("a.pdf")])
     [account] = accounts.record([])
@@ -70,13 +70,13 @@ def test_events_that_come_before_the_upload_has_returned_are_kept() -> None:
 
 def test_documents_of_one_key_are_told_apart_by_version() -> None:
     first, second = LocalDocument(Path("x/a.pdf"), PurePath("x/a.pdf")), LocalDocument(Path("a.pdf"), PurePath("a.pdf"))
-    accounts = Accounts([first, second])
+    accounts = DocumentsProgress([first, second])
     accounts.uploaded([Uploaded(first, "uploads/a.pdf", "1", 0.0), Uploaded(second, "uploads/a.pdf", "2", 0.0)])
     [account] = accounts.record([event("DocumentAccepted", "a.pdf", "2", pages=1, tasks=["multi_lan"])])
     assert account.document is second
 
 
-def test_the_time_left_is_known_once_something_is_done(accounts: Accounts) -> None:
+def test_the_time_left_is_known_once_something_is_done(accounts: DocumentsProgress) -> None:
     assert time_left(accounts.all) is None
     accounts.record([accepted("a.pdf")])
     assert time_left(accounts.all) is None
@@ -92,7 +92,7 @@ def test_the_worst_document_decides_the_exit_code() -> None:
     assert EXIT_CODES == {"complete": 0, "partial": 1, "failed": 1, "rejected": 2}
 
 
-def test_without_a_terminal_there_are_plain_lines_and_a_table(accounts: Accounts) -> None:
+def test_without_a_terminal_there_are_plain_lines_and_a_table(accounts: DocumentsProgress) -> None:
     output = io.StringIO()
     console = Console(file=output, width=80)
     rejected = event("DocumentRejected", "b.pdf", reason="empty", message="The file is empty.", receipt=RECEIPT)
@@ -111,7 +111,7 @@ def test_without_a_terminal_there_are_plain_lines_and_a_table(accounts: Accounts
     assert reasons(accounts.all) == ["b.pdf: empty: The file is empty."]
 
 
-def test_each_reason_of_a_failure_is_told_once(accounts: Accounts) -> None:
+def test_each_reason_of_a_failure_is_told_once(accounts: DocumentsProgress) -> None:
     accounts.record([accepted("a.pdf"), page_failed("a.pdf"), page_failed("a.pdf")])
     assert reasons(accounts.all) == ["a.pdf: 2 pages, multi_lan: truncated: The text is too long."]
     accounts.all[1].invalid["key_information_extraction: invalid: Total (required)"] += 1

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from local import schedules
-from local.deployment import Schedule
+from local.emulator.deployment import Schedule
+from local.functions import schedules
 from tests.local.conftest import Toys, eventually
 
 

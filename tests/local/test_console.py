@@ -9,11 +9,11 @@ from pathlib import Path, PurePath
 import pytest
 from rich.table import Table
 
-from local.accounts import Account
-from local.console import Console, complain, printable, printable_lines, tell
-from local.progress import PlainLines, reasons, summary
+from commands.console import Console, complain, printable, printable_lines, tell
+from commands.documents import DocumentProgress
+from commands.progress import PlainLines, reasons, summary
+from commands.uploads import LocalDocument
 from local.stack import ROOT
-from local.uploads import LocalDocument
 
 CONTROLS = [chr(code) for code in (*range(32), *range(0x7F, 0xA0), 0x2028, 0x2029, 0x202E, 0x2066)]
 ATTACKS = ["\x1b[2J\x1b[H", "\x1b]0;title\x07", "\x9b31m", "\r\x1b[Kall went well", "\u202efdp", "half a pair \ud83d"]
@@ -49,7 +49,7 @@ def test_standard_output_and_error_obey_none_either(capfd: pytest.CaptureFixture
 
 def test_what_a_run_says_of_a_document_stays_on_its_line() -> None:
     name, said = "a\nresults: elsewhere\x1b[2J.pdf", "InvalidParameter: \x1b[31m\nrejected"
-    account = Account(LocalDocument(Path(name), PurePath(name)), reason=said, status="rejected", ended=1.0)
+    account = DocumentProgress(LocalDocument(Path(name), PurePath(name)), reason=said, status="rejected", ended=1.0)
     stream = io.StringIO()
     console = Console(file=stream, width=200)
     with PlainLines(None, console) as lines:  # type: ignore[arg-type]

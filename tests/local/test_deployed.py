@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from local.deployed import LONGEST_BUCKET_NAME, StackError, check_name, configured_name
+from commands.deployed import LONGEST_BUCKET_NAME, StackError, check_name, configured_name
 from local.stack import ROOT
 
 ACCOUNT = "123456789012"

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from local.children import Children
-from local.deployment import LARGEST_INLINE_TEMPLATE, LARGEST_TEMPLATE, DeploymentError, deploy
-from local.emulator import Emulator
+from local.emulator.deployment import LARGEST_INLINE_TEMPLATE, LARGEST_TEMPLATE, DeploymentError, deploy
+from local.emulator.process import Emulator
 from local.stack import EMULATOR_PYTHON, ROOT
 
 

@@ -8,7 +8,7 @@ from pathlib import Path, PurePath
 
 import pytest
 
-from local.uploads import DocumentError, ascii_header, find_documents, hidden_files
+from commands.uploads import DocumentError, ascii_header, find_documents, hidden_files
 
 
 def write(*paths: Path) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from local import environments
+from local.functions import environments
 from local.stack import ROOT
 from tests.local.conftest import Toys, eventually
 
@@ -106,7 +106,7 @@ def test_a_function_that_cannot_be_imported_says_so(toys: Toys, toy_template: Pa
 
 
 def test_functions_run_without_the_compiled_client_too(toys: Toys, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(environments, "RUNTIME_CLIENT", (ROOT / "local/pure_runtime_client",))
+    monkeypatch.setattr(environments, "RUNTIME_CLIENT", (ROOT / "local/functions/pure_runtime_client",))
     kill_environments(toys, "toy-Upload")
     for order, status in (("nothing", "success"), ("raise", "error"), ("nothing", "success")):
         event = {"Records": [{"body": json.dumps({"do": order})}]}

@@ -9,7 +9,7 @@ from random import Random
 import pytest
 
 from local.children import Children
-from local.event_sources import Faults
+from local.functions.event_sources import Faults
 from local.stack import Stack
 from tests.local.conftest import Toys, eventually
 

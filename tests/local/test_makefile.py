@@ -36,7 +36,7 @@ NAMES = [
     "$(",
     ")",
 ]
-# Instead of `python -m local`: what it is called with.
+# Instead of `./pagewise`: what it is called with.
 PRINTER = f"{sys.executable} -c 'import json, sys; print(json.dumps(sys.argv[1:]))'"
 
 
@@ -54,7 +54,7 @@ def checkout(tmp_path: Path) -> Path:
 
 def arguments(checkout: Path, *words: str, **variables: str) -> list[str]:
     done = subprocess.run(
-        ["make", "--no-print-directory", f"LOCAL={PRINTER}", *words],
+        ["make", "--no-print-directory", f"PAGEWISE={PRINTER}", *words],
         cwd=checkout,
         env={"PATH": os.environ["PATH"], **variables},
         capture_output=True,

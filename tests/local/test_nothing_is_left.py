@@ -17,7 +17,7 @@ from tests.local.test_environments import is_alive
 
 RUNNER = """
 import json, pathlib, signal, sys, threading, time
-from local.__main__ import interrupt
+from commands.__main__ import interrupt
 from local.children import Children
 from local.stack import Stack
 

@@ -10,8 +10,8 @@ from pathlib import Path, PurePosixPath
 import pytest
 from PIL import Image, ImageChops
 
-from local.outcome import OutputError, prepare, problems, remove_earlier, write_page, write_result
-from local.uploads import LocalDocument, find_documents
+from commands.outputs import OutputError, prepare, problems, remove_earlier, write_page, write_result
+from commands.uploads import LocalDocument, find_documents
 
 
 def test_a_page_that_is_a_jpeg_becomes_a_png_of_the_same_pixels(tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ from pathlib import Path
 
 import pytest
 
-from local.proxies import exceptions, passed_on
+from local.functions.proxies import exceptions, passed_on
 from local.stack import FUNCTIONS_PYTHON
 
 SERVICE = "dashscope-intl.aliyuncs.com"

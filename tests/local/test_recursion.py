@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from local.lineage import MOST_INVOCATIONS, field, grown, lineage_of
+from local.functions.lineage import MOST_INVOCATIONS, field, grown, lineage_of
 from tests.local.conftest import Toys, eventually
 
 

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from local.console import Console
-from local.deployed import StackError, account, deployed_stack
-from local.profiles import ProfileError, put
-from local.submit import Submission, empty_buckets, submit
+from commands.console import Console
+from commands.deployed import StackError, aws_account, deployed_stack
+from commands.profiles import ProfileError, put
+from commands.submit import Submission, empty_buckets, submit
 from tests.pictures import picture, tiff
 from tests.running import Running, running
 
@@ -74,7 +74,7 @@ def test_a_profile_is_not_put_where_no_stack_would_read_it(pagewise: Running) ->
 
 
 def test_the_account_and_region_of_a_deployment_are_told(pagewise: Running) -> None:
-    assert account(pagewise.stack.endpoint) == "account 000000000000, us-east-1"
+    assert aws_account(pagewise.stack.endpoint) == "account 000000000000, us-east-1"
 
 
 def test_buckets_are_emptied_of_every_version(pagewise: Running) -> None:

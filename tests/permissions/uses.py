@@ -14,18 +14,19 @@ from typing import Any
 
 import boto3
 
+from commands.profiles import put_profile
 from local.children import Children
-from local.deployment import Deployment, deploy
-from local.emulator import REGION, Emulator
-from local.profiles import put_profile
-from local.roles import Roles, actions_of
+from local.emulator.deployment import Deployment, deploy
+from local.emulator.process import REGION, Emulator
+from local.emulator.roles import Roles, actions_of
 from local.stack import EMULATOR_PYTHON, ROOT
 from pagewise import messages
+from pagewise.account.ledger import INLINE_RESULT_BYTES, Ledger
+from pagewise.account.records import page_key, result_key
 from pagewise.aws import wiring
 from pagewise.aws.buckets import S3Pages
 from pagewise.aws.table import DynamoTable
 from pagewise.errors import OVERDUE, Transient
-from pagewise.ledger import INLINE_RESULT_BYTES, Ledger, page_key, result_key
 from pagewise.model import (
     Document,
     DocumentId,
@@ -263,6 +264,8 @@ def a_range_of_a_lost_upload_finds_a_large_result_gone(world: World) -> None:
     range_of = messages.dump_range(document.id, PageRange(1, 1))
     assert handler("splitter")(sqs_event(range_of), Context()) == {"batchItemFailures": []}
     assert world.has_ended(document.id).recognized == 1
+
+
 def what_fails_for_now_waits_for_its_backoff(world: World) -> None:
     url = world.deployment.outputs["SplitQueue"]
     sent(world, url, "{}")

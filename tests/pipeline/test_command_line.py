@@ -25,7 +25,7 @@ def run(*arguments: object) -> subprocess.CompletedProcess[str]:
 def pagewise(*arguments: object, **given: str) -> subprocess.CompletedProcess[str]:
     variables = {name: value for name, value in os.environ.items() if not name.startswith(("QWEN_", "AWS_"))}
     return subprocess.run(
-        [PYTHON, "-m", "local", *map(str, arguments)],
+        [PYTHON, "-m", "commands", *map(str, arguments)],
         cwd=ROOT,
         env={**variables, "PYTHONPATH": "layers/pagewise:.", **given},
         capture_output=True,
@@ -125,7 +125,16 @@ def test_a_key_without_an_address_is_not_taken_for_the_service(tmp_path: Path) -
 
 def test_an_interrupted_run_says_where_the_rest_is(tmp_path: Path) -> None:
     (tmp_path / "page.png").write_bytes(picture())
-    command = [str(PYTHON), "-m", "local", "run", "--doc", str(tmp_path / "page.png"), "--out", str(tmp_path / "out")]
+    command = [
+        str(PYTHON),
+        "-m",
+        "commands",
+        "run",
+        "--doc",
+        str(tmp_path / "page.png"),
+        "--out",
+        str(tmp_path / "out"),
+    ]
     variables = {**os.environ, "PYTHONPATH": "layers/pagewise:."}
     with subprocess.Popen(
         command, cwd=ROOT, env=variables, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True

@@ -19,11 +19,11 @@ import jsonschema
 import pytest
 from PIL import Image
 
-from local.event_sources import Faults
+from local.functions.event_sources import Faults
 from local.stack import ROOT
+from pagewise.account.ledger import Ledger
 from pagewise.aws.buckets import S3Pages
 from pagewise.aws.table import DynamoTable
-from pagewise.ledger import Ledger
 from pagewise.model import DocumentId, Problem, Validation
 from pagewise.tasks import Task
 from tests.pictures import picture, tiff
@@ -98,7 +98,7 @@ def test_functions_log_what_they_did_and_libraries_nothing_but_trouble(pagewise:
 
 
 def redrive(pagewise: Running, *options: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "local", "redrive", "--endpoint", pagewise.stack.endpoint, *options]
+    command = [sys.executable, "-m", "commands", "redrive", "--endpoint", pagewise.stack.endpoint, *options]
     environment = {**os.environ, "PYTHONPATH": f"{ROOT / 'layers/pagewise'}{os.pathsep}{ROOT}"}
     return subprocess.run(command, cwd=ROOT, env=environment, check=False, capture_output=True, text=True, timeout=60)
 

@@ -8,9 +8,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from pagewise.engine import Question
+from pagewise.qwen.fitting import Inline
+from pagewise.qwen.question import Question
 from pagewise.tasks import Task
-from pagewise.transport import Inline
 
 FOLDER = Path(__file__).parents[3] / "shared/wire-captures"
 

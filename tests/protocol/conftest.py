@@ -10,12 +10,12 @@ from typing import Any
 import httpx
 import pytest
 
-from pagewise.client import EngineClient, WireProtocol, timeouts
-from pagewise.dashscope import DashScope
-from pagewise.engine import Answer, Question
-from pagewise.openai_compatible import OpenAICompatible
+from pagewise.qwen.client import EngineClient, WireProtocol, timeouts
+from pagewise.qwen.dashscope import DashScope
+from pagewise.qwen.fitting import Inline
+from pagewise.qwen.openai_compatible import OpenAICompatible
+from pagewise.qwen.question import Answer, Question
 from pagewise.tasks import Task
-from pagewise.transport import Inline
 from tests.engine.asking import MODEL, PYTHON, Engine, drawn, encode, running_engine, wait_until_ready
 
 PROTOCOLS: dict[str, WireProtocol] = {"native": DashScope(), "compatible": OpenAICompatible()}

@@ -114,7 +114,7 @@ def openai_examples(address: str, file: Path, url: str) -> dict[str, Callable[[]
     from openai import OpenAI
 
     sys.path[:0] = [str(Path(__file__).parents[2] / "layers/pagewise")]
-    from pagewise.prompts import prompt_of
+    from pagewise.qwen.prompts import prompt_of
     from pagewise.tasks import Task
 
     client = OpenAI(api_key=KEY, base_url=f"{address}/compatible-mode/v1", max_retries=0)

@@ -10,11 +10,11 @@ from typing import Any
 import httpx
 import pytest
 
-from pagewise.client import EngineClient
-from pagewise.dashscope import DashScope
-from pagewise.engine import Question
 from pagewise.errors import PagewiseError
-from pagewise.openai_compatible import OpenAICompatible
+from pagewise.qwen.client import EngineClient
+from pagewise.qwen.dashscope import DashScope
+from pagewise.qwen.openai_compatible import OpenAICompatible
+from pagewise.qwen.question import Question
 from pagewise.tasks import Task
 from tests.protocol import captures
 from tests.protocol.conftest import Served, key, question
@@ -117,7 +117,7 @@ def test_our_own_golden_bodies(name: str) -> None:
 @pytest.mark.parametrize("native", [True, False])
 def test_a_page_travels_as_the_data_url_of_its_very_bytes(native: bool) -> None:
     page = bytes(range(256)) * 3_000 + b"!"  # 768,001 bytes: several pieces, the last of them not a whole triple
-    from pagewise.transport import Inline
+    from pagewise.qwen.fitting import Inline
 
     body = json.loads(sent(question(image=Inline(page, "image/jpeg")), native).content)
     element = (body["input"]["messages"] if native else body["messages"])[0]["content"][0]

@@ -16,10 +16,10 @@ from email.utils import format_datetime
 import httpx
 import pytest
 
-from pagewise.client import KEPT_BYTES, MOST_REPLY_BYTES, EngineClient, RequestBody, queue_backoff, timeouts
-from pagewise.dashscope import DashScope
 from pagewise.errors import Configuration, Permanent, Throttled, Transient
-from pagewise.transport import Inline
+from pagewise.qwen.client import KEPT_BYTES, MOST_REPLY_BYTES, EngineClient, RequestBody, queue_backoff, timeouts
+from pagewise.qwen.dashscope import DashScope
+from pagewise.qwen.fitting import Inline
 from tests.engine.asking import Engine
 from tests.protocol.conftest import PAGE, Pieces, Served, address, asked, behave, engine_client, key, question
 

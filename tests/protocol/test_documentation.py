@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from pagewise import prompts
 from pagewise.errors import PagewiseError
+from pagewise.qwen import prompts
 from pagewise.tasks import Task
 from tests.protocol import captures
 from tests.protocol.test_errors import TABLE

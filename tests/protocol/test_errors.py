@@ -9,7 +9,7 @@ import httpx
 import pytest
 
 from pagewise.errors import Configuration, PagewiseError, Permanent, Throttled, Transient
-from pagewise.failures import failure
+from pagewise.qwen.failures import failure
 from tests.engine.asking import Engine
 from tests.protocol.conftest import address, asked, behave, question
 

@@ -16,14 +16,15 @@ from pathlib import Path
 import pytest
 from PIL import Image, ImageChops
 
-from pagewise import limits, transport
-from pagewise.engine import Question
 from pagewise.errors import ImageRejected, Permanent
-from pagewise.images import PageImage
 from pagewise.model import DocumentId, PageJob, PageRange, StoredImage
-from pagewise.rendering import Renderer, inspect
+from pagewise.pages import limits
+from pagewise.pages.images import PageImage
+from pagewise.pages.rendering import Renderer, inspect
+from pagewise.qwen import fitting
+from pagewise.qwen.fitting import ImageTransport, Inline
+from pagewise.qwen.question import Question
 from pagewise.tasks import Task
-from pagewise.transport import Choice, Inline
 from tests.engine.asking import ROOT, Engine, encode
 from tests.fakes import text_answer
 from tests.protocol.conftest import address, asked, question
@@ -45,7 +46,7 @@ def noise(width: int, height: int, mode: str = "L") -> Image.Image:
 
 def rule(content: bytes) -> str | None:
     try:
-        transport.check_file(content)
+        fitting.check_file(content)
     except Permanent as error:
         return error.reason
     return None
@@ -93,7 +94,7 @@ def test_the_size_of_base64_and_of_a_file_by_url() -> None:
 
 @pytest.mark.parametrize("image_format", ["BMP", "JPEG", "PNG", "TIFF", "WEBP"])
 def test_the_media_type_is_that_of_the_bytes(image_format: str) -> None:
-    fitted = transport.fitted(blank(300, 200, image_format))
+    fitted = fitting.fitted_for_call(blank(300, 200, image_format))
     assert fitted.sent.media_type == limits.MEDIA_TYPES[image_format]
     assert (fitted.sent.width, fitted.sent.height) == (300, 200)
     assert fitted.sent.mended == ()
@@ -105,22 +106,22 @@ def test_a_header_is_read_without_decoding_also_of_a_jpeg_with_much_before_its_f
     picture.getexif()[0x010E] = "x" * 40_000
     buffer = io.BytesIO()
     picture.save(buffer, "JPEG", exif=picture.getexif(), progressive=True, comment=b"c" * 30_000)
-    assert transport.read_header(buffer.getvalue()) == transport.Header("JPEG", 321, 123)
+    assert fitting.read_header(buffer.getvalue()) == fitting.Header("JPEG", 321, 123)
 
 
 @pytest.mark.parametrize(
     ("size", "choice", "by_url"),
     [
-        (6.9, Choice.AUTO, False),
-        (7.1, Choice.AUTO, True),
-        (9.9, Choice.AUTO, True),
-        (0.1, Choice.URL, True),
-        (6.9, Choice.BASE64, False),
+        (6.9, ImageTransport.AUTO, False),
+        (7.1, ImageTransport.AUTO, True),
+        (9.9, ImageTransport.AUTO, True),
+        (0.1, ImageTransport.URL, True),
+        (6.9, ImageTransport.BASE64, False),
     ],
 )
-def test_the_way_is_chosen_as_the_faq_says(size: float, choice: Choice, by_url: bool) -> None:
+def test_the_way_is_chosen_as_the_faq_says(size: float, choice: ImageTransport, by_url: bool) -> None:
     page = padded(blank(1000, 1000), round(size * MB))
-    fitted = transport.fitted(page, choice)
+    fitted = fitting.fitted_for_call(page, choice)
     assert fitted.content is page
     assert (fitted.sent.by_url, fitted.sent.mended) == (by_url, ())
 
@@ -133,14 +134,14 @@ def padded(png: bytes, size: int) -> bytes:
 def test_a_large_png_is_made_tighter_without_loss() -> None:
     page = encode_png(Image.new("RGB", (2000, 2000), "white"), level=0)
     assert len(page) > 10 * MB
-    fitted = transport.fitted(page)
+    fitted = fitting.fitted_for_call(page)
     assert fitted.sent.mended == ("recompressed",)
     assert not ImageChops.difference(opened(page), opened(fitted.content)).getbbox()
 
 
 def test_losing_colour_depth_comes_before_losing_pixels() -> None:
     page = encode_png(noise(2000, 2000, "RGB"), level=0)  # noise has no tighter PNG
-    fitted = transport.fitted(page)
+    fitted = fitting.fitted_for_call(page)
     assert fitted.sent.media_type == "image/jpeg"
     assert fitted.sent.mended[-1].startswith("jpeg_")
     assert (fitted.sent.width, fitted.sent.height) == (2000, 2000)
@@ -149,11 +150,11 @@ def test_losing_colour_depth_comes_before_losing_pixels() -> None:
 
 def test_at_last_pixels_go_as_few_as_needed() -> None:
     page = encode_png(noise(2500, 2500, "RGB"), level=0)
-    fitted = transport.fitted(page, Choice.BASE64)
+    fitted = fitting.fitted_for_call(page, ImageTransport.BASE64)
     assert fitted.sent.mended == ("downscaled", "jpeg_80")
     assert fitted.sent.size <= 7 * MB
     assert 0.5 < fitted.sent.width / 2500 < 1
-    assert transport.read_header(fitted.content).width == fitted.sent.width
+    assert fitting.read_header(fitted.content).width == fitted.sent.width
 
 
 @pytest.mark.parametrize(
@@ -168,7 +169,7 @@ def test_at_last_pixels_go_as_few_as_needed() -> None:
 def test_what_breaks_a_rule_is_mended_and_passes(canned: Engine, content: object, mended: tuple[str, ...]) -> None:
     page: bytes = content()  # type: ignore[operator]
     assert rule(page) is not None
-    fitted = transport.fitted(page)
+    fitted = fitting.fitted_for_call(page)
     assert fitted.sent.mended == mended
     assert rule(fitted.content) is None
     assert canned.ask(fitted.content).status_code == 200
@@ -177,7 +178,7 @@ def test_what_breaks_a_rule_is_mended_and_passes(canned: Engine, content: object
 @pytest.mark.parametrize("content", [blank(10, 300), blank(2300, 11), b"", b"GIF89a" + bytes(50), b"no image at all"])
 def test_what_cannot_be_mended_is_a_permanent_error_with_the_rules_name(content: bytes) -> None:
     with pytest.raises(ImageRejected) as refused:
-        transport.fitted(content)
+        fitting.fitted_for_call(content)
     assert refused.value.reason in {"too_small", "extreme_aspect_ratio", "unsupported_format"}
 
 
@@ -239,7 +240,7 @@ def test_what_we_send_of_each_corpus_image_passes_the_engine(canned: Engine, buc
     pages = pages_of(file)
     assert pages or "rejected" in row["pipeline_expected"] + row["also_acceptable"]
     for page in pages:
-        fitted = transport.fitted(page.content)
+        fitted = fitting.fitted_for_call(page.content)
         Bucket.page = fitted.content
         image = f"{bucket}/page" if fitted.sent.by_url else Inline(fitted.content, fitted.sent.media_type)
         assert "Canned answer" in asked(address(canned), question(image=image)).text

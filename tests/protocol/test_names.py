@@ -9,12 +9,12 @@ from typing import Any
 import httpx
 import pytest
 
-from pagewise.client import EngineClient, WireProtocol
-from pagewise.dashscope import DashScope
-from pagewise.engine import Answer, Question
-from pagewise.openai_compatible import OpenAICompatible
+from pagewise.qwen.client import EngineClient, WireProtocol
+from pagewise.qwen.dashscope import DashScope
+from pagewise.qwen.fitting import Inline
+from pagewise.qwen.openai_compatible import OpenAICompatible
+from pagewise.qwen.question import Answer, Question
 from pagewise.tasks import Task
-from pagewise.transport import Inline
 from tests.engine.asking import MODEL, Engine
 from tests.protocol.conftest import PAGE, key
 

@@ -12,13 +12,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pagewise import geometry
-from pagewise.dashscope import answer
-from pagewise.engine import Answer
 from pagewise.errors import ResultUnusable
 from pagewise.geometry import Rect, Scaling, Size
 from pagewise.model import Usage
-from pagewise.openai_compatible import OpenAICompatible
-from pagewise.parsing import output_of, reading, unfenced, unfenced_blocks
+from pagewise.qwen.dashscope import answer
+from pagewise.qwen.openai_compatible import OpenAICompatible
+from pagewise.qwen.parsing import output_of, reading, unfenced, unfenced_blocks
+from pagewise.qwen.question import Answer
 from pagewise.tasks import Task
 from tests.engine.asking import Engine
 from tests.fakes import text_answer

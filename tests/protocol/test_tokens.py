@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pagewise.aws.environment import price_settings
 from pagewise.model import Usage
-from pagewise.settings import price_settings
+from pagewise.qwen.tokens import MAX_OUTPUT_TOKENS, Price, estimate, image_tokens, patch_of, scaled_size
 from pagewise.tasks import Task
-from pagewise.tokens import MAX_OUTPUT_TOKENS, Price, estimate, image_tokens, patch_of, scaled_size
 
 
 def documented(height: int, width: int, min_pixels: int, max_pixels: int, patch: int) -> tuple[int, int]:

@@ -15,13 +15,22 @@ import boto3
 import pytest
 from botocore.config import Config
 
-from local.containers import IMAGE, Sam, has_image, lacking, sam
-from local.emulator import ACCESS_KEY, REGION, SECRET_KEY, free_port
-from local.invoke import EventError, Invocation, event_file, failure_in, invoke, prepare, sample_of, uploads_of_event
+from commands.invoke import (
+    ContainerInvocation,
+    EventError,
+    event_file,
+    failure_in,
+    invoke,
+    prepare,
+    sample_of,
+    uploads_of_event,
+)
+from local.containers.sam import IMAGE, Sam, has_image, lacking, sam
+from local.emulator.process import ACCESS_KEY, REGION, SECRET_KEY, free_port
 from local.stack import ROOT
+from pagewise.account.ledger import Ledger
 from pagewise.aws.buckets import S3Pages
 from pagewise.aws.table import DynamoTable
-from pagewise.ledger import Ledger
 from pagewise.messages import load_job, load_range
 from pagewise.model import DocumentId, DocumentStatus, JobStatus
 from pagewise.tasks import Task
@@ -126,7 +135,7 @@ def test_start_lambda_serves_boto3(pagewise: Running, containers: Sam, ledger: L
 
 
 def test_a_function_that_is_not_in_the_stack_is_told_with_those_that_are(pagewise: Running, tmp_path: Path) -> None:
-    wish = Invocation("TextFunction", "s3-put-pdf", tmp_path, pagewise.stack.endpoint)
+    wish = ContainerInvocation("TextFunction", "s3-put-pdf", tmp_path, pagewise.stack.endpoint)
     with pytest.raises(EventError, match=r"no function TextFunction\. There are: .*TextRecognitionFunction"):
         invoke(wish)
 
@@ -169,7 +178,7 @@ def test_an_error_is_told_from_an_answer_though_sam_ends_with_0() -> None:
 
 def test_an_unknown_event_is_answered_with_those_that_there_are(tmp_path: Path) -> None:
     with pytest.raises(EventError, match="s3-put-pdf"):
-        invoke(Invocation("SplitterFunction", "s3-put-gif", tmp_path))
+        invoke(ContainerInvocation("SplitterFunction", "s3-put-gif", tmp_path))
 
 
 def test_a_document_without_a_sample_is_refused() -> None:

@@ -15,10 +15,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from pagewise.images import PageImage
 from pagewise.messages import dump_job, dump_range
 from pagewise.model import PageJob, PageRange, StoredImage, TaskOptions, Upload
-from pagewise.rendering import Renderer, inspect
+from pagewise.pages.images import PageImage
+from pagewise.pages.rendering import Renderer, inspect
 from pagewise.tasks import Task
 
 EVENTS = Path(__file__).parents[2] / "events"

@@ -11,12 +11,12 @@ from functools import cache
 
 from PIL import Image, ImageChops, ImageDraw, ImageFilter, ImageFont
 
-from pagewise.blank import is_blank
-from pagewise.encoding import raster_of
 from pagewise.errors import DocumentRejected
-from pagewise.images import PageImage
 from pagewise.model import PageRange
-from pagewise.rendering import Renderer, inspect
+from pagewise.pages.blank import is_blank
+from pagewise.pages.images import PageImage
+from pagewise.pages.png import raster_of
+from pagewise.pages.rendering import Renderer, inspect
 from tests.split.corpus import manifest
 
 A4 = (1654, 2339)  # at 200 dpi

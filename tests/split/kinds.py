@@ -26,9 +26,9 @@ import tifffile
 from PIL import Image, ImageCms
 
 from pagewise.errors import DocumentRejected
-from pagewise.images import PageImage
 from pagewise.model import PageRange
-from pagewise.rendering import Renderer, inspect
+from pagewise.pages.images import PageImage
+from pagewise.pages.rendering import Renderer, inspect
 
 Pixels = np.ndarray[Any, Any]
 WIDTH, HEIGHT = 61, 47

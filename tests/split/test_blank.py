@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from pagewise.blank import is_blank
-from pagewise.encoding import raster_of
 from pagewise.model import JobStatus
-from pagewise.settings import BlankPages
+from pagewise.pages.blank import is_blank
+from pagewise.pages.png import raster_of
+from pagewise.qwen.settings import BlankPages
 from pagewise.tasks import Task
 from tests.pictures import picture
 from tests.split.blanks import A4, other_papers, paper, with_text, without_text, written

@@ -8,10 +8,10 @@ import re
 import pytest
 from PIL import Image
 
-from pagewise import limits
 from pagewise.model import Document, DocumentStatus
-from pagewise.rendering import Renderer
-from pagewise.settings import SplitSettings
+from pagewise.pages import limits
+from pagewise.pages.rendering import Renderer
+from pagewise.use_cases.settings import SplitSettings
 from tests.split.corpus import Expected, manifest
 from tests.unit.conftest import Pagewise
 

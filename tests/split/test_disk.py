@@ -8,14 +8,14 @@ import subprocess
 import sys
 from pathlib import Path
 
-from pagewise.split import workspace
+from pagewise.use_cases.split import workspace
 
 ROOT = Path(__file__).parents[2]
 SPLIT_AND_HANG = """
 import sys, time
 from pathlib import Path
-from pagewise.poppler import Poppler
-from pagewise.split import workspace
+from pagewise.pages.poppler import Poppler
+from pagewise.use_cases.split import workspace
 
 with workspace(Path(sys.argv[1])) as folder, Poppler():
     (folder / "document").write_bytes(bytes(2_000_000))

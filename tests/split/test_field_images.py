@@ -12,9 +12,9 @@ import pytest
 from PIL import Image, ImageStat
 
 from pagewise.errors import DocumentRejected
-from pagewise.images import PageImage
 from pagewise.model import PageRange
-from pagewise.rendering import LostPage, Renderer, inspect
+from pagewise.pages.images import PageImage
+from pagewise.pages.rendering import LostPage, Renderer, inspect
 from tests.pictures import picture, tiff
 from tests.split.corpus import FOLDER
 from tests.unit.conftest import Pagewise

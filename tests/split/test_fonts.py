@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from pagewise.images import PageImage
 from pagewise.model import PageRange
-from pagewise.rendering import Renderer, inspect
+from pagewise.pages.images import PageImage
+from pagewise.pages.rendering import Renderer, inspect
 from tests.build.unembedded import FONTS, line
 
 LINES = [

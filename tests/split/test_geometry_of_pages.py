@@ -13,12 +13,12 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from pagewise.images import PageImage
 from pagewise.messages import dump_look, load_look
 from pagewise.model import PageGeometry, PageRange
-from pagewise.pdfium import Pdfium, may_name_units
-from pagewise.poppler import PageSize, Scan
-from pagewise.rendering import LostPage, Rendered, Renderer, inspect
+from pagewise.pages.images import PageImage
+from pagewise.pages.pdfium import Pdfium, may_name_units
+from pagewise.pages.poppler import PageSize, Scan
+from pagewise.pages.rendering import LostPage, Rendered, Renderer, inspect
 from tests.split.documents import page as page_object
 from tests.split.documents import pdf, scan, stream, text_pdf
 from tests.unit.conftest import Pagewise

@@ -12,11 +12,11 @@ from pathlib import Path
 import pytest
 
 from pagewise.errors import Configuration, DocumentRejected
-from pagewise.images import PageImage
 from pagewise.model import DocumentStatus, PageRange
-from pagewise.poppler import LIST_SECONDS, PageSize, Poppler
-from pagewise.rendering import Contents, LostPage, Rendered, Renderer, Unreached, inspect
-from pagewise.settings import SplitSettings
+from pagewise.pages.images import PageImage
+from pagewise.pages.poppler import LIST_SECONDS, PageSize, Poppler
+from pagewise.pages.rendering import Contents, LostPage, Rendered, Renderer, Unreached, inspect
+from pagewise.use_cases.settings import SplitSettings
 from tests.pictures import picture
 from tests.split.documents import endless_pdf, page, stream, text_pdf
 from tests.unit.conftest import Pagewise

@@ -8,8 +8,8 @@ from dataclasses import replace
 from PIL import Image
 
 from pagewise.model import DocumentStatus
-from pagewise.rendering import Renderer
-from pagewise.settings import SplitSettings
+from pagewise.pages.rendering import Renderer
+from pagewise.use_cases.settings import SplitSettings
 from tests.split.documents import text_pdf
 from tests.unit.conftest import Pagewise
 

@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 from PIL import Image, ImageDraw
 
-from pagewise import images
-from pagewise.colours import opaque
-from pagewise.shrinking import manageable, page_size
+from pagewise.pages import images
+from pagewise.pages.colours import opaque
+from pagewise.pages.shrinking import manageable, page_size
 
 READ = """
 import resource, sys
@@ -51,7 +51,7 @@ def test_a_picture_in_bands_is_the_picture_as_a_whole(mode: str) -> None:
     drawn = Image.new("L", (900, 1_200), 255)
     ImageDraw.Draw(drawn).multiline_text((40, 40), "Bands meet\nwithout a seam\n" * 8, fill=0, font_size=60)
     whole = drawn.convert(mode) if mode != "I;16" else drawn.convert("I").point(lambda value: value * 257).convert(mode)
-    plain = images.fitted(drawn, 200_000)
+    plain = images.within_limits(drawn, 200_000)
     found = opaque(manageable(whole, 200_000, band_pixels=40_000)).convert("L")
     assert found.size == plain.size
     difference = [abs(one - other) for one, other in zip(found.tobytes(), plain.tobytes(), strict=True)]

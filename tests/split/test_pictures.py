@@ -10,9 +10,9 @@ import pytest
 from PIL import Image, ImageChops, ImageDraw
 from pillow_heif import register_heif_opener
 
-from pagewise.images import PageImage
 from pagewise.model import PageRange
-from pagewise.rendering import Renderer, inspect
+from pagewise.pages.images import PageImage
+from pagewise.pages.rendering import Renderer, inspect
 from tests.pictures import picture
 from tests.split.corpus import original
 from tests.unit.conftest import Pagewise

@@ -9,13 +9,13 @@ from pathlib import Path
 import pytest
 from PIL import Image, ImageChops, ImageDraw, ImageFont, ImageStat
 
-from pagewise.encoding import raster_of
+from pagewise.aws.environment import steps
 from pagewise.errors import Configuration
-from pagewise.images import PageImage
-from pagewise.model import PageRange
-from pagewise.preprocessing import Step, preprocessed, skew
-from pagewise.rendering import Renderer, inspect
-from pagewise.settings import steps
+from pagewise.model import PageRange, Step
+from pagewise.pages.images import PageImage
+from pagewise.pages.png import raster_of
+from pagewise.pages.preprocessing import preprocessed, skew
+from pagewise.pages.rendering import Renderer, inspect
 from tests.split.corpus import original
 from tests.split.documents import text_pdf
 

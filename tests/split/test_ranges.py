@@ -15,10 +15,10 @@ from hypothesis import strategies as st
 from pypdf import PdfWriter
 
 from pagewise.errors import PageUnreadable, StorageBusy
-from pagewise.images import PageImage
 from pagewise.model import DocumentId, PageJob, PageRange
-from pagewise.rendering import Contents, LostPage, Rendered, Renderer, Unreached
-from pagewise.settings import SplitSettings
+from pagewise.pages.images import PageImage
+from pagewise.pages.rendering import Contents, LostPage, Rendered, Renderer, Unreached
+from pagewise.use_cases.settings import SplitSettings
 from tests.fakes import MemoryQueues
 from tests.pictures import picture
 from tests.split.documents import text_pdf

@@ -11,11 +11,11 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from PIL import Image
 
-from pagewise import limits
-from pagewise.images import PageImage
 from pagewise.model import PageRange
-from pagewise.poppler import PageSize
-from pagewise.rendering import Renderer, inspect
+from pagewise.pages import limits
+from pagewise.pages.images import PageImage
+from pagewise.pages.poppler import PageSize
+from pagewise.pages.rendering import Renderer, inspect
 from tests.split.corpus import original
 from tests.split.documents import page as page_object
 from tests.split.documents import scan, stream, text_pdf

@@ -12,14 +12,14 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from pagewise.drawings import Kept, compare, is_one_colour
-from pagewise.encoding import Raster, raster_of
 from pagewise.errors import DocumentRejected, PageUnreadable
 from pagewise.geometry import Size
-from pagewise.images import PageImage
 from pagewise.model import PageRange, WarningCode
-from pagewise.pdfium import Part, Pdfium
-from pagewise.rendering import LostPage, Rendered, Renderer, Unreached, inspect
+from pagewise.pages.drawings import Kept, compare, is_one_colour
+from pagewise.pages.images import PageImage
+from pagewise.pages.pdfium import Part, Pdfium
+from pagewise.pages.png import Raster, raster_of
+from pagewise.pages.rendering import LostPage, Rendered, Renderer, Unreached, inspect
 from tests.split.corpus import FOLDER
 from tests.split.documents import endless_pdf, page, stream, text_pdf
 from tests.split.traces import children

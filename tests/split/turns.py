@@ -17,10 +17,10 @@ from pathlib import Path
 from PIL import Image, ImageOps
 
 from pagewise.errors import DocumentRejected
-from pagewise.images import PageImage
 from pagewise.model import PageRange
-from pagewise.preprocessing import unevenness
-from pagewise.rendering import Renderer, inspect
+from pagewise.pages.images import PageImage
+from pagewise.pages.preprocessing import unevenness
+from pagewise.pages.rendering import Renderer, inspect
 from tests.split.corpus import manifest
 
 PAGES_OF_A_FILE = 2

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from pagewise.aws.notifications import uploads_of
-from pagewise.images import sniff
 from pagewise.messages import load_job, load_range
 from pagewise.model import DocumentId, PageRange, Upload
+from pagewise.pages.images import sniff
 from pagewise.tasks import Task
 from tests.template import cloudformation
 from tests.template.cloudformation import of_type

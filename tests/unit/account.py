@@ -15,7 +15,7 @@ from itertools import count
 from random import Random
 
 from pagewise.model import Slot
-from pagewise.rate import Later, RateBudget, RateLimits, Wanted
+from pagewise.rate.budget import Backoff, RateBudget, RateLimits, SlotRequest
 from pagewise.table import Attributes, Change, Key, Update
 from pagewise.tasks import Task
 from tests.fakes import MemoryTable
@@ -149,9 +149,9 @@ class Account:
         ends = [0.05]
         for job in batch:
             job.deliveries += 1
-        turns = self.budget.turns(task, [Wanted(job.tokens, job.slot) for job in batch])
+        turns = self.budget.turns(task, [SlotRequest(job.tokens, job.slot) for job in batch])
         for job, turn in zip(batch, turns, strict=True):
-            if isinstance(turn, Later):
+            if isinstance(turn, Backoff):
                 job.slot = turn.slot
                 self.arrive(job, min(900, max(1, round(turn.seconds))) + self.chance.random())
             else:

@@ -9,19 +9,21 @@ from dataclasses import dataclass, field
 import pytest
 from pytest_socket import disable_socket
 
-from pagewise.accounting import Accounting
-from pagewise.engine import Answer
-from pagewise.give_up import GiveUp
-from pagewise.ledger import Ledger, document_key
-from pagewise.metering import Unmetered
+from pagewise.account.closing import Accounting
+from pagewise.account.ledger import Ledger
+from pagewise.account.metering import Unmetered
+from pagewise.account.records import document_key
+from pagewise.account.reuse import Reuse
 from pagewise.model import Document, PageJob, Result, Upload
-from pagewise.recognize import Recognize
-from pagewise.reuse import Reuse
-from pagewise.settings import EngineSettings, SplitSettings
-from pagewise.split import Split
-from pagewise.suspension import Suspension
-from pagewise.sweep import Sweep
+from pagewise.qwen.question import Answer
+from pagewise.qwen.settings import EngineSettings
 from pagewise.table import Update
+from pagewise.use_cases.give_up import GiveUp
+from pagewise.use_cases.recognize import Recognize
+from pagewise.use_cases.settings import SplitSettings
+from pagewise.use_cases.split import Split
+from pagewise.use_cases.suspension import Suspension
+from pagewise.use_cases.sweep import Sweep
 from tests.fakes import (
     MemoryClock,
     MemoryPages,

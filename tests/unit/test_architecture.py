@@ -1,4 +1,7 @@
-"""The direction of imports: functions → pagewise.aws.wiring → pagewise. The core knows no AWS and no environment."""
+"""The direction of imports: functions → pagewise.aws.wiring → use cases → rooms → language, downwards only.
+
+The core knows no AWS and no environment. docs/architecture.md draws the floors.
+"""
 
 from __future__ import annotations
 
@@ -9,11 +12,27 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-CORE = sorted((ROOT / "layers/pagewise/pagewise").glob("*.py"))
-ADAPTERS = sorted((ROOT / "layers/pagewise/pagewise/aws").glob("*.py"))
+CORE_FOLDER = ROOT / "layers/pagewise/pagewise"
+MODULES = sorted(path for path in CORE_FOLDER.rglob("*.py") if path.name != "__init__.py")
+ADAPTERS = [path for path in MODULES if path.parent.name == "aws"]
+CORE = [path for path in MODULES if path not in ADAPTERS]
 HANDLERS = sorted((ROOT / "functions").glob("*/*.py"))
 ENGINE = sorted((ROOT / "local/engine").rglob("*.py"))
+EMBEDDED = sorted((ROOT / "local").rglob("*.py"))
 HANDLER_LINES = 25
+
+# From the ground up: a room imports from the floors below its own, and from itself.
+LANGUAGE = "the language"
+FLOORS = (
+    (LANGUAGE,),
+    ("pages", "rate"),
+    ("qwen",),
+    ("options", "outputs"),
+    ("account",),
+    ("use_cases",),
+    ("aws",),
+)
+FLOOR_OF = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms}
 
 
 def imported(source: str) -> Iterator[str]:
@@ -39,10 +58,37 @@ def relative(path: Path) -> str:
     return str(path.relative_to(ROOT))
 
 
+def room_of(path: Path) -> str:
+    below = path.relative_to(CORE_FOLDER).parts
+    return below[0] if len(below) > 1 else LANGUAGE
+
+
+def imported_rooms(source: str) -> set[str]:
+    """The rooms of the core that a module imports from."""
+    names = (name.split(".") for name in imports(source, "pagewise"))
+    return {name[1] if len(name) > 2 and (CORE_FOLDER / name[1]).is_dir() else LANGUAGE for name in names}
+
+
+def test_every_room_has_a_floor() -> None:
+    assert {room_of(path) for path in MODULES} == set(FLOOR_OF)
+
+
+def test_rooms_are_one_level_deep() -> None:
+    assert {len(path.relative_to(CORE_FOLDER).parts) for path in MODULES} == {1, 2}
+
+
+@pytest.mark.parametrize("path", MODULES, ids=relative)
+def test_imports_run_downwards(path: Path) -> None:
+    own = room_of(path)
+    above = {room for room in imported_rooms(path.read_text()) if room != own and FLOOR_OF[room] >= FLOOR_OF[own]}
+    assert above == set()
+
+
 @pytest.mark.parametrize("path", CORE, ids=relative)
 def test_the_core_knows_no_aws_and_no_environment(path: Path) -> None:
     source = path.read_text()
-    assert imports(source, "boto3", "botocore", "aws_lambda_powertools", "aws_xray_sdk", "pagewise.aws", "local") == []
+    foreign = ("boto3", "botocore", "aws_lambda_powertools", "aws_xray_sdk", "pagewise.aws", "local", "commands")
+    assert imports(source, *foreign) == []
     assert not reads_environment(source)
 
 
@@ -53,7 +99,12 @@ def test_only_the_wiring_reads_the_environment(path: Path) -> None:
 
 @pytest.mark.parametrize("path", ADAPTERS + HANDLERS, ids=relative)
 def test_nothing_that_is_deployed_imports_the_embedded_mode(path: Path) -> None:
-    assert imports(path.read_text(), "local", "tests") == []
+    assert imports(path.read_text(), "local", "commands", "tests") == []
+
+
+@pytest.mark.parametrize("path", EMBEDDED, ids=relative)
+def test_the_embedded_mode_knows_no_commands(path: Path) -> None:
+    assert imports(path.read_text(), "commands", "tests") == []
 
 
 @pytest.mark.parametrize("path", HANDLERS, ids=relative)
@@ -62,7 +113,7 @@ def test_handlers_reach_aws_through_the_wiring_only(path: Path) -> None:
     assert imports(source, "boto3", "botocore") == []
     assert not reads_environment(source)
     adapters = imports(source, "pagewise.aws")
-    allowed = tuple(f"pagewise.aws.{name}" for name in ("wiring", "observing", "notifications", "batches"))
+    allowed = ("pagewise.aws.wiring", "pagewise.aws.observing", "pagewise.aws.notifications", "pagewise.aws.batches")
     assert all(name.startswith(allowed) for name in adapters)
 
 
@@ -78,8 +129,17 @@ def test_the_engine_is_a_foreign_service(path: Path) -> None:
     assert imports(path.read_text(), "pagewise", "boto3") == []
 
 
+def test_each_module_of_the_core_has_a_test_file_of_its_name() -> None:
+    tested = {path.stem.removeprefix("test_") for path in (ROOT / "tests").rglob("test_*.py")}
+    assert sorted({path.stem for path in MODULES} - tested) == []
+
+
 def test_the_rules_bite() -> None:
     assert imports("from boto3.dynamodb.types import TypeSerializer", "boto3")
     assert imports("import local.stack", "local")
     assert imports("import localhost", "local") == []
     assert reads_environment("import os\nos.environ['X']")
+    assert imported_rooms("from pagewise.account.ledger import Ledger\nfrom pagewise import tasks") == {
+        "account",
+        LANGUAGE,
+    }

@@ -11,7 +11,7 @@ from types import ModuleType
 
 import pytest
 
-from pagewise.ledger import INLINE_RESULT_BYTES
+from pagewise.account.ledger import INLINE_RESULT_BYTES
 from tests.template import cloudformation
 
 ROOT = Path(__file__).parents[2]

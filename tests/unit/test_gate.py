@@ -9,9 +9,9 @@ from dataclasses import dataclass, field, replace
 import pytest
 
 from pagewise.errors import StorageBusy, Throttled, Transient
-from pagewise.gate import Gate
 from pagewise.model import PageJob, Result
-from pagewise.rate import HORIZON_SECONDS, RateBudget, RateLimits
+from pagewise.rate.budget import HORIZON_SECONDS, RateBudget, RateLimits
+from pagewise.rate.gate import Gate
 from pagewise.table import Attributes, Key
 from tests.fakes import text_answer
 from tests.pictures import tiff

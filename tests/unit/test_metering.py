@@ -16,11 +16,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import pagewise as pagewise_core
+from pagewise.account.metering import OWN_REASONS, dimension
 from pagewise.aws.metering import NAMESPACE, CloudWatchMeter
 from pagewise.errors import Configuration, PagewiseError, StorageBusy, Throttled, Transient
-from pagewise.failures import KNOWN_CODES
-from pagewise.metering import OWN_REASONS, dimension
 from pagewise.model import Document, PageJob, Result
+from pagewise.qwen.failures import KNOWN_CODES
 from tests.fakes import MemoryQueues, text_answer
 from tests.pictures import picture, tiff
 from tests.unit.conftest import Pagewise

@@ -10,13 +10,12 @@ import jsonschema
 import pytest
 
 from pagewise.errors import DocumentRejected
-from pagewise.model import DocumentStatus
-from pagewise.preprocessing import Step
-from pagewise.profiles import load_profile
-from pagewise.rendering import Renderer
-from pagewise.settings import SplitSettings
+from pagewise.model import DocumentStatus, Step
+from pagewise.options.profiles import load_profile
+from pagewise.options.rules import FORMATS, KEYWORDS
+from pagewise.pages.rendering import Renderer
 from pagewise.tasks import Task
-from pagewise.validation import FORMATS, KEYWORDS
+from pagewise.use_cases.settings import SplitSettings
 from tests.pictures import picture, tiff
 from tests.unit.conftest import Pagewise
 

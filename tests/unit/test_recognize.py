@@ -7,14 +7,14 @@ from dataclasses import replace
 
 import pytest
 
+from pagewise.account.ledger import INLINE_RESULT_BYTES
 from pagewise.errors import Configuration, PagewiseError, Permanent, StorageBusy, Throttled, Transient
 from pagewise.events import Event
-from pagewise.ledger import INLINE_RESULT_BYTES
 from pagewise.messages import dump_job, load_job
 from pagewise.model import Document, DocumentStatus, JobStatus
-from pagewise.recognize import MOST_PUT_OFFS
+from pagewise.qwen.fitting import Inline
 from pagewise.tasks import Task
-from pagewise.transport import Inline
+from pagewise.use_cases.recognize import MOST_PUT_OFFS
 from tests.fakes import MemoryPublisher, text_answer
 from tests.pictures import picture, tiff
 from tests.unit.conftest import Pagewise

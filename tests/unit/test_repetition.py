@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pagewise.repetition import Repetition, repetition
+from pagewise.qwen.repetition import Repetition, repetition
 
 CORPUS = Path(__file__).parents[3] / "shared/corpus/ground_truth"
 

@@ -19,9 +19,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pagewise.engine import Again, Answer, Question
 from pagewise.errors import StorageBusy, StorageRefused
 from pagewise.model import JobStatus, Result, Usage, WarningCode
+from pagewise.qwen.question import Again, Answer, Question
 from pagewise.strict_json import dumped
 from pagewise.table import Change
 from pagewise.tasks import Task

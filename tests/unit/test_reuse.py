@@ -11,10 +11,10 @@ import pytest
 
 from pagewise.errors import Configuration, Permanent, Throttled, Transient
 from pagewise.model import Document, JobStatus, PageJob
-from pagewise.settings import ApiStyle
+from pagewise.qwen.fitting import ImageTransport
+from pagewise.qwen.settings import ApiStyle
 from pagewise.table import Delete, Key
 from pagewise.tasks import Task
-from pagewise.transport import Choice
 from tests.fakes import text_answer
 from tests.pictures import picture, tiff
 from tests.unit.conftest import Pagewise
@@ -116,7 +116,7 @@ def test_another_question_about_the_same_image_is_asked(reusing: Pagewise, metad
         {"api_style": ApiStyle.OPENAI},
         {"max_pixels": 100_000},
         {"parameters": {"temperature": 0.5}},
-        {"image_transport": Choice.URL},
+        {"image_transport": ImageTransport.URL},
         {"workspace": "ws-other"},
     ],
 )

@@ -6,14 +6,14 @@ from pathlib import Path
 
 import pytest
 
+from pagewise.account.records import spend_key
+from pagewise.account.spending import Spending
 from pagewise.geometry import Size
-from pagewise.ledger import spend_key
 from pagewise.model import Document, DocumentStatus, TaskOptions
-from pagewise.rendering import Renderer, inspect
-from pagewise.settings import SplitSettings
-from pagewise.spending import Spending
+from pagewise.pages.rendering import Renderer, inspect
+from pagewise.qwen.tokens import Price
 from pagewise.tasks import Task
-from pagewise.tokens import Price
+from pagewise.use_cases.settings import SplitSettings
 from tests.pictures import picture, tiff
 from tests.split.documents import text_pdf
 from tests.unit.conftest import Pagewise

@@ -10,14 +10,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pagewise.account.records import split_key
 from pagewise.errors import StorageBusy
-from pagewise.ledger import split_key
 from pagewise.model import DocumentStatus, PageRange, Upload
+from pagewise.pages.ranges import MAX_SUBRANGES, subranges
 from pagewise.ports import Download
-from pagewise.settings import SplitSettings
-from pagewise.splitting import MAX_SUBRANGES, subranges
 from pagewise.table import Delete
 from pagewise.tasks import Task
+from pagewise.use_cases.settings import SplitSettings
 from tests.fakes import MemoryQueues, MemoryUploads
 from tests.pictures import picture, tiff
 from tests.unit.conftest import Pagewise

@@ -14,8 +14,8 @@ from pagewise.errors import Configuration, StorageBusy
 from pagewise.events import Event
 from pagewise.messages import dump_upload, load_range, load_uploads
 from pagewise.model import DocumentId, PageRange, Upload
-from pagewise.split import retry_seconds
-from pagewise.suspension import MOST_PUT_OFFS, WAIT_SECONDS
+from pagewise.use_cases.split import retry_seconds
+from pagewise.use_cases.suspension import MOST_PUT_OFFS, WAIT_SECONDS
 from tests.fakes import MemoryPublisher
 from tests.pictures import tiff
 from tests.unit.conftest import Pagewise

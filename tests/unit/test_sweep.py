@@ -9,15 +9,16 @@ from dataclasses import dataclass, field, replace
 
 import pytest
 
-from pagewise.accounting import Accounting
+from pagewise.account.closing import Accounting
+from pagewise.account.ledger import Ledger
+from pagewise.account.records import document_key
 from pagewise.errors import StorageBusy, Transient
 from pagewise.events import Event
-from pagewise.give_up import GiveUp
-from pagewise.ledger import Ledger, document_key
 from pagewise.model import Document, DocumentId, DocumentStatus, PageRange, Source
-from pagewise.sweep import PAGES_A_TURN, Sweep
 from pagewise.table import Attributes, Change, Key
 from pagewise.tasks import Task
+from pagewise.use_cases.give_up import GiveUp
+from pagewise.use_cases.sweep import PAGES_A_TURN, Sweep
 from tests.fakes import MemoryClock, MemoryPages, MemoryPublisher, MemoryTable
 from tests.pictures import tiff
 from tests.unit.conftest import Pagewise

@@ -10,10 +10,16 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any, NewType
 
-from pagewise.preprocessing import Step
 from pagewise.tasks import Task
 
 DocumentId = NewType("DocumentId", str)
+
+
+class Step(StrEnum):
+    MEDIAN = "median"
+    MEAN = "mean"
+    EQUALIZE = "equalize"
+    DESKEW = "deskew"
 
 
 class DocumentStatus(StrEnum):
@@ -97,7 +103,7 @@ class Document:
     """One uploaded object version and its account.
 
     `preprocessing` is what every page is prepared by, however many invocations render them; None: as the stack is set.
-    `rules` are for its fields (validation.py), and nothing that the engine is asked.
+    `rules` are for its fields (options/rules.py), and nothing that the engine is asked.
     `run` counts how often it was opened: 1, and one more for every redrive. What redriven page jobs had used before is
     in no counter but in `superseded_usage`.
     `reserved` is the most that it can cost, in the price's units, claimed of its day's cap until its bill takes the

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
-from pagewise.engine import Again, Answer, Question
 from pagewise.events import Event
 from pagewise.model import DocumentId, PageAccount, PageJob, PageRange, Result, Source, StoredImage, Upload
 
@@ -31,7 +30,7 @@ class Download:
     metadata: Mapping[str, str]
 
 
-class Uploads(Protocol):
+class UploadsBucket(Protocol):
     def download(self, upload: Upload, to: Path) -> Download:
         """Bring the object version to disk. Raises ObjectGone."""
 
@@ -39,7 +38,7 @@ class Uploads(Protocol):
         """Bring the same version again, for a page range of a document that is known. Raises ObjectGone."""
 
 
-class Pages(Protocol):
+class PagesBucket(Protocol):
     """The pages bucket: page images and receipts."""
 
     def put_image(self, document_id: DocumentId, page: int, content: bytes, media_type: str) -> str:
@@ -110,11 +109,3 @@ class LargeResults(Protocol):
 
     def json(self, key: str) -> dict[str, Any]:
         """Raises ObjectGone."""
-
-
-class Engine(Protocol):
-    async def recognize(self, question: Question, seconds: float, again: Again) -> Answer:
-        """Ask the engine, retrying inside so many seconds, if the rate has room for it `again`.
-
-        Raises Throttled, Transient, Permanent, Configuration.
-        """

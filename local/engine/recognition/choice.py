@@ -35,15 +35,15 @@ LEAST_LETTERS = 15
 
 
 @dataclass(frozen=True, slots=True)
-class Choice:
+class LineReading:
     text: str
     confidence: float
     recognizer: str
 
 
-def choose(crops: Sequence[Picture], readings: Sequence[tuple[str, float]]) -> list[Choice]:
+def choose(crops: Sequence[Picture], readings: Sequence[tuple[str, float]]) -> list[LineReading]:
     """The best reading of each line, given RapidOCR's."""
-    choices = [Choice(text, confidence, "rapidocr") for text, confidence in readings]
+    choices = [LineReading(text, confidence, "rapidocr") for text, confidence in readings]
     if not tesseract.languages():
         return choices
     foreign = _foreign_languages(crops, choices)
@@ -54,7 +54,7 @@ def choose(crops: Sequence[Picture], readings: Sequence[tuple[str, float]]) -> l
     return choices
 
 
-def _foreign_languages(crops: Sequence[Picture], choices: Sequence[Choice]) -> list[str]:
+def _foreign_languages(crops: Sequence[Picture], choices: Sequence[LineReading]) -> list[str]:
     """Packs that read the doubtful lines better than RapidOCR did, the best first, two at most."""
     packs = [name for name in tesseract.languages() if name in FOREIGN_TO_RAPID]
     doubtful = [number for number in range(len(crops)) if _is_doubtful(crops[number], choices[number])]
@@ -75,7 +75,7 @@ def _foreign_languages(crops: Sequence[Picture], choices: Sequence[Choice]) -> l
     return [pack for pack, _ in wins.most_common(2)]
 
 
-def _is_doubtful(crop: Picture, choice: Choice) -> bool:
+def _is_doubtful(crop: Picture, choice: LineReading) -> bool:
     if _length(crop) < 1.5:
         return False
     unsure = choice.confidence < DOUBTFUL or _is_sparse(crop, choice.text)
@@ -92,7 +92,7 @@ def _length(crop: Picture) -> float:
     return float(crop.shape[1] / crop.shape[0])
 
 
-def _with_language(crops: Sequence[Picture], choices: list[Choice], language: str) -> list[Choice]:
+def _with_language(crops: Sequence[Picture], choices: list[LineReading], language: str) -> list[LineReading]:
     places = [number for number, choice in enumerate(choices) if not _is_settled(crops[number], choice)]
     lines = [crops[number] for number in places]
     models = [language] + [f"{language}+eng"] * ("eng" in tesseract.languages())
@@ -102,11 +102,11 @@ def _with_language(crops: Sequence[Picture], choices: list[Choice], language: st
     for place, number in enumerate(places):
         best = max((reading[place] for reading in readings), key=lambda reading: reading.confidence)
         if _is_better(best, choices[number]):
-            better[number] = Choice(best.text, best.confidence, f"tesseract:{language}")
+            better[number] = LineReading(best.text, best.confidence, f"tesseract:{language}")
     return better
 
 
-def _is_settled(crop: Picture, choice: Choice) -> bool:
+def _is_settled(crop: Picture, choice: LineReading) -> bool:
     """Digits and signs need no other alphabet."""
     return (
         choice.confidence > 0.95
@@ -115,7 +115,7 @@ def _is_settled(crop: Picture, choice: Choice) -> bool:
     )
 
 
-def _is_better(reading: tesseract.Reading, choice: Choice) -> bool:
+def _is_better(reading: tesseract.Reading, choice: LineReading) -> bool:
     """Tesseract's reading wins if it has letters unknown to RapidOCR, and is surer than RapidOCR's minus its gaps."""
     if choice.recognizer == "rapidocr" and not any(
         letter.isalpha() and letter not in rapid.alphabet() for letter in unicodedata.normalize("NFC", reading.text)
@@ -129,7 +129,7 @@ def _letters(text: str) -> int:
     return sum(not letter.isspace() for letter in text)
 
 
-def _is_fraktur(crops: Sequence[Picture], choices: Sequence[Choice]) -> bool:
+def _is_fraktur(crops: Sequence[Picture], choices: Sequence[LineReading]) -> bool:
     """Fraktur, if its pack reads the longest lines clearly better than the packs for roman print do."""
     roman = [name for name in ("deu", "eng", "fra") if name in tesseract.languages()]
     if FRAKTUR not in tesseract.languages() or not roman or not _may_be_fraktur(choices):
@@ -141,7 +141,7 @@ def _is_fraktur(crops: Sequence[Picture], choices: Sequence[Choice]) -> bool:
     return means[0] > max(CONVINCING, *(mean + FRAKTUR_LEAD for mean in means[1:]))
 
 
-def _may_be_fraktur(choices: Sequence[Choice]) -> bool:
+def _may_be_fraktur(choices: Sequence[LineReading]) -> bool:
     letters = [letter for choice in choices for letter in choice.text if letter.isalpha()]
     if len(letters) < LEAST_LETTERS or sum(letter < "ɐ" for letter in letters) < 0.9 * len(letters):
         return False
@@ -158,9 +158,9 @@ def _mean(readings: Sequence[tesseract.Reading]) -> float:
     return mean_confidence([(reading.text, reading.confidence) for reading in readings])
 
 
-def _all_read_by(crops: Sequence[Picture], choices: Sequence[Choice], language: str) -> list[Choice]:
+def _all_read_by(crops: Sequence[Picture], choices: Sequence[LineReading], language: str) -> list[LineReading]:
     readings = tesseract.read_lines(crops, language)
     return [
-        Choice(reading.text, reading.confidence, f"tesseract:{language}") if reading.text else choice
+        LineReading(reading.text, reading.confidence, f"tesseract:{language}") if reading.text else choice
         for reading, choice in zip(readings, choices, strict=True)
     ]

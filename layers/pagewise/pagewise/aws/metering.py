@@ -12,8 +12,8 @@ from threading import Lock
 from aws_lambda_powertools import Metrics
 from aws_lambda_powertools.metrics import MetricUnit, single_metric
 
+from pagewise.account.metering import dimension
 from pagewise.errors import Configuration, PagewiseError
-from pagewise.metering import dimension
 from pagewise.model import Document, DocumentStatus, JobStatus, Result
 
 NAMESPACE = "Pagewise"

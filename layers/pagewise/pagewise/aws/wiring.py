@@ -16,27 +16,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeVar, cast
 from urllib.parse import urlsplit
 
-from pagewise.accounting import Accounting
+from pagewise.account.closing import Accounting
+from pagewise.account.ledger import Ledger
 from pagewise.aws.buckets import S3Pages, S3Uploads
 from pagewise.aws.bus import EventBridgePublisher
 from pagewise.aws.clock import UtcClock
+from pagewise.aws.environment import engine_settings, flag, number, price_settings, rate_limits, split_settings, text
 from pagewise.aws.failures import translated
 from pagewise.aws.metering import CloudWatchMeter
 from pagewise.aws.observing import metrics, set_level
 from pagewise.aws.queues import SqsQueues
 from pagewise.aws.table import DynamoTable
 from pagewise.errors import PagewiseError
-from pagewise.ledger import Ledger
-from pagewise.settings import (
-    EngineSettings,
-    engine_settings,
-    flag,
-    number,
-    price_settings,
-    rate_limits,
-    split_settings,
-    text,
-)
+from pagewise.qwen.settings import EngineSettings
 
 if TYPE_CHECKING:
     import asyncio
@@ -44,13 +36,13 @@ if TYPE_CHECKING:
     from botocore.session import Session
     from mypy_boto3_sqs import SQSClient
 
-    from pagewise.client import WireProtocol
-    from pagewise.give_up import GiveUp
-    from pagewise.rate import RateBudget
-    from pagewise.recognize import Recognize
-    from pagewise.split import Split
-    from pagewise.suspension import Suspension
-    from pagewise.sweep import Sweep
+    from pagewise.qwen.client import WireProtocol
+    from pagewise.rate.budget import RateBudget
+    from pagewise.use_cases.give_up import GiveUp
+    from pagewise.use_cases.recognize import Recognize
+    from pagewise.use_cases.split import Split
+    from pagewise.use_cases.suspension import Suspension
+    from pagewise.use_cases.sweep import Sweep
 
 
 Outcome = TypeVar("Outcome")
@@ -135,7 +127,7 @@ def accounting() -> Accounting:
 @cache
 def split() -> Split:
     from pagewise.aws.profiles import SsmProfiles
-    from pagewise.split import Split
+    from pagewise.use_cases.split import Split
 
     return Split(
         uploads=S3Uploads(client("s3")),
@@ -160,11 +152,11 @@ def own_disk() -> Path | None:
 def recognize() -> Recognize:
     import httpx
 
+    from pagewise.account.reuse import Reuse
     from pagewise.aws.secrets import ApiKey
-    from pagewise.client import EngineClient, queue_backoff, timeouts
-    from pagewise.gate import Gate
-    from pagewise.recognize import Recognize
-    from pagewise.reuse import Reuse
+    from pagewise.qwen.client import EngineClient, queue_backoff, timeouts
+    from pagewise.rate.gate import Gate
+    from pagewise.use_cases.recognize import Recognize
 
     settings = reachable(engine_settings(os.environ), client("s3").meta.endpoint_url)
     key = ApiKey(client("secretsmanager"), text(os.environ, "QWEN_API_KEY_SECRET"))
@@ -186,16 +178,16 @@ def recognize() -> Recognize:
 
 
 def rate_budget(model: str) -> RateBudget | None:
-    from pagewise.rate import RateBudget
+    from pagewise.rate.budget import RateBudget
 
     limits = rate_limits(os.environ)
     return RateBudget(ledger().table, model, limits) if limits else None
 
 
 def protocol(settings: EngineSettings) -> WireProtocol:
-    from pagewise.dashscope import DashScope
-    from pagewise.openai_compatible import OpenAICompatible
-    from pagewise.settings import ApiStyle, PixelLimits
+    from pagewise.qwen.dashscope import DashScope
+    from pagewise.qwen.openai_compatible import OpenAICompatible
+    from pagewise.qwen.settings import ApiStyle, PixelLimits
 
     if settings.api_style is ApiStyle.OPENAI:
         return OpenAICompatible(pixel_limits=settings.pixel_limits is PixelLimits.SEND)
@@ -204,10 +196,10 @@ def protocol(settings: EngineSettings) -> WireProtocol:
 
 def reachable(settings: EngineSettings, bucket_endpoint: str) -> EngineSettings:
     """On one machine, a URL of the pages bucket is of use only to an engine of that machine."""
-    from pagewise.transport import Choice
+    from pagewise.qwen.fitting import ImageTransport
 
     if is_loopback(bucket_endpoint) and not is_loopback(settings.base_url):
-        return replace(settings, image_transport=Choice.BASE64)
+        return replace(settings, image_transport=ImageTransport.BASE64)
     return settings
 
 
@@ -218,7 +210,7 @@ def is_loopback(url: str) -> bool:
 def back_off(receipt_handle: str, error: PagewiseError, deliveries: int) -> float:
     """Let a page job that will be delivered again wait for its backoff, neither shorter nor the whole visibility
     timeout; the seconds. Where that fails, the queue's own time-out does."""
-    from pagewise.client import queue_backoff
+    from pagewise.qwen.client import queue_backoff
 
     queue = text(os.environ, "PAGE_JOB_QUEUE_PREFIX") + text(os.environ, "TASK")
     return hidden(queue, receipt_handle, queue_backoff(error, deliveries))
@@ -226,7 +218,7 @@ def back_off(receipt_handle: str, error: PagewiseError, deliveries: int) -> floa
 
 def back_off_split(receipt_handle: str, deliveries: int) -> float:
     """The same for an upload or a page range."""
-    from pagewise.split import retry_seconds
+    from pagewise.use_cases.split import retry_seconds
 
     return hidden(text(os.environ, "SPLIT_QUEUE_URL"), receipt_handle, retry_seconds(deliveries))
 
@@ -244,7 +236,7 @@ def hidden(queue: str, receipt_handle: str, seconds: float) -> float:
 
 def suspension() -> Suspension:
     """Of the few parts that work under a wrong configuration."""
-    from pagewise.suspension import Suspension
+    from pagewise.use_cases.suspension import Suspension
 
     prefix, split_queue = text(os.environ, "PAGE_JOB_QUEUE_PREFIX"), os.environ.get("SPLIT_QUEUE_URL", "")
     queues = SqsQueues(client("sqs"), prefix, split_queue)
@@ -253,14 +245,14 @@ def suspension() -> Suspension:
 
 @cache
 def give_up() -> GiveUp:
-    from pagewise.give_up import GiveUp
+    from pagewise.use_cases.give_up import GiveUp
 
     return GiveUp(ledger(), accounting(), UtcClock())
 
 
 @cache
 def sweep() -> Sweep:
-    from pagewise.sweep import Sweep
+    from pagewise.use_cases.sweep import Sweep
 
     return Sweep(ledger(), accounting(), UtcClock())
 

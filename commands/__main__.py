@@ -1,0 +1,330 @@
+"""`./pagewise`: the front door. Each command parses its words, calls one function and ends with an exit code.
+
+0   every page job was recognized, or the command did what it says
+1   some page jobs failed
+2   a document was rejected
+3   the command could not run: its words are off, or a part of the pipeline is not there
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from types import FrameType
+from typing import TYPE_CHECKING, Any
+
+STARTED = time.monotonic()  # before the imports that take longest
+
+import click  # noqa: E402
+
+from commands.console import complain, console, tell  # noqa: E402
+from commands.errors import CommandError  # noqa: E402
+from local.errors import EmbeddedModeError  # noqa: E402
+from local.functions.proxies import spare_this_machine  # noqa: E402
+
+if TYPE_CHECKING:
+    from commands.uploads import RequestedOptions
+
+NOT_RUN = 3
+ROOT = Path(__file__).resolve().parent.parent
+SAMPLES = ROOT / "events/samples"
+SERVE_LOGS = ROOT / ".cache/local/logs"
+INVOKE_LOGS = ROOT / ".cache/invoke/logs"
+CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 110}
+
+# A path as the file system has it: names of any bytes pass.
+ANY_PATH = click.Path(path_type=Path)
+A_FILE = click.Path(path_type=Path, exists=True, dir_okay=False, readable=True)
+
+
+@click.group(context_settings=CONTEXT)
+def cli() -> None:
+    """Documents in, their text out: on this machine, or on a stack in your AWS account."""
+
+
+# ── options that several commands share ──────────────────────────────────────────────────────────────────────────────
+
+
+def together(*options: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    def decorate(command: Any) -> Any:
+        for option in reversed(options):
+            command = option(command)
+        return command
+
+    return decorate
+
+
+of_documents = together(
+    click.option("--tasks", metavar="A,B", help="Tasks by their own names, or: all. [default: the stack's DefaultTasks]"),
+    click.option("--profile", metavar="NAME", help="A named configuration of profiles/."),
+    click.option("--schema", type=A_FILE, help="JSON of the fields to extract, for key_information_extraction."),
+    click.option("--rotate/--no-rotate", default=None, help="Whether the engine turns skewed pages."),
+    click.option("--preprocessing", metavar="STEPS", help="none, or of: median, mean, equalize, deskew."),
+    click.option("--tag", help="Up to 256 characters of yours, echoed in every event and in the receipt."),
+    click.option("--password-file", type=A_FILE, help="Its first line opens encrypted PDFs."),
+    click.option("--out", type=ANY_PATH, default=Path("out"), show_default=True, help="The output folder."),
+    click.option("--patience", type=click.FloatRange(min=1), default=1800.0, metavar="SECONDS", show_default=True,
+                 help="Give up after so long without any progress."),
+    click.option("--json", "as_json", is_flag=True, help="One JSON object on standard output; progress on the other."),
+)  # fmt: skip
+
+of_a_stack = together(
+    click.option("--stack", default="pagewise", show_default=True, help="The stack's name."),
+    click.option("--endpoint", metavar="URL", help="Of an embedded stack (./pagewise local). [default: AWS]"),
+)
+
+of_the_embedded_stack = together(
+    click.option("--parameter", "parameters", multiple=True, metavar="NAME=VALUE", help="A parameter of template.yaml."),
+    click.option("--visibility-timeout", type=click.IntRange(min=0), metavar="SECONDS",
+                 help="Of all queues, in place of the template's: what a killed function worked on returns sooner."),
+)  # fmt: skip
+
+
+# ── documents ────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+# As make calls it: a name that begins with a dash, or with a blank, is one word of an option.
+named_document = click.option("--doc", "named", type=click.UNPROCESSED, multiple=True, hidden=True)
+
+
+@cli.command()
+@click.argument("documents", nargs=-1, type=click.UNPROCESSED, metavar="[DOCUMENT]...")
+@named_document
+@of_documents
+@of_the_embedded_stack
+def run(documents: tuple[str, ...], named: tuple[str, ...], parameters: tuple[str, ...], visibility_timeout: int | None,
+        **words: Any) -> int:  # fmt: skip
+    """Recognize documents, or folders of them, on this machine; without any, the project's own samples.
+
+    Results are in OUT/<document>/: receipt.json, pages/, results/.
+    """
+    from commands.run import Order, run
+
+    order = Order(
+        documents=paths(*documents, *named) or (SAMPLES,),
+        output=words["out"],
+        options=options_of(words),
+        parameters=named_values(parameters),
+        patience=words["patience"],
+        visibility_timeout=visibility_timeout,
+        as_json=words["as_json"],
+        started=STARTED,
+    )
+    return run(order, console(to_errors=words["as_json"]))
+
+
+@cli.command()
+@click.argument("documents", nargs=-1, type=click.UNPROCESSED, metavar="DOCUMENT...")
+@named_document
+@of_documents
+@of_a_stack
+def submit(documents: tuple[str, ...], named: tuple[str, ...], stack: str, endpoint: str | None, **words: Any) -> int:
+    """Upload documents to a deployed stack, show its progress, and fetch what comes out, as `run` does."""
+    from commands.submit import Submission, submit
+
+    submission = Submission(
+        documents=paths(*documents, *named) or (SAMPLES,),
+        output=words["out"],
+        options=options_of(words),
+        stack=stack,
+        endpoint=endpoint,
+        patience=words["patience"],
+        as_json=words["as_json"],
+    )
+    return submit(submission, console(to_errors=words["as_json"]))
+
+
+@cli.command()
+@click.argument("document", required=False, metavar="[DOCUMENT_ID]")
+@click.option("--document", "named", hidden=True)
+@click.option("--all", "every", is_flag=True, help="All documents that have failed page jobs.")
+@click.option("--page", type=click.IntRange(min=1), help="Of this page only.")
+@click.option("--task", help="Of this task only.")
+@click.option("--reason", help="That failed for this reason only, as in the receipt.")
+@of_a_stack
+def redrive(document: str | None, named: str | None, every: bool, page: int | None, task: str | None,
+            reason: str | None, stack: str, endpoint: str | None) -> int:  # fmt: skip
+    """Do failed page jobs again, of one document or of all."""
+    from commands.redrive import RedriveRequest, redrive
+
+    document = document or named
+    if bool(document) == every:
+        raise click.UsageError("Say whose failed page jobs: DOCUMENT_ID, or --all for those of all documents.")
+    for line in redrive(RedriveRequest(None if every else document, page, task, reason, stack, endpoint)):
+        tell(line)
+    return 0
+
+
+# ── stacks ───────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@cli.command()
+@click.option("--port", type=click.IntRange(1, 65535), help="Of the endpoint. [default: 4566, or any if that is taken]")
+@click.option("--logs", type=ANY_PATH, default=SERVE_LOGS, help="The folder of the logs.")
+@of_the_embedded_stack
+def local(port: int | None, logs: Path, parameters: tuple[str, ...], visibility_timeout: int | None) -> int:
+    """Run the stack on this machine until Ctrl-C: upload with any S3 client."""
+    from commands.serve import Service, serve
+
+    serve(
+        Service(
+            logs=logs,
+            port=port,
+            parameters=named_values(parameters),
+            visibility_timeout=visibility_timeout,
+            started=STARTED,
+        ),
+        console(),
+    )
+    return 0
+
+
+@cli.command()
+@click.option("--port", type=click.IntRange(1, 65535), required=True)
+def engine(port: int) -> int:
+    """Run the embedded OCR engine alone, behind Qwen-OCR's two protocols."""
+    from local.embedded_mode import ENGINE_PYTHON
+
+    os.chdir(ROOT)
+    os.execv(ENGINE_PYTHON, [str(ENGINE_PYTHON), "-m", "local.engine", "--port", str(port)])  # noqa: S606  that is the point
+
+
+@cli.command()
+@click.argument("function", metavar="FUNCTION")
+@click.argument("event", metavar="EVENT")
+@click.option(
+    "--endpoint", metavar="URL", help="Of a running stack. [default: that of `./pagewise local`, or a new one]"
+)
+@click.option("--logs", type=ANY_PATH, default=INVOKE_LOGS, help="The folder of the logs.")
+def invoke(function: str, event: str, endpoint: str | None, logs: Path) -> int:
+    """Run one function in a container, as Lambda does, with one event: a file, or a name of events/."""
+    from commands.invoke import ContainerInvocation, invoke
+
+    return invoke(ContainerInvocation(function, event, logs, endpoint))
+
+
+@cli.command()
+@click.argument("name")
+@of_a_stack
+def profile(name: str, stack: str, endpoint: str | None) -> int:
+    """Check a profile of profiles/*.json and put it into a stack."""
+    from commands.profiles import put
+
+    tell(put(name, stack, endpoint))
+    return 0
+
+
+@cli.command()
+@click.option("--confirmed", default="", metavar="STACK", help="The stack's name once more: nothing is asked then.")
+@of_a_stack
+def delete(confirmed: str, stack: str, endpoint: str | None) -> int:
+    """Delete every upload, page and receipt of a stack's buckets, so that CloudFormation can delete the stack."""
+    from commands.deployed import deployed_stack
+    from commands.submit import empty_buckets
+
+    found = deployed_stack(stack, endpoint)
+    confirmed = confirmed or click.prompt(f"Delete {stack} with every upload, page and receipt? Its name", default="")
+    tell(f"{empty_buckets(found, confirmed)} versions of objects deleted from the buckets of {stack}.")
+    return 0
+
+
+@cli.command()
+@click.option("--environment", metavar="NAME", help="Of samconfig.toml: its stack's name is checked, too.")
+def account(environment: str | None) -> int:
+    """Say which AWS account and region a deployment goes to."""
+    from commands.deployed import aws_account, configured_name
+
+    tell(aws_account(stack=configured_name(environment, ROOT / "samconfig.toml") if environment else None))
+    return 0
+
+
+@cli.command()
+@click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
+def completion(shell: str) -> int:
+    """Print the completion script of a shell: eval "$(./pagewise completion bash)"."""
+    from click.shell_completion import get_completion_class
+
+    found = get_completion_class(shell)
+    if found is None:
+        raise click.UsageError(f"There is no completion for {shell}.")
+    tell(found(cli, {}, "pagewise", "_PAGEWISE_COMPLETE").source())
+    return 0
+
+
+# ── from words to values, and from outcomes to exit codes ────────────────────────────────────────────────────────────
+
+
+def paths(*names: str) -> tuple[Path, ...]:
+    """A shell variable that is not set comes as an empty name, which as a path would be this folder."""
+    if not all(name.strip() for name in names):
+        raise click.UsageError("The name of a document is empty: say which.")
+    return tuple(map(Path, names))
+
+
+def options_of(words: dict[str, Any]) -> RequestedOptions:
+    from commands.uploads import RequestedOptions
+
+    password = words["password_file"]
+    return RequestedOptions(
+        tasks=words["tasks"],
+        profile=words["profile"],
+        schema=words["schema"].read_text(encoding="utf-8") if words["schema"] else None,
+        rotate=words["rotate"],
+        preprocessing=words["preprocessing"],
+        tag=words["tag"],
+        password=password.read_text(encoding="utf-8").partition("\n")[0] if password else None,
+    )
+
+
+def named_values(parameters: tuple[str, ...]) -> dict[str, str]:
+    for parameter in parameters:
+        if "=" not in parameter:
+            raise click.UsageError(f"--parameter {parameter}: NAME=VALUE is expected")
+    return dict(parameter.split("=", 1) for parameter in parameters)
+
+
+def interrupt(number: int, _: FrameType | None) -> None:
+    """End by unwinding, once: what ends the children shall not be interrupted itself."""
+    for following in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(following, signal.SIG_IGN)
+    raise SystemExit(128 + number)
+
+
+def main() -> int:
+    spare_this_machine()
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        if number != signal.SIGHUP or signal.getsignal(number) != signal.SIG_IGN:  # nohup's wish
+            signal.signal(number, interrupt)
+    try:
+        return int(cli.main(prog_name="pagewise", standalone_mode=False) or 0)
+    except click.ClickException as error:  # click's own code, 2, says that a document was rejected
+        usage = error.ctx.get_usage() + "\n" if isinstance(error, click.UsageError) and error.ctx else ""
+        complain(f"{usage}{error.format_message()}")
+        return NOT_RUN
+    except (CommandError, EmbeddedModeError) as error:
+        complain(error)
+        return NOT_RUN
+    except SystemExit as interrupted:
+        return ended(interrupted, *sys.argv[1:2])
+    except Exception as error:  # whatever it is, exit code 1 would say that a page has failed
+        if logging.getLogger().handlers:
+            logging.getLogger(__name__).exception("the command ended")
+        complain(f"The pipeline could not run: {error}")
+        return NOT_RUN
+
+
+def ended(interrupted: SystemExit, command: str = "") -> int:
+    """Ctrl-C is how a stack that stays is told to end."""
+    code = int(interrupted.code or 0)
+    if command == "run" and code:
+        complain("Interrupted. What had ended before is in the output folder.")
+    return 0 if command == "local" and code == 128 + signal.SIGINT else code
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,128 @@
+"""`./pagewise redrive`: failed page jobs are done again, of one document or of all, here or in an account."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from commands.deployed import DeployedStack, deployed_stack
+from commands.errors import CommandError
+from pagewise.account.closing import Accounting
+from pagewise.account.ledger import Ledger
+from pagewise.aws.buckets import S3Pages
+from pagewise.aws.bus import EventBridgePublisher
+from pagewise.aws.clock import UtcClock
+from pagewise.aws.environment import price_settings, spending
+from pagewise.aws.queues import SqsQueues
+from pagewise.aws.table import DynamoTable
+from pagewise.errors import PagewiseError
+from pagewise.model import DocumentId
+from pagewise.tasks import Task
+from pagewise.use_cases.redrive import Redrive, Redriven, Selection
+
+# What the use case needs to know of money, by the functions' names for it and the stack's.
+MONEY = {
+    "MAX_DOCUMENT_COST": "MaxDocumentCost",
+    "MAX_DAILY_COST": "MaxDailyCost",
+    "QWEN_MODEL": "QwenModel",
+    "QWEN_PARAMETERS": "QwenParameters",
+    "MAX_PIXELS": "MaxPixels",
+    "INPUT_PRICE_PER_MILLION": "InputPricePerMillion",
+    "OUTPUT_PRICE_PER_MILLION": "OutputPricePerMillion",
+    "ENGINE_BILLS": "EngineBills",
+    "PRICE_CURRENCY": "PriceCurrency",
+    "PRICE_REGION": "PriceRegion",
+    "PRICES_AS_OF": "PricesAsOf",
+}
+
+
+class RedriveError(CommandError):
+    """A document has nothing to redrive, or what was asked for is not there; the message says which."""
+
+
+@dataclass(frozen=True)
+class RedriveRequest:
+    """What the user asks for; `document` None: all that have failed page jobs."""
+
+    document: str | None
+    page: int | None = None
+    task: str | None = None
+    reason: str | None = None
+    stack: str = "pagewise"
+    endpoint: str | None = None
+
+
+def redrive(wish: RedriveRequest) -> Iterator[str]:
+    """Queue the failed page jobs; lines that say what was queued, while it is. Raises RedriveError."""
+    if wish.document == "":
+        raise RedriveError("Say whose failed page jobs: DOCUMENT=id, or ALL=true for those of all documents.")
+    try:
+        choice = Selection(wish.page, Task(wish.task) if wish.task else None, wish.reason)
+    except ValueError:
+        raise RedriveError(f"{wish.task} is no task. The tasks are: {', '.join(Task)}.") from None
+    try:
+        use_case = redrive_of(deployed_stack(wish.stack, wish.endpoint))
+        if wish.document is None:
+            yield from all_documents(use_case, choice)
+        else:
+            yield line(use_case.document(DocumentId(wish.document), choice))
+    except PagewiseError as error:
+        raise RedriveError(error.message) from error
+    except (BotoCoreError, ClientError) as error:
+        raise RedriveError(f"The stack {wish.stack}: {error}") from error
+
+
+def all_documents(use_case: Redrive, choice: Selection) -> Iterator[str]:
+    """One after the other; what one of them meets keeps none of the others back."""
+    documents = page_jobs = pages = 0
+    stuck: list[str] = []
+    for document_id in use_case.documents():
+        try:
+            done = use_case.document(document_id, choice)
+        except PagewiseError as error:
+            stuck.append(document_id)
+            yield f"{document_id}: {error.message}"
+            continue
+        if done.page_jobs or done.pages_to_render or done.over_cap:
+            documents, page_jobs, pages = documents + 1, page_jobs + done.page_jobs, pages + done.pages_to_render
+            yield f"{document_id}: {line(done)}"
+    yield f"{documents} documents: {page_jobs} page jobs are queued, {pages} pages are rendered first."
+    if stuck:
+        raise RedriveError(f"{len(stuck)} documents could not be redriven. The same command again goes on with them.")
+
+
+def redrive_of(stack: DeployedStack) -> Redrive:
+    """The use case on a deployed stack, with its names and settings."""
+    client_of, outputs, parameters = stack.client, stack.outputs, stack.parameters
+    pages = S3Pages(client_of("s3"), outputs["PagesBucket"])
+    publisher = EventBridgePublisher(client_of("events"), outputs["EventBus"])
+    money = {variable: parameters[parameter] for variable, parameter in MONEY.items() if parameter in parameters}
+    money.setdefault("ENGINE_BILLS", "true")  # stacks before 2026-11-25 do not say
+    price = price_settings(money)
+    ledger = Ledger(
+        DynamoTable(client_of("dynamodb"), outputs["ResultsTable"], float(parameters["ResultsRetentionDays"])),
+        pages,
+        price=price,
+    )
+    return Redrive(
+        ledger=ledger,
+        queues=SqsQueues(client_of("sqs"), outputs["PageJobQueues"], outputs["SplitQueue"]),
+        accounting=Accounting(ledger, pages, publisher, UtcClock(), price),
+        clock=UtcClock(),
+        overdue_seconds=60 * int(parameters["OverdueMinutes"]),
+        pages_per_range=int(parameters["PagesPerRange"]),
+        spending=spending(money),
+    )
+
+
+def line(redriven: Redriven) -> str:
+    over = (
+        f" {redriven.over_cap} page jobs stay failed: what they can cost is over what is left of today's MaxDailyCost."
+        " Redrive them tomorrow (UTC), or raise the cap."
+    )
+    left = over if redriven.over_cap else ""
+    if not redriven.page_jobs and not redriven.pages_to_render:
+        return left.strip() or "No page job of this choice has failed."
+    rendering = f", and {redriven.pages_to_render} pages to be rendered first" if redriven.pages_to_render else ""
+    queued = "1 page job is" if redriven.page_jobs == 1 else f"{redriven.page_jobs} page jobs are"
+    return f"Run {redriven.run}: {queued} queued{rendering}.{left}"

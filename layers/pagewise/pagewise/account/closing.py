@@ -1,0 +1,196 @@
+"""The account of a document: results are recorded, pages close, documents close, and each of these is published.
+
+Everything here may be repeated after a crash at any point: what is stored is never stored twice, and what may not have
+been published is published again. Whoever comes last finishes what others left: the page job's next delivery,
+the dead-letter function, or the sweeper.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from pagewise import events
+from pagewise.account.ledger import Ledger
+from pagewise.account.metering import Meter, Unmetered
+from pagewise.account.receipts import invalid, receipt
+from pagewise.errors import DocumentRejected, PagewiseError
+from pagewise.events import Event
+from pagewise.model import (
+    Document,
+    DocumentId,
+    DocumentStatus,
+    JobAccount,
+    JobStatus,
+    Look,
+    PageAccount,
+    Result,
+    Source,
+    StoredImage,
+    Upload,
+)
+from pagewise.options.metadata import MAX_TAG_CHARACTERS, TAG
+from pagewise.ports import Clock, Download, PagesBucket, Publisher
+from pagewise.qwen.tokens import Price
+from pagewise.tasks import Task
+
+NOTHING_SEEN = Look()
+
+
+@dataclass(frozen=True, slots=True)
+class Accounting:
+    ledger: Ledger
+    pages: PagesBucket
+    publisher: Publisher
+    clock: Clock
+    price: Price = field(default_factory=Price)
+    meter: Meter = field(default_factory=Unmetered)
+
+    def save(self, document: Document, result: Result, image: StoredImage | None = None) -> Result:
+        """Record a result and publish all that follows from it; the stored result, which may be an earlier one."""
+        recorded = self.ledger.record(result, len(document.tasks), image)
+        if recorded.first:
+            self.meter.page_job(result, self.price.amount(result.usage))
+        if not recorded.superseded:
+            self.publish_end(document, recorded.result, recorded.page_closed)
+        return recorded.result
+
+    def publish_end(self, document: Document, result: Result, page_closed: bool) -> None:
+        """Publish a recorded result and, if it closed its page, the page's and perhaps the document's completion."""
+        due: list[Event] = [events.page_ended(document, result)]
+        # A redrive may have opened the page since; its completion was published before that.
+        if page_closed and (page := self.ledger.page(document.id, result.page)) and page.closed:
+            due.append(events.page_completed(document, page))
+        self.publisher.publish(due)
+        if page_closed:
+            self.close(document.id)
+
+    def publish_again(self, document: Document, result: Result) -> None:
+        """For a result found stored: whether its publication was reached is unknown, so all of it is repeated."""
+        page = self.ledger.page(document.id, result.page)
+        self.publish_end(document, result, page is not None and page.closed)
+
+    def close(self, document_id: DocumentId) -> None:
+        """End the document if its last page has closed, and publish its end unless that has been done."""
+        document = self.ledger.close(document_id, self.clock.now())
+        if document and document.status is not DocumentStatus.IN_PROGRESS and not document.announced:
+            self.announce(document)
+
+    def announce(self, document: Document) -> None:
+        """Store the receipt of an ended document and publish its end."""
+        pages: list[PageAccount] = list(self.ledger.pages(document.id))
+        if any(page.run > document.run for page in pages):
+            return  # opened again by a redrive, which comes after the announcement only
+        pointer = self.pages.put_receipt(document.id, receipt(document, pages, self.price))
+        if document.status is DocumentStatus.REJECTED:
+            self.publisher.publish([events.document_rejected(document, pointer)])
+        else:
+            cost = self.price.cost(document.usage)
+            self.publisher.publish([events.document_completed(document, pointer, cost, invalid(pages))])
+        if self.ledger.announced(document):
+            self.meter.ended(document)
+
+    def reject(self, upload: Upload, rejection: DocumentRejected, download: Download | None = None) -> Document:
+        """End an upload as a rejected document, with its receipt and event; `download` if it was read before."""
+        now = self.clock.now()
+        tag = download.metadata.get(TAG, "")[:MAX_TAG_CHARACTERS] if download else ""
+        document = self.ledger.open(
+            Document(
+                id=upload.document_id,
+                source=download.source if download else unread(upload),
+                status=DocumentStatus.REJECTED,
+                tasks=(),
+                pages=0,
+                started=now,
+                due=now,
+                ended=now,
+                reason=rejection.reason,
+                message=rejection.message,
+                tag=tag or None,
+            )
+        )
+        if document.status is DocumentStatus.REJECTED and not document.announced:
+            self.announce(document)
+        return document
+
+    def fail(
+        self,
+        document: Document,
+        page: int,
+        task: Task,
+        error: PagewiseError,
+        attempts: int,
+        run: int = 1,
+        image: StoredImage | None = None,
+    ) -> Result:
+        """Record a page job as failed for this reason, unless it has ended already, or is in a later run.
+
+        `image`: the stored page, if there is one to try again with.
+        """
+        result = self.failed(document, page, task, error, attempts, run, image.look if image else Look())
+        return self.save(document, result, image)
+
+    def failed(
+        self,
+        document: Document,
+        page: int,
+        task: Task,
+        error: PagewiseError,
+        attempts: int,
+        run: int,
+        look: Look = NOTHING_SEEN,
+    ) -> Result:
+        return Result(
+            document_id=document.id,
+            page=page,
+            task=task,
+            status=JobStatus.FAILED,
+            attempts=attempts,
+            ended=self.clock.now(),
+            reason=error.reason,
+            message=error.message,
+            run=run,
+            look=look,
+            warnings=look.warnings,
+        )
+
+    def fail_page(self, document: Document, page: int, error: PagewiseError, run: int) -> None:
+        """End a page without an attempt, and the document if it is its last."""
+        if self.end_page(document, page, error, run, self.ledger.page(document.id, page)):
+            self.close(document.id)
+
+    def end_page(
+        self, document: Document, page: int, error: PagewiseError, run: int, account: PageAccount | None
+    ) -> bool:
+        """Record as failed, without an attempt, every job of a page that has not ended and belongs to this run of the
+        document or to an earlier one; publish these, and what an earlier call recorded but perhaps did not publish.
+
+        `account`: the page as it was read last. Whether the page is closed, and perhaps the document with it, of which
+        nothing is published here.
+        """
+        runs = {task: account.run_of(task) if account else 1 for task in document.tasks}
+        ended = {job.task for job in account.jobs} if account else set()
+        missing = [task for task in document.tasks if task not in ended and runs[task] <= run]
+        if not missing and not untold(account, run):
+            return account is not None and account.closed
+        results = [self.failed(document, page, task, error, 0, runs[task]) for task in document.tasks]
+        recorded = self.ledger.record_failures(
+            [result for result in results if runs[result.task] <= run], len(document.tasks), account
+        )
+        for result in recorded.results:
+            self.meter.page_job(result, 0.0)
+        earlier = [self.ledger.result(document.id, page, job.task) for job in untold(recorded.before, run)]
+        due = [events.page_ended(document, result) for result in (*recorded.results, *earlier) if result]
+        if recorded.after.closed:
+            due.append(events.page_completed(document, recorded.after))
+        self.publisher.publish(due)
+        return recorded.after.closed
+
+
+def untold(page: PageAccount | None, run: int) -> list[JobAccount]:
+    """Page jobs that failed without an attempt: nobody else tells of them."""
+    jobs = page.jobs if page else ()
+    return [job for job in jobs if job.status is JobStatus.FAILED and job.attempts == 0 and job.run <= run]
+
+
+def unread(upload: Upload) -> Source:
+    return Source(upload.bucket, upload.key, upload.version, upload.version_id, upload.size)

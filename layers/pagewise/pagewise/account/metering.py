@@ -1,0 +1,82 @@
+"""What is counted for dashboards and alarms. Nothing depends on it, and it never raises."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from pagewise.errors import UNREADABLE_PAGE, PagewiseError, Rejection
+from pagewise.model import Document, Result
+from pagewise.qwen.failures import KNOWN_CODES
+
+# A metric for each, where it occurs. Reasons of our own; a test finds those that are missing here.
+OWN_REASONS = frozenset(
+    {
+        *Rejection,
+        UNREADABLE_PAGE,
+        "access_denied",
+        "api_key_malformed",
+        "base_url_invalid",
+        "connection",
+        "degenerate",
+        "exhausted",
+        "format_from_4k",
+        "invalid_rules",
+        "invalid_schema",
+        "malformed",
+        "out_of_time",
+        "over_8k",
+        "overdue",
+        "poppler_missing",
+        "rejected",
+        "setting_invalid",
+        "setting_missing",
+        "storage_busy",
+        "timeout",
+        "too_many_bytes",
+        "too_many_pixels",
+        "truncated",
+        "unknown_document",
+        "unsupported_format",
+    }
+)
+OTHER = "other"
+
+
+def dimension(reason: str | None) -> str:
+    """A reason as the dimension of a metric. Each value of one is a metric of its own on the bill, and an engine may
+    send any code: of its codes the service's own count, and HTTP statuses by their hundreds."""
+    if reason is None:
+        return OTHER
+    if reason in OWN_REASONS or reason in KNOWN_CODES:
+        return str(reason)
+    status = reason.removeprefix("http_")
+    if status != reason and len(status) == 3 and status.isdecimal() and status.isascii():
+        return f"http_{status[0]}xx"
+    return OTHER
+
+
+class Meter(Protocol):
+    def accepted(self, document: Document) -> None:
+        """A document was accepted, with its pages. Once, however often its upload is delivered."""
+
+    def ended(self, document: Document) -> None:
+        """A document has ended: complete, partial, failed or rejected. Once in each run of it."""
+
+    def page_job(self, result: Result, amount: float) -> None:
+        """A page job has ended, and cost this amount. Once for each page job, however often it is delivered."""
+
+    def put_off(self, error: PagewiseError) -> None:
+        """A page job was put off: throttled, or stopped by the configuration."""
+
+    def split_put_off(self) -> None:
+        """An upload or a page range was put off, stopped by the configuration."""
+
+
+class Unmetered:
+    """Where nobody watches."""
+
+    def accepted(self, document: Document) -> None: ...
+    def ended(self, document: Document) -> None: ...
+    def page_job(self, result: Result, amount: float) -> None: ...
+    def put_off(self, error: PagewiseError) -> None: ...
+    def split_put_off(self) -> None: ...

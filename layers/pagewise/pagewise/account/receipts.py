@@ -1,0 +1,95 @@
+"""The receipt: a document's account, as it is stored and handed to the uploader."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from pagewise.model import Document, DocumentStatus, PageAccount, Usage
+from pagewise.qwen.tokens import Price
+from pagewise.results import dump_original
+
+SCHEMA_VERSION = "1"
+
+
+def receipt(document: Document, pages: Iterable[PageAccount], price: Price) -> dict[str, Any]:
+    """Every page job with its outcome, attempts, tokens and cost, and their sums by task and in all.
+
+    `invalid` of the recognized ones break a rule of the document's profile.
+    `superseded` is what failed page jobs had used, and cost, before they were redriven: it is in no other sum.
+    """
+    pages = list(pages)
+    jobs = [
+        {
+            "page": page.page,
+            "task": job.task,
+            "status": job.status,
+            "reason": job.reason,
+            "message": job.message,
+            "valid": job.valid,
+            "blank": job.blank,
+            "warnings": list(job.warnings),
+            "attempts": job.attempts,
+            "run": job.run,
+            "input_tokens": job.usage.input_tokens,
+            "output_tokens": job.usage.output_tokens,
+            "cost": price.amount(job.usage),
+            "reused_from": dump_original(job.reused_from),
+        }
+        for page in pages
+        for job in sorted(page.jobs, key=lambda job: document.tasks.index(job.task))
+    ]
+    source = document.source
+    return {
+        "schema_version": SCHEMA_VERSION,
+        "document_id": document.id,
+        "source": {
+            "bucket": source.bucket,
+            "key": source.key,
+            "version": source.version,
+            "size": source.size,
+            "sha256": source.sha256,
+        },
+        "tag": document.tag,
+        "status": document.status,
+        "reason": document.reason,
+        "message": document.message,
+        "warnings": list(document.warnings),
+        "pages": document.pages,
+        "tasks": list(document.tasks),
+        "page_jobs": jobs,
+        "invalid": invalid(pages),
+        "usage": {"input_tokens": document.usage.input_tokens, "output_tokens": document.usage.output_tokens},
+        "by_task": by_task(document, pages, price),
+        "cost": price.cost(document.usage if document.status is not DocumentStatus.REJECTED else Usage()),
+        "run": document.run,
+        "superseded": {
+            "page_jobs": document.superseded_jobs,
+            "input_tokens": document.superseded_usage.input_tokens,
+            "output_tokens": document.superseded_usage.output_tokens,
+            "cost": price.amount(document.superseded_usage),
+        },
+        "started": document.started,
+        "ended": document.ended,
+    }
+
+
+def invalid(pages: Iterable[PageAccount]) -> int:
+    """How many results break a rule."""
+    return sum(job.valid is False for page in pages for job in page.jobs)
+
+
+def by_task(document: Document, pages: Iterable[PageAccount], price: Price) -> dict[str, dict[str, Any]]:
+    """What each task of the document used and cost, over all pages."""
+    used = {task: Usage() for task in document.tasks}
+    for page in pages:
+        for job in page.jobs:
+            used[job.task] += job.usage
+    return {
+        task: {
+            "input_tokens": usage.input_tokens,
+            "output_tokens": usage.output_tokens,
+            "cost": price.amount(usage),
+        }
+        for task, usage in used.items()
+    }

@@ -1,0 +1,77 @@
+"""What a document can cost at most, known before anything of it is paid for, and caps on it.
+
+A cap that likely costs keep would be no cap: a page that makes the model repeat itself goes on to the last output
+token. So a document is held against the most that it can cost; `max_tokens` among the sampling parameters lowers that.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+from pagewise.errors import DocumentRejected, Rejection
+from pagewise.geometry import Size
+from pagewise.model import TaskOptions, Usage
+from pagewise.qwen.question import DEFAULT_MAX_PIXELS
+from pagewise.qwen.tokens import MAX_OUTPUT_TOKENS, Price, estimate
+from pagewise.tasks import Task
+
+
+@dataclass(frozen=True, slots=True)
+class Spending:
+    """Caps for one document, and for all that are accepted on a day (UTC), in the price's currency; 0: none."""
+
+    document_cap: float = 0.0
+    day_cap: float = 0.0
+    price: Price = field(default_factory=Price)
+    model: str = "qwen-vl-ocr-2025-11-20"
+    max_pixels: int = DEFAULT_MAX_PIXELS
+    max_output_tokens: int = MAX_OUTPUT_TOKENS
+
+    def __bool__(self) -> bool:
+        return self.document_cap > 0 or self.day_cap > 0
+
+    def most(self, pages: Iterable[Size | None], tasks: Sequence[Task], options: TaskOptions) -> int:
+        """The most that these pages can cost, in the price's units. A page of unknown size counts as the largest."""
+        side = math.isqrt(self.max_pixels)
+        usage = Usage()
+        for size, number in Counter(page or Size(side, side) for page in pages).items():
+            for task in tasks:
+                schema = options.result_schema if task is Task.KEY_INFORMATION_EXTRACTION else None
+                tokens = estimate(
+                    size.width,
+                    size.height,
+                    task,
+                    model=self.model,
+                    result_schema=schema,
+                    max_pixels=self.max_pixels,
+                ).most
+                output = min(self.max_output_tokens, tokens.output_tokens)
+                usage += Usage(number * tokens.input_tokens, number * output)
+        return self.price.units(usage)
+
+    def check(self, most: int) -> None:
+        """Raise DocumentRejected `over_budget` if a document's cost could exceed a cap by itself."""
+        for cap, name in ((self.document_cap, "MaxDocumentCost"), (self.day_cap, "MaxDailyCost")):
+            if 0 < cap < self.price.amount_of(most):
+                raise DocumentRejected(
+                    Rejection.OVER_BUDGET,
+                    f"The document can cost up to {self.shown(most)}, over the cap of {cap:g} ({name}). "
+                    "Upload it in parts, ask for fewer tasks, or raise the cap.",
+                )
+
+    @property
+    def day_cap_units(self) -> int:
+        return math.floor(self.day_cap * self.price.units_of_one)
+
+    def day_is_spent(self, most: int) -> DocumentRejected:
+        return DocumentRejected(
+            Rejection.OVER_BUDGET,
+            f"The document can cost up to {self.shown(most)}, over what is left of the day's {self.day_cap:g} "
+            "(MaxDailyCost). Upload it again tomorrow (UTC), or raise the cap.",
+        )
+
+    def shown(self, units: int) -> str:
+        return f"{self.price.amount_of(units):.4f} {self.price.currency}"

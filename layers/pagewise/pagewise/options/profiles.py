@@ -1,0 +1,144 @@
+"""Profiles: named configurations of a document, as JSON: {"description", "tasks", "result_schema", "enable_rotate",
+"preprocessing", "validation"}.
+
+The object's metadata `ocr-profile` names one, or else the key's first folder below `uploads/` does, if there is one of
+that name. What the metadata says beyond that comes before what the profile says. profiles/schema.json is the form.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from pagewise.errors import DocumentRejected, Permanent, Rejection
+from pagewise.model import Step
+from pagewise.options.rules import check_rules
+from pagewise.options.spelling import did_you_mean
+from pagewise.pages.preprocessing import parse_steps
+from pagewise.qwen.question import check_schema
+from pagewise.strict_json import given
+from pagewise.tasks import Task, parse_tasks
+
+PROFILE = "ocr-profile"
+UPLOADS = "uploads/"
+NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")  # what Parameter Store takes as a part of a name
+KEYS = frozenset({"$schema", "description", "tasks", "result_schema", "enable_rotate", "preprocessing", "validation"})
+
+
+class Profiles(Protocol):
+    def text(self, name: str, /) -> str | None:
+        """The profile of this name as it is stored, or None if there is none."""
+
+
+class NoProfiles:
+    def text(self, _name: str, /) -> str | None:
+        return None
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """What metadata leaves open. No tasks: the stack's default ones; `preprocessing` None: the stack's own, too."""
+
+    tasks: tuple[Task, ...] = ()
+    result_schema: Mapping[str, Any] | None = None
+    enable_rotate: bool = False
+    preprocessing: tuple[Step, ...] | None = None
+    validation: Mapping[str, Any] | None = None
+
+
+def chosen(
+    profiles: Profiles, key: str, metadata: Mapping[str, str], deployed: tuple[Task, ...] = tuple(Task)
+) -> Profile:
+    """The profile of an upload, where `all` tasks are those that are deployed. Raises DocumentRejected
+    `invalid_profile` for one that is named but unknown, or that is not in a profile's form."""
+    if named := metadata.get(PROFILE, "").strip():
+        text = profiles.text(named) if NAME.fullmatch(named) else None
+        if text is None:
+            raise invalid(f"There is no profile {named[:64]!r}. Put it with make profile, or leave {PROFILE} out.")
+        return load_profile(named, text, deployed)
+    folder, slash, _ = key.removeprefix(UPLOADS).partition("/")
+    if not slash or not key.startswith(UPLOADS) or not NAME.fullmatch(folder):
+        return Profile()
+    text = profiles.text(folder)
+    return Profile() if text is None else load_profile(folder, text, deployed)
+
+
+def load_profile(name: str, text: str, deployed: tuple[Task, ...] = tuple(Task)) -> Profile:
+    try:
+        stored = given(text)
+    except ValueError:
+        raise invalid(f"The profile {name} is not JSON, or nests too deep.") from None
+    if not isinstance(stored, dict):
+        raise invalid(f"The profile {name} is no JSON object.")
+    if unknown := sorted(set(stored) - KEYS):
+        near = did_you_mean(unknown[0], KEYS)
+        raise invalid(f"The profile {name} says {', '.join(unknown)[:100]}, which no profile can.{near}")
+    result_schema = schema_of(name, stored.get("result_schema"))
+    return Profile(
+        tasks=tasks_of(name, stored.get("tasks", []), deployed),
+        result_schema=result_schema,
+        enable_rotate=flag_of(name, stored.get("enable_rotate", False)),
+        preprocessing=steps_of(name, stored.get("preprocessing")),
+        validation=rules_of(name, stored.get("validation"), result_schema),
+    )
+
+
+def tasks_of(name: str, tasks: Any, deployed: tuple[Task, ...]) -> tuple[Task, ...]:
+    if not isinstance(tasks, list) or not all(isinstance(task, str) for task in tasks):
+        raise invalid(f"The tasks of the profile {name} are no list of names.")
+    try:
+        return parse_tasks(tasks, deployed)
+    except ValueError as unknown:
+        near = did_you_mean(str(unknown), Task)
+        raise invalid(f"The profile {name} names {str(unknown)[:100]!r}, which is no task.{near}") from None
+
+
+def schema_of(name: str, schema: Any) -> Mapping[str, Any] | None:
+    if schema is None:
+        return None
+    try:
+        check_schema(schema)
+    except Permanent as error:
+        raise invalid(f"The profile {name}: {error.message}") from None
+    return dict(schema)
+
+
+def flag_of(name: str, flag: Any) -> bool:
+    if not isinstance(flag, bool):
+        raise invalid(f"enable_rotate of the profile {name} is neither true nor false.")
+    return flag
+
+
+def steps_of(name: str, steps: Any) -> tuple[Step, ...] | None:
+    if steps is None:
+        return None
+    if not isinstance(steps, list) or not all(isinstance(step, str) for step in steps):
+        raise invalid(f"The preprocessing of the profile {name} is no list of steps.")
+    try:
+        return parse_steps(steps)
+    except ValueError as unknown:
+        raise invalid(
+            f"The profile {name} names {str(unknown)[:100]!r}, which is no step of preprocessing. "
+            f"There are: {', '.join(Step)}.{did_you_mean(str(unknown), Step)}"
+        ) from None
+
+
+def rules_of(name: str, rules: Any, result_schema: Mapping[str, Any] | None) -> Mapping[str, Any] | None:
+    if rules is None:
+        return None
+    try:
+        check_rules(rules)
+    except Permanent as error:
+        raise invalid(f"The profile {name}: {error.message}") from None
+    wanted = {*rules.get("properties", ()), *rules.get("required", ())}
+    if result_schema and (unknown := sorted(wanted.difference(result_schema))):
+        raise invalid(
+            f"The profile {name} has rules for {unknown[0][:100]!r}, which its result_schema does not ask for."
+        )
+    return dict(rules)
+
+
+def invalid(message: str) -> DocumentRejected:
+    return DocumentRejected(Rejection.INVALID_PROFILE, message)

@@ -1,0 +1,1 @@
+"""What handlers call: one verb, one module."""

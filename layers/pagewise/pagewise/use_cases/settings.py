@@ -1,0 +1,39 @@
+"""What the splitter needs to know."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from pagewise.tasks import Task
+
+if TYPE_CHECKING:
+    from pagewise.account.spending import Spending
+    from pagewise.pages.rendering import Renderer
+
+
+def default_renderer() -> Renderer:
+    from pagewise.pages.rendering import Renderer
+
+    return Renderer()
+
+
+def no_caps() -> Spending:
+    from pagewise.account.spending import Spending
+
+    return Spending()
+
+
+@dataclass(frozen=True, slots=True)
+class SplitSettings:
+    """What the splitter needs to know. `rotates`: whether the engine's protocol has `enable_rotate`."""
+
+    deployed_tasks: tuple[Task, ...] = tuple(Task)
+    default_tasks: tuple[Task, ...] = (Task.TEXT_RECOGNITION,)
+    pages_per_range: int = 20
+    max_pages: int = 10_000
+    max_megabytes: int = 2_000
+    overdue_seconds: int = 6 * 3600
+    renderer: Renderer = field(default_factory=default_renderer)
+    spending: Spending = field(default_factory=no_caps)
+    rotates: bool = True

@@ -1,0 +1,327 @@
+"""Use case: split an upload, or a page range of one, into page images and page jobs.
+
+An upload is the range of all its pages. A range is rendered if it is small, or cut into smaller ones that other
+invocations render. The document is written before anything is fanned out, and every page of it ends as a page image
+with a page job for each task, or as failed page jobs. Pages are stored, and their jobs queued, while later ones are
+rendered; what an invocation has no time for becomes a range of its own.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import shutil
+import tempfile
+from collections.abc import Generator, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from pagewise.account.closing import Accounting
+from pagewise.account.ledger import DayIsSpent, Ledger
+from pagewise.errors import (
+    DocumentGone,
+    DocumentRejected,
+    ObjectGone,
+    Overdue,
+    PageUnreadable,
+    PagewiseError,
+    Rejection,
+    Transient,
+)
+from pagewise.events import document_accepted
+from pagewise.model import (
+    Document,
+    DocumentId,
+    DocumentStatus,
+    PageJob,
+    PageRange,
+    Source,
+    Step,
+    StoredImage,
+    Upload,
+    jobs_of,
+)
+from pagewise.options import metadata, profiles
+from pagewise.options.metadata import DocumentOptions
+from pagewise.options.profiles import NoProfiles, Profiles
+from pagewise.pages.images import PageImage
+from pagewise.pages.ranges import subranges
+from pagewise.pages.rendering import Contents, LostPage, Rendered, Renderer, Unreached, inspect
+from pagewise.ports import Clock, Download, PagesBucket, Publisher, Queues, UploadsBucket
+from pagewise.tasks import Task
+from pagewise.use_cases.settings import SplitSettings
+
+# Page images are uploaded side by side, and their jobs sent, in batches of what one SQS request takes.
+PAGES_PER_BATCH = 10
+FIRST_RETRY_SECONDS, LONGEST_RETRY_SECONDS = 60.0, 900.0
+# Of everything that a split puts on the disk.
+PREFIX = "pagewise-"
+# Page images in memory at one time: those whose jobs are sent next, and as many that are uploaded meanwhile.
+PAGES_HELD = 2 * PAGES_PER_BATCH
+
+
+@dataclass(frozen=True, slots=True)
+class Split:
+    uploads: UploadsBucket
+    pages: PagesBucket
+    ledger: Ledger
+    queues: Queues
+    publisher: Publisher
+    accounting: Accounting
+    clock: Clock
+    settings: SplitSettings
+    profiles: Profiles = field(default_factory=NoProfiles)
+    # A folder that is this execution environment's alone; None: a new one each time, in a folder shared with others.
+    disk: Path | None = None
+
+    def upload(self, upload: Upload, deadline: float = math.inf) -> Document:
+        """Accept or reject an upload and fan its pages out. The same upload again continues or does nothing.
+
+        No page is begun that could take until after the `deadline` (of time.monotonic).
+        """
+        document = self.ledger.document(upload.document_id)
+        if document:
+            return document if self.is_settled(document) else self.resumed(document, deadline)
+        download: Download | None = None
+        with workspace(self.disk) as folder:
+            path = folder / "document"
+            try:
+                self.check_bytes(upload)
+                download = self.uploads.download(upload, path)
+                wishes = self.wishes(upload, download)
+                contents = self.acceptable(path, wishes)
+                reserved = self.affordable(path, contents, wishes)
+                single = self.single_page(path, contents, wishes, deadline)
+                accepted = self.accepted(upload, download.source, contents, wishes, reserved)
+                document = self.opened(accepted)
+            except ObjectGone as gone:
+                return self.accounting.reject(upload, DocumentRejected(Rejection.GONE, gone.message), download)
+            except DocumentRejected as rejection:
+                return self.accounting.reject(upload, rejection, download)
+            if document.status is DocumentStatus.REJECTED and self.is_settled(document):
+                return document  # given up by another invocation in the meantime
+            if document is accepted:
+                self.accounting.meter.accepted(document)
+            self.publisher.publish([document_accepted(document)])
+            everything = PageRange(1, document.pages)
+            if single:
+                rendered = only(single)
+            else:
+                renderer = self.renderer(document.preprocessing)
+                rendered = renderer.render(path, contents, everything, wishes.password, deadline)
+            self.fan_out(document, everything, rendered)
+        return document
+
+    def resumed(self, document: Document, deadline: float) -> Document:
+        """Go on with a document that was accepted, as a page range of it: it cannot be rejected any more."""
+        self.publisher.publish([document_accepted(document)])
+        return self.page_range(document.id, PageRange(1, document.pages), deadline) or document
+
+    def page_range(self, document_id: DocumentId, pages: PageRange, deadline: float = math.inf) -> Document | None:
+        """Fan out one range of a document; None if the document is not known (it was deleted)."""
+        document = self.ledger.document(document_id)
+        if document is None or self.ledger.is_split(document_id, pages):
+            return document
+        if document.status is not DocumentStatus.IN_PROGRESS:
+            self.end(document, pages, Overdue())
+            return document
+        with workspace(self.disk) as folder:
+            path = folder / "document"
+            try:
+                password = self.uploads.download_again(document.source, path).metadata.get(metadata.PASSWORD)
+                contents = inspect(path, password)
+            except (ObjectGone, DocumentRejected) as error:
+                self.fail(document, pages, error)
+                return document
+            renderer = self.renderer(document.preprocessing)
+            self.fan_out(document, pages, renderer.render(path, contents, pages, password, deadline))
+        return document
+
+    def fail(self, document: Document, pages: PageRange, error: ObjectGone | DocumentRejected) -> None:
+        """Fail the pages of a document that was read before, and cannot be any more; of a long range in smaller ones,
+        which have time for it."""
+        if len(pages) > self.settings.pages_per_range:
+            self.queues.send_ranges(document.id, subranges(pages, self.settings.pages_per_range))
+        else:
+            gone = isinstance(error, ObjectGone)
+            self.end(document, pages, DocumentGone(error.message) if gone else PageUnreadable(error.message))
+        self.ledger.mark_split(document.id, pages)
+
+    def end(self, document: Document, pages: PageRange, error: PagewiseError) -> None:
+        """Fail what has not ended of these pages. Of a document that has ended while its range waited nothing is left
+        but to publish what was recorded and perhaps not published."""
+        for page in pages.numbers():
+            self.accounting.fail_page(document, page, error, pages.run)
+
+    def is_settled(self, document: Document) -> bool:
+        """Whether nothing is left to do for this upload; a rejection that was not announced is announced."""
+        if document.status is not DocumentStatus.REJECTED:
+            return self.ledger.is_split(document.id, PageRange(1, document.pages))
+        if not document.announced:
+            self.accounting.announce(document)
+        return True
+
+    def wishes(self, upload: Upload, download: Download) -> DocumentOptions:
+        settings = self.settings
+        profile = profiles.chosen(self.profiles, upload.key, download.metadata, settings.deployed_tasks)
+        return metadata.document_options(
+            download.metadata, settings.default_tasks, settings.deployed_tasks, profile, rotates=settings.rotates
+        )
+
+    def check_bytes(self, upload: Upload) -> None:
+        """What has no room on the function's disk would fail three times, and then without a reason of use."""
+        most = self.settings.max_megabytes
+        if upload.size > most * 1_000_000:
+            raise DocumentRejected(
+                Rejection.TOO_LARGE,
+                f"The document has {upload.size // 1_000_000:,} MB, over {most:,} (MaxUploadMegabytes). "
+                "Upload it in parts.",
+            )
+
+    def acceptable(self, path: Path, wishes: DocumentOptions) -> Contents:
+        contents = inspect(path, wishes.password)
+        if contents.pages > self.settings.max_pages:
+            raise DocumentRejected(
+                Rejection.TOO_MANY_PAGES,
+                f"The document has {contents.pages:,} pages, over {self.settings.max_pages:,}. Upload it in parts.",
+            )
+        return contents
+
+    def affordable(self, path: Path, contents: Contents, wishes: DocumentOptions) -> int | None:
+        """What the document reserves of the day's cap: the most that it can cost; None without such a cap."""
+        spending = self.settings.spending
+        if not spending:
+            return None
+        sizes = self.settings.renderer.sizes(path, contents, wishes.password)
+        most = spending.most(sizes, wishes.tasks, wishes.options)
+        spending.check(most)
+        return most if spending.day_cap > 0 else None
+
+    def opened(self, document: Document) -> Document:
+        """The document as it is stored. Nothing has been paid for, so that one over the day's cap is rejected here."""
+        try:
+            return self.ledger.open(document, self.settings.spending.day_cap_units)
+        except DayIsSpent:
+            raise self.settings.spending.day_is_spent(document.reserved or 0) from None
+
+    def single_page(self, path: Path, contents: Contents, wishes: DocumentOptions, deadline: float) -> PageImage | None:
+        """The only page of a one-page document, rendered before the document is accepted: if it cannot be, the
+        upload is rejected with the page's reason."""
+        if contents.pages != 1:
+            return None
+        renderer = self.renderer(wishes.preprocessing)
+        (page,) = renderer.render(path, contents, PageRange(1, 1), wishes.password, deadline)
+        if isinstance(page, Unreached):
+            raise out_of_time()
+        if isinstance(page, LostPage):
+            known = page.error.reason in set(Rejection)
+            raise DocumentRejected(Rejection(page.error.reason) if known else Rejection.UNREADABLE, page.error.message)
+        return page
+
+    def accepted(
+        self, upload: Upload, source: Source, contents: Contents, wishes: DocumentOptions, reserved: int | None
+    ) -> Document:
+        return Document(
+            id=upload.document_id,
+            source=source,
+            status=DocumentStatus.IN_PROGRESS,
+            tasks=wishes.tasks,
+            pages=contents.pages,
+            started=self.clock.now(),
+            due=self.clock.after(self.settings.overdue_seconds),
+            options=wishes.options,
+            preprocessing=wishes.preprocessing,
+            rules=wishes.rules,
+            tag=wishes.tag,
+            warnings=wishes.warnings,
+            reserved=reserved,
+        )
+
+    def renderer(self, preprocessing: tuple[Step, ...] | None) -> Renderer:
+        renderer = self.settings.renderer
+        return renderer if preprocessing is None else replace(renderer, preprocessing=preprocessing)
+
+    def fan_out(self, document: Document, pages: PageRange, rendered: Generator[Rendered, None, None]) -> None:
+        """Queue smaller ranges, or store the pages and queue their jobs; then note that the range is done."""
+        if len(pages) > self.settings.pages_per_range:
+            self.queues.send_ranges(document.id, subranges(pages, self.settings.pages_per_range))
+        elif rest := self.store_and_queue(document, pages, rendered):
+            if rest == pages:
+                # Sent again as it is, it could go round for ever; an error is counted, and ends in the dead letters.
+                raise out_of_time()
+            # Shorter than before: it comes round no more often than it has pages.
+            self.queues.send_ranges(document.id, [replace(rest, put_offs=pages.put_offs + 1)])
+        self.ledger.mark_split(document.id, pages)
+
+    def store_and_queue(
+        self, document: Document, pages: PageRange, rendered: Generator[Rendered, None, None]
+    ) -> PageRange | None:
+        """Store the pages and queue their jobs, in order and while later ones are rendered; the range that was not
+        reached, if any."""
+        seen: list[int] = []
+        rest: PageRange | None = None
+        under_way: list[Future[list[PageJob]]] = []
+        with closing(rendered), ThreadPoolExecutor(PAGES_PER_BATCH) as pool:
+            for page in rendered:
+                if isinstance(page, Unreached):
+                    rest = replace(pages, first=page.page)
+                    break
+                seen.append(page.page)
+                if isinstance(page, LostPage):
+                    self.accounting.fail_page(document, page.page, page.error, pages.run)
+                else:
+                    under_way.append(
+                        pool.submit(self.stored, document, page, self.awaited(document, page.page, pages.run))
+                    )
+                if len(under_way) == PAGES_HELD:
+                    self.queue(under_way[:PAGES_PER_BATCH])
+                    del under_way[:PAGES_PER_BATCH]
+            self.queue(under_way)
+        if seen + list(rest.numbers() if rest else ()) != list(pages.numbers()):
+            raise AssertionError(f"rendered pages {seen} of the range {pages.first} to {pages.last}")
+        return rest
+
+    def queue(self, stored: list[Future[list[PageJob]]]) -> None:
+        self.queues.send_jobs([job for page in stored for job in page.result()])
+
+    def awaited(self, document: Document, page: int, run: int) -> dict[Task, int]:
+        """The tasks that a page of this range is for, with their page jobs' runs: all, unless some were redriven."""
+        account = self.ledger.page(document.id, page) if document.run > 1 else None
+        if account is None or run == 1:
+            return {task: 1 for task in document.tasks if account is None or account.run_of(task) == 1}
+        return {task: of_job for task, of_job in account.awaited.items() if of_job <= run}
+
+    def stored(self, document: Document, page: PageImage, awaited: dict[Task, int]) -> list[PageJob]:
+        """Store a page image; the jobs of its page."""
+        key = self.pages.put_image(document.id, page.page, page.content, page.media_type)
+        digest = hashlib.sha256(page.content).hexdigest()
+        image = StoredImage(key, page.media_type, page.width, page.height, len(page.content), digest, page.look)
+        return jobs_of(document, page.page, image, awaited)
+
+
+def only(page: PageImage) -> Generator[Rendered, None, None]:
+    yield page
+
+
+def retry_seconds(deliveries: int) -> float:
+    """How long a message waits that may work next time: with five deliveries, an outage of 28 minutes in all."""
+    return min(LONGEST_RETRY_SECONDS, FIRST_RETRY_SECONDS * 3.0 ** (deliveries - 1))
+
+
+def out_of_time() -> Transient:
+    return Transient("out_of_time", "The invocation's time was used up before the first page. It is tried again.")
+
+
+@contextmanager
+def workspace(disk: Path | None = None) -> Iterator[Path]:
+    """A folder of this invocation's own, gone when it ends.
+
+    Lambda keeps an environment's disk when an invocation is killed: on an own `disk`, what such a one has left (this
+    folder, and poppler's) is removed first, or it would take the next document's room.
+    """
+    for left in disk.glob(f"{PREFIX}*") if disk else ():
+        shutil.rmtree(left, ignore_errors=True)
+    with tempfile.TemporaryDirectory(prefix=PREFIX, dir=disk) as folder:
+        yield Path(folder)

@@ -1,0 +1,1 @@
+"""One function in a container, as SAM CLI runs it."""

@@ -1,0 +1,1 @@
+"""The AWS emulator, and the template deployed into it."""

@@ -1,0 +1,1 @@
+"""Lambda's part: environments, invocations, event sources, schedules."""
