@@ -60,7 +60,7 @@ def together(*options: Callable[[Any], Any]) -> Callable[[Any], Any]:
 
 
 of_documents = together(
-    click.option("--tasks", metavar="A,B", help="Tasks by their own names, or: all. [default: the stack's DefaultTasks]"),
+    click.option("--tasks", metavar="A,B", help="Tasks by their own names, or: all. [default: the stack's]"),
     click.option("--profile", metavar="NAME", help="A named configuration of profiles/."),
     click.option("--schema", type=A_FILE, help="JSON of the fields to extract, for key_information_extraction."),
     click.option("--rotate/--no-rotate", default=None, help="Whether the engine turns skewed pages."),
@@ -79,7 +79,7 @@ of_a_stack = together(
 )
 
 of_the_embedded_stack = together(
-    click.option("--parameter", "parameters", multiple=True, metavar="NAME=VALUE", help="A parameter of template.yaml."),
+    click.option("--parameter", "parameters", multiple=True, metavar="NAME=VALUE", help="Of template.yaml."),
     click.option("--visibility-timeout", type=click.IntRange(min=0), metavar="SECONDS",
                  help="Of all queues, in place of the template's: what a killed function worked on returns sooner."),
 )  # fmt: skip

@@ -26,7 +26,7 @@ COMPATIBLE: dict[str, Any] = {"choices": [{"finish_reason": "stop", "message": {
 
 def asked(protocol: WireProtocol, reply: dict[str, Any], headers: dict[str, str] | None = None) -> Answer:
     content = json.dumps(reply).encode()
-    transport = httpx.MockTransport(lambda _: httpx.Response(200, content=content, headers=headers))
+    transport = httpx.MockTransport(lambda _: httpx.Response(200, stream=httpx.ByteStream(content), headers=headers))
     client = EngineClient(httpx.AsyncClient(transport=transport), protocol, "https://user:pw@host.example:8443/v1", key)
     question = Question(MODEL, Inline(b"image", "image/png"), Task.TEXT_RECOGNITION)
     return asyncio.run(client.recognize(question, 60))

@@ -129,11 +129,6 @@ def test_the_engine_is_a_foreign_service(path: Path) -> None:
     assert imports(path.read_text(), "pagewise", "boto3") == []
 
 
-def test_each_module_of_the_core_has_a_test_file_of_its_name() -> None:
-    tested = {path.stem.removeprefix("test_") for path in (ROOT / "tests").rglob("test_*.py")}
-    assert sorted({path.stem for path in MODULES} - tested) == []
-
-
 def test_the_rules_bite() -> None:
     assert imports("from boto3.dynamodb.types import TypeSerializer", "boto3")
     assert imports("import local.stack", "local")

@@ -7,11 +7,10 @@ from dataclasses import replace
 
 import pytest
 
-from pagewise.account.ledger import INLINE_RESULT_BYTES
 from pagewise.errors import Configuration, PagewiseError, Permanent, StorageBusy, Throttled, Transient
-from pagewise.events import Event
+from pagewise.events import INLINE_OUTPUT_BYTES, Event
 from pagewise.messages import dump_job, load_job
-from pagewise.model import Document, DocumentStatus, JobStatus
+from pagewise.model import Document, DocumentStatus, JobStatus, Look
 from pagewise.qwen.fitting import Inline
 from pagewise.tasks import Task
 from pagewise.use_cases.recognize import MOST_PUT_OFFS
@@ -63,7 +62,7 @@ def test_a_redelivered_job_never_asks_the_engine_again_but_publishes_again(pagew
 
 
 def test_a_large_result_that_is_gone_has_ended_its_page_job_all_the_same(pagewise: Pagewise) -> None:
-    pagewise.engine.script = [text_answer("x" * (INLINE_RESULT_BYTES + 1))]
+    pagewise.engine.script = [text_answer("x" * (INLINE_OUTPUT_BYTES + 1))]
     split(pagewise)
     job = pagewise.queues.jobs[0]
     first = pagewise.run_job(job)
@@ -72,7 +71,7 @@ def test_a_large_result_that_is_gone_has_ended_its_page_job_all_the_same(pagewis
     again = pagewise.run_job(job, deliveries=2)
     assert again == replace(
         first, output={}, image_width=0, image_height=0, image_sha256=None, model=None, finish_reason=None,
-        request_id=None, seconds=0.0, sent=None,
+        request_id=None, seconds=0.0, sent=None, engine=None, look=Look(),
     )  # fmt: skip
     assert len(pagewise.engine.questions) == 1
     pagewise.give_up.page_job(job, 5)

@@ -47,9 +47,11 @@ def loaded(text: str) -> Any:
 
 
 def given(text: str) -> Any:
-    """What a person wrote, who can mend it: as `loaded`, but NaN and Infinity are no JSON. Raises ValueError."""
+    """What a person wrote, who can mend it: what `loaded` would replace is refused. Raises ValueError."""
     try:
-        return sound(json.loads(text, parse_constant=refused))
+        value = json.loads(text, parse_constant=refused)
+        dumped(value).encode()  # numbers beyond every range, half a pair of surrogates
+        return sound(value)
     except RecursionError:
         raise TooDeep("The text nests too deep.") from None
 

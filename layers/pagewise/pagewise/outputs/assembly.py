@@ -128,7 +128,7 @@ def spool(document: AssembledDocument, pages: Pages, to: Path) -> tuple[list[int
                 blank.append(number)
             elif not any(contents.recognized(task) for task in contents.results):
                 failed.append(number)
-            json.dump({"page": number, "results": [dump_result(result) for result in results]}, file)
+            json.dump({"page": number, "results": [dump_result(result) for result in results]}, file, allow_nan=False)
             file.write("\n")
     return failed, blank
 
@@ -211,7 +211,7 @@ def attend(
 
 def say(to: IO[str], message: dict[str, Any]) -> None:
     with suppress(BrokenPipeError):
-        to.write(json.dumps(message) + "\n")
+        to.write(json.dumps(message, allow_nan=False) + "\n")
         to.flush()
 
 

@@ -92,7 +92,7 @@ class Manifest:
         }
 
     def text(self) -> str:
-        return json.dumps(self.dump(), ensure_ascii=False, indent=2) + "\n"
+        return json.dumps(self.dump(), ensure_ascii=False, allow_nan=False, indent=2) + "\n"
 
 
 def ranges(pages: Iterable[int]) -> str:

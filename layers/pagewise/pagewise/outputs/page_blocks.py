@@ -111,7 +111,7 @@ def fields_of(result: Result) -> list[Block]:
 
 
 def shown(value: Any) -> str:
-    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, allow_nan=False)
 
 
 # ── Tables among lines of text ───────────────────────────────────────────────────────────────────────────────────────

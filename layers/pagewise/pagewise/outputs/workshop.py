@@ -78,7 +78,7 @@ class Workshop:
     # ── Talk ─────────────────────────────────────────────────────────────────────────────────────────────────────────
 
     def tell(self, message: dict[str, Any]) -> None:
-        self.told.write(json.dumps(message) + "\n")
+        self.told.write(json.dumps(message, allow_nan=False) + "\n")
         self.told.flush()
 
     def image(self, page: int) -> Path | None:
@@ -281,7 +281,7 @@ def write_fields(workshop: Workshop, output: WantedOutput) -> None:
     if not shown["pages"]:
         raise OutputRefused("no_fields", "No fields were extracted. Ask for key_information_extraction.")
     path = workshop.new_file()
-    path.write_text(json.dumps(shown, ensure_ascii=False, indent=2) + "\n", encoding="utf-8")
+    path.write_text(json.dumps(shown, ensure_ascii=False, allow_nan=False, indent=2) + "\n", encoding="utf-8")
     details = {"fields": len(shown["fields"]), "conflicts": len(shown["conflicts"])}
     workshop.hand_over(path, "fields.json", output, "application/json", source, details)
 

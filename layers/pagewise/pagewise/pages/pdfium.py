@@ -191,7 +191,7 @@ class Pdfium:
     def exchange(self, question: dict[str, Any], deadline: float) -> dict[str, Any]:
         if self.process is None or self.process.stdin is None or self.process.stdout is None:
             raise EOFError
-        self.process.stdin.write(json.dumps(question).encode() + b"\n")
+        self.process.stdin.write(json.dumps(question, allow_nan=False).encode() + b"\n")
         self.process.stdin.flush()
         answers = Answers(self.process.stdout.fileno(), deadline)
         answer: dict[str, Any] = json.loads(answers.line())

@@ -44,7 +44,7 @@ class Reader:
             answer, pixels = asked[question["ask"]](question)
         except (pdfium.PdfiumError, MemoryError, ValueError, IndexError, ctypes.ArgumentError):
             answer, pixels = {"failed": True}, b""
-        out.write(json.dumps(answer).encode() + b"\n")
+        out.write(json.dumps(answer, allow_nan=False).encode() + b"\n")
         out.write(pixels)
         out.flush()
 
