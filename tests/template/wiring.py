@@ -49,7 +49,7 @@ def base_of(node: ast.expr) -> str | None:
 def parts() -> dict[str, ast.AST]:
     return {
         node.name: node
-        for path in (PACKAGE / "aws/wiring.py", PACKAGE / "settings.py")
+        for path in (PACKAGE / "aws/wiring.py", PACKAGE / "aws/environment.py")
         for node in ast.parse(path.read_text()).body
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
     }
