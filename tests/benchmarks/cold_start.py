@@ -12,6 +12,7 @@ import json
 import os
 import re
 import shutil
+import statistics
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
@@ -113,11 +114,11 @@ class Measure:
 def compared(ours: Measure, bare: Measure, endpoint: str, runs: int) -> dict[str, Any]:
     # The first pair makes the bytecode; pairs, so that a busy minute counts for both.
     pairs = [(measured(ours, endpoint), measured(bare, endpoint)) for _ in range(runs + 1)][1:]
-    own, other = (min(pair[side][0] for pair in pairs) for side in (0, 1))
+    own, other = (statistics.median(pair[side][0] for pair in pairs) for side in (0, 1))
     return {
         "ms": round(own),
         "bare_ms": round(other),
-        "ratio": round(own / other, 2),
+        "ratio": round(statistics.median(ours[0] / bare[0] for ours, bare in pairs), 2),
         "modules": pairs[0][0][1],
         "bare_modules": pairs[0][1][1],
     }
