@@ -49,6 +49,12 @@ def saved(image: Image.Image) -> bytes:
     return buffer.getvalue()
 
 
+def test_a_picture_too_small_to_have_paper_is_blank_only_in_one_colour() -> None:
+    small = Image.linear_gradient("L").resize((16, 16))
+    assert not is_blank(raster_of(small))
+    assert is_blank(raster_of(Image.new("RGB", (16, 16), (10, 20, 30))))
+
+
 def jobs_in(receipt: Mapping[str, Any]) -> list[dict[str, Any]]:
     return list(receipt["page_jobs"])
 

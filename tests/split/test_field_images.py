@@ -139,7 +139,8 @@ def test_no_message_about_a_damaged_picture_speaks_python(
         buffer = io.BytesIO()
         Image.new("I;16", (200, 100), 30_000).save(buffer, "TIFF")
         whole = buffer.getvalue()
-    path, messages = tmp_path / "document", list[str]()
+    path = tmp_path / "document"
+    messages: list[str] = []
     for content in damaged(whole):
         path.write_bytes(content)
         try:

@@ -2,8 +2,8 @@
 
 A page is blank if it has no mark that could be a letter. The paper may be of any shade, uneven, and as noisy as
 scanners and JPEG make it; specks of dust, holes punched at its margins, and shadows that reach its very edges are no
-letters.
-Everything else counts, bleed-through too: a blank page that is sent costs tokens, a word that is not sent is lost.
+letters. Everything else counts, bleed-through too: a blank page that is sent costs tokens, a word that is not sent is
+lost.
 
 Most pages are through after a few bands of lines, in which there is ink. Only what has none there is looked at whole:
 against its own paper, at half its size, where noise is half as strong and a letter still has strokes.
@@ -113,6 +113,8 @@ def has_letters(raster: Raster) -> bool:
     extremes = small.getextrema()
     if all(low == high for low, high in ([extremes] if raster.channels == 1 else extremes)):  # type: ignore[misc]
         return False
+    if min(small.size) < 2 * PAPER_CELL:  # no paper around a mark: too little to say that it is none
+        return True
     # Ink may differ from its paper in one colour alone: yellow on white in blue.
     return any(has_letters_in(channel, factor) for channel in small.split())
 
