@@ -158,6 +158,23 @@ def permissions_end_at_the_stack(template: Template) -> Iterator[str]:
                 yield f"{name}: {statement['Sid']} takes in other stacks whose names begin with this one's"
 
 
+def queues_take_notifications_of_the_buckets_that_there_are(template: Template) -> Iterator[str]:
+    """S3 tries whether it may send when the notification is set up: a wrong name fails the deploy."""
+    resources = template["Resources"]
+    named = {resources[name]["Properties"]["BucketName"]["Fn::Sub"] for name in of_type(template, "S3::Bucket")}
+    sources = [
+        statement["Condition"]["ArnEquals"]["aws:SourceArn"]["Fn::Sub"]
+        for policy in map(resources.__getitem__, of_type(template, "SQS::QueuePolicy"))
+        for statement in policy["Properties"]["PolicyDocument"]["Statement"]
+        if "ArnEquals" in statement.get("Condition", {})
+    ]
+    if not sources:
+        yield "no queue takes a bucket's notifications"
+    for source in sources:
+        if source.removeprefix("arn:${AWS::Partition}:s3:::") not in named:
+            yield f"{source} is no bucket of the template"
+
+
 def the_splitter_may_send_to_every_queue_that_it_fans_out_to(template: Template) -> Iterator[str]:
     arn = "arn:${AWS::Partition}:sqs:${AWS::Region}:${AWS::AccountId}:${AWS::StackName}-"
     wanted: list[Any] = [{"Fn::GetAtt": ["SplitQueue", "Arn"]}, {"Fn::GetAtt": ["DeadLetterQueue", "Arn"]}]
@@ -520,6 +537,7 @@ def outputs_are_described(template: Template) -> Iterator[str]:
 
 
 RULES: list[Rule] = [
+    queues_take_notifications_of_the_buckets_that_there_are,
     tasks_are_the_codes,
     one_list_says_which_tasks_are_deployed,
     task_functions_are_named_as_the_code_finds_them,
@@ -560,6 +578,11 @@ RULES: list[Rule] = [
 
 # Where to change the template, to what (None: take it away), and the rules that must object.
 DRIFTS: list[tuple[str, Any, Rule]] = [
+    (
+        "Resources.UploadsBucket.Properties.BucketName",
+        {"Fn::Sub": "other"},
+        queues_take_notifications_of_the_buckets_that_there_are,
+    ),
     ("Mappings.Tasks.MultiLan.Name", "multi_language", tasks_are_the_codes),
     ("Mappings.Tasks.MultiLan", None, tasks_are_the_codes),
     ("Mappings.Deployed.Tasks.Keys", ["TextRecognition", "Handwriting"], tasks_are_the_codes),
