@@ -116,7 +116,8 @@ def has_letters(raster: Raster) -> bool:
     if min(small.size) < 2 * PAPER_CELL:  # no paper around a mark: too little to say that it is none
         return True
     # Ink may differ from its paper in one colour alone: yellow on white in blue.
-    return any(has_letters_in(channel, factor) for channel in small.split())
+    channels = {channel.tobytes(): channel for channel in small.split()}  # grey in RGB is looked at once
+    return any(has_letters_in(channel, factor) for channel in channels.values())
 
 
 def has_letters_in(grey: Image, factor: int) -> bool:
