@@ -37,8 +37,33 @@ SERVE_LOGS = ROOT / ".cache/local/logs"
 INVOKE_LOGS = ROOT / ".cache/invoke/logs"
 CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 110}
 
-# A path as the file system has it: names of any bytes pass.
-ANY_PATH = click.Path(path_type=Path)
+
+class Named(click.ParamType[Any]):
+    """What must be said. A shell variable that is not set comes as nothing, which as a path would be this folder."""
+
+    name = "name"
+
+    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        if not value.strip():
+            self.fail("is empty: say which", param, ctx)
+        return value
+
+
+NAMED = Named()
+
+
+class NamedPath(Named):
+    """A path as the file system has it: names of any bytes pass."""
+
+    name = "path"
+
+    def convert(  # type: ignore[override]
+        self, value: str | Path, param: click.Parameter | None, ctx: click.Context | None
+    ) -> Path:
+        return Path(super().convert(str(value), param, ctx))
+
+
+ANY_PATH = NamedPath()
 A_FILE = click.Path(path_type=Path, exists=True, dir_okay=False, readable=True)
 
 
@@ -89,15 +114,15 @@ of_the_embedded_stack = together(
 
 
 # As make calls it: a name that begins with a dash, or with a blank, is one word of an option.
-named_document = click.option("--doc", "named", type=click.UNPROCESSED, multiple=True, hidden=True)
+named_document = click.option("--doc", "named", type=ANY_PATH, multiple=True, hidden=True)
 
 
 @cli.command()
-@click.argument("documents", nargs=-1, type=click.UNPROCESSED, metavar="[DOCUMENT]...")
+@click.argument("documents", nargs=-1, type=ANY_PATH, metavar="[DOCUMENT]...")
 @named_document
 @of_documents
 @of_the_embedded_stack
-def run(documents: tuple[str, ...], named: tuple[str, ...], parameters: tuple[str, ...], visibility_timeout: int | None,
+def run(documents: tuple[Path, ...], named: tuple[Path, ...], parameters: tuple[str, ...], visibility_timeout: int | None,
         **words: Any) -> int:  # fmt: skip
     """Recognize documents, or folders of them, on this machine; without any, the project's own samples.
 
@@ -106,7 +131,7 @@ def run(documents: tuple[str, ...], named: tuple[str, ...], parameters: tuple[st
     from commands.run import Order, run
 
     order = Order(
-        documents=paths(*documents, *named) or (SAMPLES,),
+        documents=(*documents, *named) or (SAMPLES,),
         output=words["out"],
         options=options_of(words),
         parameters=named_values(parameters),
@@ -115,20 +140,24 @@ def run(documents: tuple[str, ...], named: tuple[str, ...], parameters: tuple[st
         as_json=words["as_json"],
         started=STARTED,
     )
-    return run(order, console(to_errors=words["as_json"]))
+    try:
+        return run(order, console(to_errors=words["as_json"]))
+    except SystemExit:
+        complain(f"Interrupted. What had ended before is in {order.output}/.")
+        raise
 
 
 @cli.command()
-@click.argument("documents", nargs=-1, type=click.UNPROCESSED, metavar="DOCUMENT...")
+@click.argument("documents", nargs=-1, type=ANY_PATH, metavar="DOCUMENT...")
 @named_document
 @of_documents
 @of_a_stack
-def submit(documents: tuple[str, ...], named: tuple[str, ...], stack: str, endpoint: str | None, **words: Any) -> int:
+def submit(documents: tuple[Path, ...], named: tuple[Path, ...], stack: str, endpoint: str | None, **words: Any) -> int:
     """Upload documents to a deployed stack, show its progress, and fetch what comes out, as `run` does."""
     from commands.submit import Submission, submit
 
     submission = Submission(
-        documents=paths(*documents, *named) or (SAMPLES,),
+        documents=(*documents, *named) or (SAMPLES,),
         output=words["out"],
         options=options_of(words),
         stack=stack,
@@ -209,7 +238,7 @@ def invoke(function: str, event: str, endpoint: str | None, logs: Path) -> int:
 
 
 @cli.command()
-@click.argument("name")
+@click.argument("name", type=NAMED)
 @of_a_stack
 def profile(name: str, stack: str, endpoint: str | None) -> int:
     """Check a profile of profiles/*.json and put it into a stack."""
@@ -257,13 +286,6 @@ def completion(shell: str) -> int:
 
 
 # ── from words to values, and from outcomes to exit codes ────────────────────────────────────────────────────────────
-
-
-def paths(*names: str) -> tuple[Path, ...]:
-    """A shell variable that is not set comes as an empty name, which as a path would be this folder."""
-    if not all(name.strip() for name in names):
-        raise click.UsageError("The name of a document is empty: say which.")
-    return tuple(map(Path, names))
 
 
 def options_of(words: dict[str, Any]) -> RequestedOptions:
@@ -321,8 +343,6 @@ def main() -> int:
 def ended(interrupted: SystemExit, command: str = "") -> int:
     """Ctrl-C is how a stack that stays is told to end."""
     code = int(interrupted.code or 0)
-    if command == "run" and code:
-        complain("Interrupted. What had ended before is in the output folder.")
     return 0 if command == "local" and code == 128 + signal.SIGINT else code
 
 

@@ -61,7 +61,7 @@ class OpenAICompatible:
             finish_reason=word(choice.get("finish_reason")),
             usage=counted(reply.get("usage"), "prompt_tokens", "completion_tokens"),
             request_id=word(reply.get("id")),
-            model=word(reply.get("model")),
+            model=reply.get("model"),
         )
 
     def refusal(self, status: int, reply: Mapping[str, Any], retry_after: float | None) -> PagewiseError:
