@@ -122,8 +122,13 @@ named_document = click.option("--doc", "named", type=ANY_PATH, multiple=True, hi
 @named_document
 @of_documents
 @of_the_embedded_stack
-def run(documents: tuple[Path, ...], named: tuple[Path, ...], parameters: tuple[str, ...], visibility_timeout: int | None,
-        **words: Any) -> int:  # fmt: skip
+def run(
+    documents: tuple[Path, ...],
+    named: tuple[Path, ...],
+    parameters: tuple[str, ...],
+    visibility_timeout: int | None,
+    **words: Any,
+) -> int:
     """Recognize documents, or folders of them, on this machine; without any, the project's own samples.
 
     Results are in OUT/<document>/: receipt.json, pages/, results/.

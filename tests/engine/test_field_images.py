@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from pagewise.images import PageImage
 from pagewise.model import PageRange
-from pagewise.rendering import Renderer, inspect
+from pagewise.pages.images import PageImage
+from pagewise.pages.rendering import Renderer, inspect
 from tests.engine.asking import Engine
 from tests.split.corpus import FOLDER
 

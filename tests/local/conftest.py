@@ -180,10 +180,10 @@ def obey(order):
             journal({"grandchild": child.pid, "orders": [order]})
             time.sleep(600)
         case "pass on":
-            import boto3
+            import botocore.session
             follows = json.dumps({**order, "number": order["number"] + 1})
             if order["number"] < order["times"]:
-                boto3.client("sqs").send_message(QueueUrl=os.environ["OWN_QUEUE"], MessageBody=follows)
+                botocore.session.get_session().create_client("sqs").send_message(QueueUrl=os.environ["OWN_QUEUE"], MessageBody=follows)
         case "print":
             print("printed by the function", flush=True)
 

@@ -13,6 +13,7 @@ from commands.console import Console
 from commands.deployed import StackError, aws_account, deployed_stack
 from commands.profiles import ProfileError, put
 from commands.submit import Submission, empty_buckets, submit
+from commands.uploads import RequestedOptions
 from tests.pictures import picture, tiff
 from tests.running import Running, running
 
@@ -25,7 +26,8 @@ def pagewise(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
 
 def submitted(pagewise: Running, documents: Path, **wishes: str) -> tuple[int, str]:
     shown = io.StringIO()
-    order = Submission(documents, documents.parent / "out", "pagewise", pagewise.stack.endpoint, **wishes)  # type: ignore[arg-type]
+    options = RequestedOptions(**wishes)  # type: ignore[arg-type]
+    order = Submission([documents], documents.parent / "out", "pagewise", pagewise.stack.endpoint, options)
     return submit(order, Console(file=shown, width=120)), shown.getvalue()
 
 

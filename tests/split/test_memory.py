@@ -17,7 +17,7 @@ from pagewise.pages.shrinking import manageable, page_size
 READ = """
 import resource, sys
 from pathlib import Path
-from pagewise import images
+from pagewise.pages import images
 images.page(Path(sys.argv[1]), sys.argv[2], 1, 8_388_608, keep_file=True)
 print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // (1024 if sys.platform == "linux" else 1024 * 1024))
 """
