@@ -183,7 +183,8 @@ def obey(order):
             import botocore.session
             follows = json.dumps({**order, "number": order["number"] + 1})
             if order["number"] < order["times"]:
-                botocore.session.get_session().create_client("sqs").send_message(QueueUrl=os.environ["OWN_QUEUE"], MessageBody=follows)
+                sqs = botocore.session.get_session().create_client("sqs")
+                sqs.send_message(QueueUrl=os.environ["OWN_QUEUE"], MessageBody=follows)
         case "print":
             print("printed by the function", flush=True)
 
