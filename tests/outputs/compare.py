@@ -24,7 +24,7 @@ from tests.outputs.making import MARKS, READERS, in_order, line, page_of, recogn
 
 
 def lines_by_tesseract(picture: Path, language: str) -> list[dict[str, Any]]:
-    command = ["tesseract", picture, "-", "-l", language, "tsv"]
+    command = ["tesseract", str(picture), "-", "-l", language, "tsv"]
     table = subprocess.run(command, capture_output=True, check=True, text=True).stdout
     rows = list(csv.DictReader(table.splitlines(), delimiter="\t", quoting=csv.QUOTE_NONE))
     words: dict[tuple[str, ...], list[str]] = {}
@@ -67,9 +67,9 @@ def main() -> None:
                 "--output-type",
                 "pdf",
                 "--sidecar",
-                sidecar,
-                picture,
-                folder / "theirs.pdf",
+                str(sidecar),
+                str(picture),
+                str(folder / "theirs.pdf"),
             ]
             subprocess.run(command, check=True, capture_output=True)
             wanted = {"ours": "\n".join(one["text"] for one in lines), "theirs": sidecar.read_text()}

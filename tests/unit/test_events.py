@@ -13,6 +13,8 @@ import pytest
 
 from pagewise.errors import Configuration, Permanent, Rejection
 from pagewise.events import INLINE_OUTPUT_BYTES, Event
+from pagewise.model import WarningCode
+from pagewise.parsing import UNUSABLE
 from tests.fakes import text_answer
 from tests.pictures import tiff
 from tests.unit.conftest import Pagewise
@@ -63,6 +65,25 @@ def test_the_schemas_bite(pagewise: Pagewise) -> None:
 
 def test_every_rejection_is_in_the_schema() -> None:
     assert set(SCHEMAS["DocumentRejected"]["properties"]["reason"]["enum"]) == {str(reason) for reason in Rejection}
+
+
+def test_the_warnings_page_the_schemas_and_the_code_name_the_same_codes() -> None:
+    page = (Path(__file__).parents[2] / "docs/warnings.md").read_text()
+    of_pages, of_wishes = (
+        codes_of(page.partition(f"| {column} |")[2].partition("\n\n")[0]) for column in ("code", "wish")
+    )
+    assert {str(code) for code in WarningCode} <= of_pages | of_wishes
+    for name in ("PageRecognized", "PageFailed"):
+        assert set(SCHEMAS[name]["properties"]["warnings"]["items"]["enum"]) == of_pages
+
+
+def codes_of(table: str) -> set[str]:
+    return {line.split("`")[1] for line in table.splitlines() if line.startswith("| `")}
+
+
+def test_every_reason_of_an_unusable_answer_is_on_the_warnings_page() -> None:
+    page = (Path(__file__).parents[2] / "docs/warnings.md").read_text()
+    assert all(f"failed, `{reason}`" in page for reason in UNUSABLE)
 
 
 def test_a_long_result_is_left_to_be_fetched(pagewise: Pagewise) -> None:
