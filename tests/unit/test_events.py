@@ -14,7 +14,7 @@ import pytest
 from pagewise.errors import Configuration, Permanent, Rejection
 from pagewise.events import INLINE_OUTPUT_BYTES, Event
 from pagewise.model import WarningCode
-from pagewise.parsing import UNUSABLE
+from pagewise.qwen.parsing import UNUSABLE
 from tests.fakes import text_answer
 from tests.pictures import tiff
 from tests.unit.conftest import Pagewise

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from pagewise.refusals import is_refusal, is_unclear_throughout, says_no_text, unclear_places
+from pagewise.qwen.refusals import is_refusal, is_unclear_throughout, says_no_text, unclear_places
 
 CORPUS = Path(__file__).parents[3] / "shared/corpus/ground_truth"
 REFUSALS = [
