@@ -70,9 +70,9 @@ def test_the_layer_holds_the_package_and_its_requirements(layer: Path) -> None:
 def test_the_layer_holds_only_wheels_of_the_functions_platform(layer: Path) -> None:
     for wheel in layer.glob("*.dist-info/WHEEL"):
         tags = re.findall(r"^Tag: (.*)$", wheel.read_text(), re.MULTILINE)
-        assert any(re.fullmatch(r"py3-none-any|py2\.py3-none-any|(cp313|cp3\d+-abi3|py3-none).*x86_64", tag) for tag in tags), (
-            wheel
-        )
+        assert any(
+            re.fullmatch(r"py3-none-any|py2\.py3-none-any|(cp313|cp3\d+-abi3|py3-none).*x86_64", tag) for tag in tags
+        ), wheel
     for library in layer.rglob("*.so*"):
         assert library.read_bytes()[18:20] == b"\x3e\x00", f"{library.name} is not for x86_64"
 
