@@ -90,11 +90,11 @@ NO_TEXT = re.compile(
     re.IGNORECASE,
 )
 UNCLEAR = re.compile(
-    r"[\[(（【<{]\s*(?:unclear|illegible|unreadable|indecipherable|unintelligible|not (?:legible|readable|clear)"
+    r"[\[(（【<{]\s{0,5}(?:unclear|illegible|unreadable|indecipherable|unintelligible|not (?:legible|readable|clear)"
     r"|unleserlich|"
     r"illisible|ilegible|ilegível|illeggibile|неразборчиво|判読不能|読み取り不能|不明瞭|판독 ?불가|không rõ|غير واضح|"
     r"无法(?:辨认|识别)|無法(?:辨認|識別)|看不清|模糊(?:不清)?|字迹(?:不清|模糊)|不清(?:楚|晰)?)"
-    r"(?:[\s:,]+[\w ]{1,30})?\s*[\])）】>}]",
+    r"(?:[\s:,]{1,5}[\w ]{1,30})?\s{0,5}[\])）】>}]",
     re.IGNORECASE,
 )
 
