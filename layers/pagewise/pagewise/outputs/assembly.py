@@ -64,7 +64,7 @@ class AssembledDocument:
 
 @dataclass(frozen=True, slots=True)
 class Bounds:
-    """Of the process that makes outputs. `seconds` are for one output.
+    """Of the process that makes outputs. `seconds` are for one output, or one page of boxes.
 
     1,024 MB of a Lambda function leave this much beside the interpreter that waits for it.
     """

@@ -44,6 +44,7 @@ class Workshop:
     folder: Path
     told: IO[str]
     heard: IO[str]
+    seconds: float
     number: int = 0
     image_fetched: tuple[int, Path | None] | None = None
     running: frozenset[str] | None = None
@@ -87,6 +88,10 @@ class Workshop:
             path = json.loads(self.heard.readline())["path"]
             self.image_fetched = page, Path(path) if path else None
         return self.image_fetched[1]
+
+    def goes_on(self) -> None:
+        """Gives a page's pictures the time of an output: there are as many as the document has pages."""
+        signal.setitimer(signal.ITIMER_REAL, self.seconds)
 
     def new_file(self) -> Path:
         self.number += 1
@@ -253,6 +258,7 @@ def write_boxes(workshop: Workshop, output: WantedOutput) -> None:
         if not boxes or size is None:
             continue
         source = Source({str(Task.ADVANCED_RECOGNITION): [page.number]})
+        workshop.goes_on()
         link = workshop.document["page_link"].format(page=page.number)
         path = workshop.new_file()
         write_svg(boxes, size, link, path)
@@ -355,7 +361,7 @@ def main() -> None:
     resource.setrlimit(resource.RLIMIT_CORE, (CORE_BYTES, CORE_BYTES))
     if sys.platform.startswith("linux"):
         resource.setrlimit(resource.RLIMIT_AS, (bounds["memory_bytes"], bounds["memory_bytes"]))
-    workshop = Workshop(order["document"], order["options"], Path(order["folder"]), told, heard)
+    workshop = Workshop(order["document"], order["options"], Path(order["folder"]), told, heard, bounds["seconds"])
     for name in order["wanted"]:
         output = WantedOutput(name)
         with bounded(bounds["seconds"]):
