@@ -7,16 +7,13 @@ import json
 import os
 import subprocess
 import zlib
-from collections.abc import Iterator
-from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from threading import Thread
 from typing import Any
 
 from PIL import Image
 
 from local.stack import FUNCTIONS_PYTHON, ROOT
+from tests.benchmarks.answering import Answering, served
 
 SDK_PYTHON = ROOT / ".venvs/sdk/bin/python"
 # Megapixels, width, height, and the bytes of a scanned page of that size; the last is the largest that goes as Base64.
@@ -39,7 +36,7 @@ COMPATIBLE = {
 
 def call_costs(folder: Path) -> dict[str, Any]:
     """By protocol and page: milliseconds and megabytes of both clients, and ours as a share of the SDK's."""
-    with sink() as address:
+    with served(Sink) as address:
         return {
             protocol: {
                 f"{megapixels}_mp": compared(ours, theirs, address, page(folder, megapixels, width, height, size))
@@ -89,29 +86,6 @@ def page(folder: Path, megapixels: int, width: int, height: int, size: int) -> P
     return file
 
 
-class Sink(BaseHTTPRequestHandler):
-    """Reads a request to its end and answers at once."""
-
-    protocol_version = "HTTP/1.1"
-
-    def do_POST(self) -> None:
-        left = int(self.headers["content-length"])
-        while left:
-            left -= len(self.rfile.read(min(left, 1 << 20)))
-        content = json.dumps(COMPATIBLE if "completions" in self.path else NATIVE).encode()
-        self.send_response(200)
-        self.send_header("content-type", "application/json")
-        self.send_header("content-length", str(len(content)))
-        self.end_headers()
-        self.wfile.write(content)
-
-    def log_message(self, *_: object) -> None:
-        pass
-
-
-@contextmanager
-def sink() -> Iterator[str]:
-    with ThreadingHTTPServer(("127.0.0.1", 0), Sink) as server:
-        Thread(target=server.serve_forever, daemon=True).start()
-        yield f"http://127.0.0.1:{server.server_port}"
-        server.shutdown()
+class Sink(Answering):
+    def content(self) -> bytes:
+        return json.dumps(COMPATIBLE if "completions" in self.path else NATIVE).encode()

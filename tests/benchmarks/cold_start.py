@@ -15,16 +15,14 @@ import shutil
 import statistics
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from threading import Thread
 from typing import Any
 
 from local.stack import FUNCTIONS_PYTHON, ROOT
+from tests.benchmarks.answering import Answering, served
 from tests.template import cloudformation
 
 RUNS = 9
@@ -66,7 +64,7 @@ LAMBDA = {
 
 def cold_starts(runs: int = RUNS) -> dict[str, Any]:
     """By function: milliseconds and modules of both, and ours as a share of the bare libraries'."""
-    with TemporaryDirectory() as layer, secret() as endpoint:
+    with TemporaryDirectory() as layer, served(Secret) as endpoint:
         trimmed(Path(layer))
         return {
             folder: compared(
@@ -136,27 +134,10 @@ def measured(measure: Measure, endpoint: str) -> tuple[float, int]:
     return float(milliseconds), int(modules)
 
 
-class Secret(BaseHTTPRequestHandler):
+class Secret(Answering):
     """Secrets Manager with one secret."""
 
-    protocol_version = "HTTP/1.1"
+    media_type = "application/x-amz-json-1.1"
 
-    def do_POST(self) -> None:
-        self.rfile.read(int(self.headers["content-length"]))
-        content = json.dumps({"Name": "key", "SecretString": "sk-any"}).encode()
-        self.send_response(200)
-        self.send_header("content-type", "application/x-amz-json-1.1")
-        self.send_header("content-length", str(len(content)))
-        self.end_headers()
-        self.wfile.write(content)
-
-    def log_message(self, *_: object) -> None:
-        pass
-
-
-@contextmanager
-def secret() -> Iterator[str]:
-    with ThreadingHTTPServer(("127.0.0.1", 0), Secret) as server:
-        Thread(target=server.serve_forever, daemon=True).start()
-        yield f"http://127.0.0.1:{server.server_port}"
-        server.shutdown()
+    def content(self) -> bytes:
+        return json.dumps({"Name": "key", "SecretString": "sk-any"}).encode()
