@@ -18,7 +18,6 @@ STREAMED = "a streamed task comes without its result: Pagewise never streams"
 UPLOADED = (
     "the SDK uploads a local file to the vendor's storage; over HTTP the FAQ wants Base64 or a URL, which we send"
 )
-ONE_PAGE = "a page job is one page: several images in one call are never asked"
 BATCHED = "the Batch API, half the price in one region: not part of a call"
 NOT_OURS: Mapping[str, str] = {
     "dashscope-local-file": UPLOADED,
@@ -27,7 +26,6 @@ NOT_OURS: Mapping[str, str] = {
     "dashscope-local-file-two-images": UPLOADED,
     "dashscope-oss-url": UPLOADED,
     "dashscope-text-is-a-local-path": UPLOADED,
-    "dashscope-multi-image": ONE_PAGE,
     "dashscope-stream-default": STREAMED,
     "dashscope-stream-incremental": STREAMED,
     "dashscope-stream-incremental-false": STREAMED,
@@ -68,12 +66,14 @@ def question_of(name: str, request: Mapping[str, Any]) -> Question:
 
 def native(body: Mapping[str, Any]) -> Question:
     (message,) = body["input"]["messages"]
-    image, *texts = message["content"]
+    images = [element for element in message["content"] if "image" in element]
+    image, texts = images[0], message["content"][len(images) :]
     parameters = dict(body["parameters"])
     options = parameters.pop("ocr_options", {})
     return Question(
         model=body["model"],
         image=image_of(image["image"]),
+        further_images=tuple(image_of(other["image"]) for other in images[1:]),
         task=Task(options["task"]) if options else None,
         prompt=texts[0]["text"] if texts else None,
         result_schema=options.get("task_config", {}).get("result_schema"),

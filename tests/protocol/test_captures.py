@@ -103,6 +103,19 @@ OWN = {
         question(Task.KEY_INFORMATION_EXTRACTION, image="https://host/page.png", result_schema=SCHEMA),
         False,
     ),
+    "native-pages": (
+        question(Task.TABLE_PARSING, image="https://host/1.png", further_images=("https://host/2.png",)),
+        True,
+    ),
+    "compatible-pages": (
+        question(
+            Task.KEY_INFORMATION_EXTRACTION,
+            image="https://host/1.png",
+            further_images=("https://host/2.png",),
+            result_schema=SCHEMA,
+        ),
+        False,
+    ),
     "compatible-table": (question(Task.TABLE_PARSING, image="https://host/page.png"), False),
     "compatible-plain": (question(None, image="https://host/page.png"), False),
 }
@@ -123,6 +136,24 @@ def test_a_page_travels_as_the_data_url_of_its_very_bytes(native: bool) -> None:
     element = (body["input"]["messages"] if native else body["messages"])[0]["content"][0]
     source = element["image"] if native else element["image_url"]["url"]
     assert captures.image_of(source) == Inline(page, "image/jpeg")
+
+
+@pytest.mark.parametrize("native", [True, False])
+def test_pages_of_one_call_travel_in_order_each_as_it_is(native: bool) -> None:
+    from pagewise.qwen.fitting import Inline
+
+    first, second = Inline(b"1" * 200_000, "image/jpeg"), Inline(b"2" * 7, "image/png")
+    asking = question(image=first, further_images=("https://host/2.png", second))
+    request = sent(asking, native)
+    assert request.headers["content-length"] == str(len(request.content))
+    body = json.loads(request.content)
+    elements = (body["input"]["messages"] if native else body["messages"])[0]["content"]
+    sources = [
+        element["image"] if native else element["image_url"]["url"]
+        for element in elements
+        if element.get("image") or element.get("image_url")
+    ]
+    assert [captures.image_of(source) for source in sources] == [first, "https://host/2.png", second]
 
 
 def test_a_server_that_rejects_pixel_limits_gets_none() -> None:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from pagewise.model import Document, DocumentId, JobStatus, PageAccount, Result
-from pagewise.results import dump_original
+from pagewise.results import dump_original, shown_group
 from pagewise.strict_json import dumped
 from pagewise.tasks import OUTPUTS, Output
 
@@ -88,6 +88,7 @@ def page_ended(document: Document, result: Result) -> Event:
         "ended": result.ended,
         "result": result_pointer(result.document_id, result.page, result.task),
         "warnings": list(result.warnings),
+        "group": shown_group(result.group),
     }
     if result.status is JobStatus.FAILED:
         return event("PageFailed", document, suffix, reason=result.reason, message=result.message, **facts)

@@ -3,9 +3,11 @@
 An upload:    S3's event notification, {"Records": [{"s3": {...}}], "put_offs"}
 A page range: {"schema_version": "1", "document_id", "first", "last", "put_offs", "run"}
 A page job:   {"schema_version": "1", "document_id", "page", "task", "page_tasks", "image": {...}, "options": {...},
-               "earlier_attempts", "slot": {"moment", "pace"} or null, "put_offs", "run"}
+               "earlier_attempts", "slot": {"moment", "pace"} or null, "put_offs", "run",
+               "others": [{"page", "image", "run"}]}
 
-`run` is left out of the first run's messages, and `put_offs` of those that were never put off.
+`run` is left out of the first run's messages, `put_offs` of those that were never put off, and `others` of page jobs
+that are asked about alone.
 """
 
 from __future__ import annotations
@@ -18,6 +20,7 @@ from urllib.parse import quote_plus, unquote_plus
 
 from pagewise.model import (
     DocumentId,
+    GroupPage,
     Look,
     PageGeometry,
     PageJob,
@@ -61,7 +64,16 @@ def dump_job(job: PageJob) -> str:
         }
         | waited(job.put_offs)
         | later_run(job.run)
+        | ({"others": [dump_group_page(other) for other in job.others]} if job.others else {})
     )
+
+
+def dump_group_page(member: GroupPage) -> dict[str, Any]:
+    return {"page": member.page, "image": dump_image(member.image)} | later_run(member.run)
+
+
+def load_group_page(member: Mapping[str, Any]) -> GroupPage:
+    return GroupPage(int(member["page"]), load_image(member["image"]), int(member.get("run", 1)))
 
 
 def load_job(body: str) -> PageJob:
@@ -78,6 +90,7 @@ def load_job(body: str) -> PageJob:
         run=int(message.get("run", 1)),
         slot=Slot(float(slot["moment"]), float(slot["pace"])) if (slot := message.get("slot")) else None,
         put_offs=int(message.get("put_offs", 0)),
+        others=tuple(map(load_group_page, message.get("others", ()))),
     )
 
 
@@ -186,11 +199,17 @@ def dump_options(options: TaskOptions) -> dict[str, Any]:
         chosen["result_schema"] = options.result_schema
     if options.enable_rotate:
         chosen["enable_rotate"] = True
+    if options.pages_per_call > 1:
+        chosen["pages_per_call"] = options.pages_per_call
     return chosen
 
 
 def load_options(options: dict[str, Any]) -> TaskOptions:
-    return TaskOptions(options.get("result_schema"), bool(options.get("enable_rotate", False)))
+    return TaskOptions(
+        options.get("result_schema"),
+        bool(options.get("enable_rotate", False)),
+        int(options.get("pages_per_call", 1)),
+    )
 
 
 def compact(message: dict[str, Any]) -> str:

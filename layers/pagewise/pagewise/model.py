@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any, NewType
 
-from pagewise.tasks import Task
+from pagewise.tasks import OVER_PAGES, Task
 
 DocumentId = NewType("DocumentId", str)
 
@@ -92,10 +92,18 @@ class Usage:
 
 @dataclass(frozen=True, slots=True)
 class TaskOptions:
-    """What the uploader asked of the engine beyond the task itself."""
+    """What the uploader asked of the engine beyond the task itself.
+
+    `pages_per_call`: the most pages of the document that one call may ask about, by the tasks that can.
+    """
 
     result_schema: Mapping[str, Any] | None = None
     enable_rotate: bool = False
+    pages_per_call: int = 1
+
+    def pages_together(self, task: Task) -> int:
+        """The most pages in one call of this task."""
+        return self.pages_per_call if task in OVER_PAGES else 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,6 +191,7 @@ class WarningCode(StrEnum):
     REPEATED_TEXT = "repeated_text"
     REPLACED_CHARACTERS = "replaced_characters"
     REPAIRED = "repaired"
+    PAGES_PER_CALL_UNUSED = "pages_per_call_unused"
     RESULT_SCHEMA_UNUSED = "result_schema_unused"
     ROTATION_UNAVAILABLE = "rotation_unavailable"
     VALIDATION_UNUSED = "validation_unused"
@@ -247,13 +256,23 @@ class Slot:
 
 
 @dataclass(frozen=True, slots=True)
+class GroupPage:
+    """A page of a group: consecutive pages, each with a page job of its own, that one call asks about."""
+
+    page: int
+    image: StoredImage
+    run: int = 1
+
+
+@dataclass(frozen=True, slots=True)
 class PageJob:
     """One page × one task: the message, and the unit of accounting.
 
     `page_tasks` is how many tasks the page has in all. `earlier_attempts` were made by messages that this one replaces.
     `run` is 1, or the document's in which the page job was redriven: messages of earlier runs are worth nothing then.
     `slot` is kept for this job, which was put off until then. `put_offs` counts the messages that were sent in this
-    one's place because the job had to wait.
+    one's place because the job had to wait. `others`: the further pages of its group, whose page jobs travel in the same
+    message.
     """
 
     document_id: DocumentId
@@ -266,6 +285,25 @@ class PageJob:
     run: int = 1
     slot: Slot | None = None
     put_offs: int = 0
+    others: tuple[GroupPage, ...] = ()
+
+    @property
+    def members(self) -> tuple[GroupPage, ...]:
+        """Its page, and the others of its group, in order."""
+        return (GroupPage(self.page, self.image, self.run), *self.others)
+
+    def of(self, members: Sequence[GroupPage]) -> PageJob:
+        """The same for these pages of the group, of which there is one at least."""
+        first, *others = members
+        return replace(self, page=first.page, image=first.image, run=first.run, others=tuple(others))
+
+
+def digest_of(images: Sequence[str | None]) -> str | None:
+    """SHA-256, in hex, of what a call asks about, by the digests of its images; one image's own. None: not known."""
+    known = [image for image in images if image is not None]
+    if len(known) < len(images):
+        return None
+    return known[0] if len(known) == 1 else hashlib.sha256("".join(known).encode()).hexdigest()
 
 
 def jobs_of(document: Document, page: int, image: StoredImage, runs: Mapping[Task, int]) -> list[PageJob]:
@@ -304,6 +342,16 @@ class Validation:
 
 
 @dataclass(frozen=True, slots=True)
+class Group:
+    """The pages that one call asked about. The result of the page `holder` is the answer, with the bill; those of the
+    others point to it. `images`: `digest_of` all that was sent; None where nothing was."""
+
+    pages: tuple[int, ...]
+    holder: int
+    images: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Result:
     """The stored outcome of one page job.
 
@@ -337,6 +385,12 @@ class Result:
     validation: Validation | None = None
     look: Look = Look()
     warnings: tuple[WarningCode, ...] = ()
+    group: Group | None = None
+
+    @property
+    def asked_about(self) -> str | None:
+        """The digest of the image, or images, that the answer is about."""
+        return self.group.images if self.group else self.image_sha256
 
     @property
     def valid(self) -> bool | None:
@@ -359,6 +413,7 @@ class JobAccount:
     valid: bool | None = None
     blank: bool = False
     warnings: tuple[WarningCode, ...] = ()
+    group: Group | None = None
 
 
 @dataclass(frozen=True, slots=True)

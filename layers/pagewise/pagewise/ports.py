@@ -94,6 +94,18 @@ class Recorded:
 
 
 @dataclass(frozen=True, slots=True)
+class RecordedGroup:
+    """What `Ledger.record_group` did: the results that it stored, the holder's first, and which pages these closed.
+
+    `others`: the stored results of pages that had ended before. A page that is in a later run is in neither.
+    """
+
+    results: tuple[Result, ...]
+    closed: frozenset[int]
+    others: tuple[Result, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class RecordedPage:
     """What `Ledger.record_failures` did: the results that it stored, and the page's account before and after."""
 

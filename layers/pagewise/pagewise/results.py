@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from pagewise.messages import dump_geometry, load_geometry
-from pagewise.model import DocumentId, JobStatus, Look, Original, Problem, Result, Usage, Validation, WarningCode
+from pagewise.model import DocumentId, Group, JobStatus, Look, Original, Problem, Result, Usage, Validation, WarningCode
 from pagewise.tasks import Task
 
 SCHEMA_VERSION = "1"
@@ -42,6 +42,7 @@ def dump_result(result: Result) -> dict[str, Any]:
             "request_id": result.request_id,
             "seconds": result.seconds,
             "reused_from": dump_original(result.reused_from),
+            "group": dump_group(result.group),
             "ended": result.ended,
         }
     )
@@ -81,7 +82,27 @@ def load_result(shown: Mapping[str, Any]) -> Result:
             geometry=load_geometry(shown.get("geometry")),
         ),
         warnings=tuple(map(WarningCode, shown.get("warnings", ()))),
+        group=load_group(shown.get("group")),
     )
+
+
+def dump_group(group: Group | None) -> dict[str, Any] | None:
+    """`result_page` is the page whose result is the answer to all of them."""
+    if group is None:
+        return None
+    return {"pages": list(group.pages), "result_page": group.holder, "images": group.images}
+
+
+def load_group(shown: Mapping[str, Any] | None) -> Group | None:
+    if not shown:
+        return None
+    pages = tuple(int(page) for page in shown["pages"])
+    return Group(pages, int(shown["result_page"]), shown.get("images"))
+
+
+def shown_group(group: Group | None) -> dict[str, Any] | None:
+    """As receipts and events have it."""
+    return {"pages": list(group.pages), "result_page": group.holder} if group else None
 
 
 def dump_original(original: Original | None) -> dict[str, Any] | None:

@@ -39,6 +39,9 @@ OUTPUTS: dict[Task, Output] = {
 }
 
 
+# What can be asked of several pages in one call: fields and tables go on from page to page.
+OVER_PAGES = frozenset({Task.KEY_INFORMATION_EXTRACTION, Task.TABLE_PARSING})
+
 TASK_NAMES = frozenset(str(task) for task in Task)
 
 

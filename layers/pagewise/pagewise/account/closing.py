@@ -7,9 +7,11 @@ the dead-letter function, or the sweeper.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 
 from pagewise import events
+from pagewise.account.groups import shared
 from pagewise.account.ledger import Ledger
 from pagewise.account.metering import Meter, Unmetered
 from pagewise.account.receipts import invalid, receipt
@@ -22,7 +24,9 @@ from pagewise.model import (
     JobAccount,
     JobStatus,
     Look,
+    Group,
     PageAccount,
+    PageJob,
     Result,
     Source,
     StoredImage,
@@ -54,15 +58,45 @@ class Accounting:
             self.publish_end(document, recorded.result, recorded.page_closed)
         return recorded.result
 
+    def save_of(self, document: Document, results: Sequence[Result], job: PageJob) -> Result:
+        """Record the results of a page job, one for each page of its group, and publish all that follows from them; the
+        stored result of the first page that is still waited for."""
+        if not job.others:
+            return self.save(document, results[0], job.image)
+        images = {member.page: member.image for member in job.members}
+        recorded = self.ledger.record_group(results, len(document.tasks), images)
+        for result in recorded.results:
+            self.meter.page_job(result, self.price.amount(result.usage))
+        due: list[Event] = []
+        for result in recorded.results:
+            due += self.ends_of(document, result, page_closed=result.page in recorded.closed)
+        if due:
+            self.publisher.publish(due)
+        if recorded.closed:
+            self.close(document.id)
+        for other in recorded.others:
+            self.publish_again(document, other)
+        return (*recorded.results, *recorded.others, results[0])[0]
+
+    def fail_of(self, document: Document, job: PageJob, error: PagewiseError, attempts: int) -> Result:
+        """Record a page job as failed for this reason, with all pages of its group, as far as they have not ended."""
+        first = self.failed(document, job.page, job.task, error, attempts, job.run, job.image.look)
+        if job.others:
+            first = replace(first, group=Group(tuple(member.page for member in job.members), job.page))
+        return self.save_of(document, shared(first, job.members, {}), job)
+
     def publish_end(self, document: Document, result: Result, page_closed: bool) -> None:
         """Publish a recorded result and, if it closed its page, the page's and perhaps the document's completion."""
+        self.publisher.publish(self.ends_of(document, result, page_closed=page_closed))
+        if page_closed:
+            self.close(document.id)
+
+    def ends_of(self, document: Document, result: Result, *, page_closed: bool) -> list[Event]:
         due: list[Event] = [events.page_ended(document, result)]
         # A redrive may have opened the page since; its completion was published before that.
         if page_closed and (page := self.ledger.page(document.id, result.page)) and page.closed:
             due.append(events.page_completed(document, page))
-        self.publisher.publish(due)
-        if page_closed:
-            self.close(document.id)
+        return due
 
     def publish_again(self, document: Document, result: Result) -> None:
         """For a result found stored: whether its publication was reached is unknown, so all of it is repeated."""

@@ -25,9 +25,11 @@ from __future__ import annotations
 import json
 import random
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from pagewise.account.groups import held_by
 from pagewise.account.records import (
     FAILED,
     OPEN,
@@ -57,7 +59,7 @@ from pagewise.model import (
     StoredImage,
     Validation,
 )
-from pagewise.ports import LargeResults, Recorded, RecordedPage
+from pagewise.ports import LargeResults, Recorded, RecordedGroup, RecordedPage
 from pagewise.qwen.tokens import Price
 from pagewise.results import dump_result, load_result
 from pagewise.strict_json import dumped
@@ -265,6 +267,7 @@ class Ledger:
             usage=line.usage,
             run=line.run,
             reused_from=line.reused_from,
+            group=line.group,
             # Which rules it broke has gone with it.
             validation=None if line.valid is None else Validation(() if line.valid else (Problem("", "unknown"),)),
         )
@@ -293,6 +296,44 @@ class Ledger:
             else:
                 return Recorded(result, first=True, page_closed=closes)
         raise StorageBusy(f"The account of page {result.page} is busy.")
+
+    def record_group(
+        self, results: Sequence[Result], page_tasks: int, images: Mapping[int, StoredImage]
+    ) -> RecordedGroup:
+        """Store the results of a group's pages and move all counters with them, in one transaction: of those pages
+        that have not ended and are in the results' runs. The first of them holds the answer and its bill.
+
+        `images` by pages, remembered where page jobs have failed.
+        """
+        document_id, task = results[0].document_id, results[0].task
+        within = PageRange(min(one.page for one in results), max(one.page for one in results))
+        forms: dict[int, Attributes] = {}
+        for attempt in range(TRIES):
+            accounts = {account.page: account for account in self.pages(document_id, within)}
+            fresh = [one.page for one in results if is_awaited(one, accounts.get(one.page))]
+            if not fresh:
+                return RecordedGroup((), frozenset(), self.ended_before(results, accounts, fresh))
+            held = held_by(results, fresh)
+            if held[0].page not in forms:
+                forms = {one.page: self.stored_form(one) for one in held}
+            together, closed = group_changes([(one, forms[one.page]) for one in held], accounts, page_tasks, images)
+            try:
+                self.table.change(*together)
+            except Refused:
+                self.back_off(attempt)
+            else:
+                return RecordedGroup(tuple(held), closed, self.ended_before(results, accounts, fresh))
+        raise StorageBusy(f"The accounts of the pages from {within.first} for {task} are busy.")
+
+    def ended_before(
+        self, results: Sequence[Result], accounts: Mapping[int, PageAccount], fresh: Sequence[int]
+    ) -> tuple[Result, ...]:
+        stored = (
+            self.result(one.document_id, one.page, one.task)
+            for one in results
+            if one.page not in fresh and accounts[one.page].run_of(one.task) == one.run
+        )
+        return tuple(result for result in stored if result)
 
     def record_failures(self, results: Sequence[Result], page_tasks: int, before: PageAccount | None) -> RecordedPage:
         """Store failed results of one page, as far as its jobs have not ended, in one transaction.
@@ -409,6 +450,37 @@ def changes(
         closed = PageAccount(result.document_id, result.page, jobs, closed=True)
         together.append(Update(document_key(result.document_id), KNOWN, add=sums(closed)))
     return together
+
+
+def is_awaited(result: Result, page: PageAccount | None) -> bool:
+    """Whether a page job has not ended, in the result's run."""
+    if page is None:
+        return result.run == 1
+    return page.run_of(result.task) == result.run and all(job.task is not result.task for job in page.jobs)
+
+
+def group_changes(
+    written: Sequence[tuple[Result, Attributes]],
+    accounts: Mapping[int, PageAccount],
+    page_tasks: int,
+    images: Mapping[int, StoredImage],
+) -> tuple[list[Change], frozenset[int]]:
+    """One transaction: a result for each page of a group, as `changes` has it; and the pages that close."""
+    together: list[Change] = []
+    added: Counter[str] = Counter()
+    closed: set[int] = set()
+    for result, stored in written:
+        before = accounts.get(result.page)
+        closes = (len(before.jobs) if before else 0) == page_tasks - 1
+        put, page, *sums_of_page = changes([(result, stored)], before, images.get(result.page), closes=closes)
+        together += [put, page]
+        for change in sums_of_page:
+            closed.add(result.page)
+            if isinstance(change, Update):
+                added.update(change.add)
+    if closed:
+        together.append(Update(document_key(written[0][0].document_id), KNOWN, add=dict(added)))
+    return together, frozenset(closed)
 
 
 def seen(page: PageAccount | None) -> Condition:

@@ -7,7 +7,7 @@ from typing import Any
 
 from pagewise.model import Document, DocumentStatus, PageAccount, Usage
 from pagewise.qwen.tokens import Price
-from pagewise.results import dump_original
+from pagewise.results import dump_original, shown_group
 
 SCHEMA_VERSION = "1"
 
@@ -15,6 +15,7 @@ SCHEMA_VERSION = "1"
 def receipt(document: Document, pages: Iterable[PageAccount], price: Price) -> dict[str, Any]:
     """Every page job with its outcome, attempts, tokens and cost, and their sums by task and in all.
 
+    Of pages that one call asked about, `group` names them all; the bill stands with its `result_page` alone.
     `invalid` of the recognized ones break a rule of the document's profile.
     `superseded` is what failed page jobs had used, and cost, before they were redriven: it is in no other sum.
     """
@@ -35,6 +36,7 @@ def receipt(document: Document, pages: Iterable[PageAccount], price: Price) -> d
             "output_tokens": job.usage.output_tokens,
             "cost": price.amount(job.usage),
             "reused_from": dump_original(job.reused_from),
+            "group": shown_group(job.group),
         }
         for page in pages
         for job in sorted(page.jobs, key=lambda job: document.tasks.index(job.task))

@@ -21,7 +21,7 @@ from pagewise.model import (
     Usage,
     WarningCode,
 )
-from pagewise.results import dump_original, load_original
+from pagewise.results import dump_original, load_group, load_original, shown_group
 from pagewise.strict_json import dumped
 from pagewise.table import Attributes, Key
 from pagewise.tasks import Task
@@ -135,7 +135,8 @@ def load_document(document_id: DocumentId, stored: Attributes) -> Document:
 
 
 def dump_job(result: Result) -> Attributes:
-    return {
+    group = {"group": shown_group(result.group)} if result.group else {}
+    return group | {
         "status": str(result.status),
         "reason": result.reason,
         "message": result.message,
@@ -162,6 +163,7 @@ def load_job(task: str, line: dict[str, Any], run: int) -> JobAccount:
         valid=line.get("valid"),
         blank=bool(line.get("blank", False)),
         warnings=tuple(map(WarningCode, line.get("warnings", ()))),
+        group=load_group(line.get("group")),
     )
 
 

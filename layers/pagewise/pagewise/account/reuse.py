@@ -24,7 +24,7 @@ from dataclasses import dataclass, replace
 from pagewise import results
 from pagewise.account.ledger import Ledger
 from pagewise.errors import ObjectGone, StorageBusy
-from pagewise.model import DocumentId, JobStatus, Original, PageJob, Result, Usage
+from pagewise.model import DocumentId, Group, JobStatus, Original, PageJob, Result, Usage, digest_of
 from pagewise.qwen.prompts import prompt_of
 from pagewise.qwen.settings import EngineSettings
 from pagewise.rate.budget import Backoff
@@ -42,7 +42,7 @@ STATE = ("of_document", "of_page", "of_ended", "claimed_until")
 
 @dataclass(frozen=True, slots=True)
 class CacheMiss:
-    """Nobody has an answer for this image. `state` is the record as it was seen; `claimable`: whether others will wait
+    """Nobody has an answer for this image, or group of them (`digest_of`). `state` is the record as it was seen; `claimable`: whether others will wait
     for this page job's answer."""
 
     key: Key
@@ -74,13 +74,13 @@ class Reuse:
         key = Key(f"reuse#{fingerprint(job, self.settings)}", "result")
         state = {name: value for name, value in (self.ledger.table.get(key) or {}).items() if name in STATE}
         if "of_document" in state:
-            return self.original(job, state) or CacheMiss(key, job.image.sha256, state, claimable=True)
+            return self.original(job, state) or CacheMiss(key, asked_about(job), state, claimable=True)
         if "claimed_until" not in state:
-            return CacheMiss(key, job.image.sha256, state, claimable=True)
+            return CacheMiss(key, asked_about(job), state, claimable=True)
         left = float(state["claimed_until"]) - self.now()
         if left > 0:
             return Backoff(min(left, LOOK_AGAIN_SECONDS))
-        return CacheMiss(key, job.image.sha256, state, claimable=False)
+        return CacheMiss(key, asked_about(job), state, claimable=False)
 
     def original(self, job: PageJob, state: Attributes) -> Result | None:
         """The result that a record points to, if it is still the one that was meant."""
@@ -91,7 +91,7 @@ class Reuse:
             return None
         if found is None or found.status is not JobStatus.RECOGNIZED:
             return None
-        if (found.ended, found.image_sha256) != (state["of_ended"], job.image.sha256):
+        if (found.ended, found.asked_about) != (state["of_ended"], asked_about(job)):
             return None
         return replace(
             found,
@@ -103,6 +103,7 @@ class Reuse:
             seconds=0.0,
             reused_from=of,
             look=job.image.look,
+            group=group_of(job),
         )
 
     def claim(self, found: CacheMiss, seconds: float) -> Lease | Backoff:
@@ -121,7 +122,7 @@ class Reuse:
     def answered(self, asking: Lease, result: Result) -> None:
         """Others may use this result, which is stored. A failed one is nobody's but its page's; nor is one of another
         image than was asked about, where a page was rendered anew in the meantime."""
-        if result.status is not JobStatus.RECOGNIZED or result.image_sha256 != asking.image:
+        if result.status is not JobStatus.RECOGNIZED or result.asked_about != asking.image:
             self.leave(asking, for_the_next=False)
             return
         points = {"of_document": result.document_id, "of_page": result.page, "of_ended": result.ended}
@@ -142,12 +143,23 @@ class Reuse:
             self.ledger.table.change(over)
 
 
+def asked_about(job: PageJob) -> str | None:
+    return digest_of([member.image.sha256 for member in job.members])
+
+
+def group_of(job: PageJob) -> Group | None:
+    """The group of a page job whose images are those that are stored."""
+    if not job.others:
+        return None
+    return Group(tuple(member.page for member in job.members), job.page, asked_about(job))
+
+
 def fingerprint(job: PageJob, settings: EngineSettings) -> str:
     """SHA-256, in hex, of all that decides the answer to a page job. Its order is as it is sent: fields in another
     order are another question."""
     schema = job.options.result_schema if job.task is Task.KEY_INFORMATION_EXTRACTION else None
     question = {
-        "image": job.image.sha256,
+        "image": asked_about(job),
         "task": job.task,
         "prompt": prompt_of(job.task, schema),
         "result_schema": schema,

@@ -8,21 +8,22 @@ from typing import Any
 
 from pagewise.errors import DocumentRejected, Permanent, Rejection
 from pagewise.model import Step, TaskOptions, WarningCode
-from pagewise.options.profiles import PROFILE, Profile
+from pagewise.options.profiles import MOST_PAGES_PER_CALL, PROFILE, Profile
 from pagewise.options.spelling import did_you_mean
 from pagewise.pages.preprocessing import NONE, listed_steps
 from pagewise.qwen.question import check_schema
 from pagewise.strict_json import given
-from pagewise.tasks import Task, parse_tasks
+from pagewise.tasks import OVER_PAGES, Task, parse_tasks
 
 TASKS = "ocr-tasks"
 TAG = "ocr-tag"
 RESULT_SCHEMA = "ocr-result-schema"
 ENABLE_ROTATE = "ocr-enable-rotate"
+PAGES_PER_CALL = "ocr-pages-per-call"
 PREPROCESSING = "ocr-preprocessing"
 PASSWORD = "ocr-password"  # noqa: S105  the metadata's name, not a password
 
-OPTIONS = (TASKS, TAG, RESULT_SCHEMA, ENABLE_ROTATE, PREPROCESSING, PASSWORD, PROFILE)
+OPTIONS = (TASKS, TAG, RESULT_SCHEMA, ENABLE_ROTATE, PAGES_PER_CALL, PREPROCESSING, PASSWORD, PROFILE)
 # A name of ours, or one that was meant to be.
 MARKS = ("ocr-", "ocr_")
 
@@ -65,6 +66,7 @@ def document_options(
     tasks = chosen_tasks(metadata.get(TASKS, ""), profile.tasks or tuple(default_tasks), tuple(deployed_tasks))
     schema = chosen_schema(metadata.get(RESULT_SCHEMA), tasks)
     rotate = chosen_rotation(metadata.get(ENABLE_ROTATE), rotates=rotates)
+    pages_per_call = chosen_pages_per_call(metadata.get(PAGES_PER_CALL), tasks)
     steps = chosen_steps(metadata.get(PREPROCESSING, ""))
     return DocumentOptions(
         tasks=tasks,
@@ -72,11 +74,12 @@ def document_options(
         options=TaskOptions(
             result_schema=profile.result_schema if schema is None else schema,
             enable_rotate=profile.enable_rotate if rotate is None else rotate,
+            pages_per_call=profile.pages_per_call if pages_per_call is None else pages_per_call,
         ),
         preprocessing=profile.preprocessing if steps is None else steps,
         rules=profile.validation,
         password=metadata.get(PASSWORD),
-        warnings=tuple(unmet(profile, tasks, schema, rotate, rotates=rotates)),
+        warnings=tuple(unmet(profile, tasks, schema, rotate, pages_per_call, rotates=rotates)),
     )
 
 
@@ -91,12 +94,20 @@ def check_names(metadata: Mapping[str, str]) -> None:
 
 
 def unmet(
-    profile: Profile, tasks: tuple[Task, ...], schema: Mapping[str, Any] | None, rotate: bool | None, *, rotates: bool
+    profile: Profile,
+    tasks: tuple[Task, ...],
+    schema: Mapping[str, Any] | None,
+    rotate: bool | None,
+    pages_per_call: int | None,
+    *,
+    rotates: bool,
 ) -> Iterator[WarningCode]:
     """What the profile asks for and nobody will do. It is made for many uploads, so that it cannot be refused."""
     extracts = Task.KEY_INFORMATION_EXTRACTION in tasks
     if profile.result_schema is not None and schema is None and not extracts:
         yield WarningCode.RESULT_SCHEMA_UNUSED
+    if profile.pages_per_call > 1 and pages_per_call is None and OVER_PAGES.isdisjoint(tasks):
+        yield WarningCode.PAGES_PER_CALL_UNUSED
     if profile.validation is not None and not extracts:
         yield WarningCode.VALIDATION_UNUSED
     if profile.enable_rotate and rotate is None and not rotates:
@@ -159,6 +170,24 @@ def chosen_rotation(text: str | None, *, rotates: bool) -> bool | None:
             "(QwenApiStyle). Leave it out, and upload pages that are upright.",
         )
     return word in TRUE
+
+
+def chosen_pages_per_call(text: str | None, tasks: tuple[Task, ...]) -> int | None:
+    if text is None:
+        return None
+    number = int(text) if text.strip().isascii() and text.strip().isdecimal() and len(text.strip()) < 4 else 0
+    if not 1 <= number <= MOST_PAGES_PER_CALL:
+        raise DocumentRejected(
+            Rejection.INVALID_OPTION,
+            f"{PAGES_PER_CALL} is {text[:100]!r}, no whole number from 1 to {MOST_PAGES_PER_CALL}.",
+        )
+    if number > 1 and OVER_PAGES.isdisjoint(tasks):
+        raise DocumentRejected(
+            Rejection.INVALID_OPTION,
+            f"{PAGES_PER_CALL} is for {' and '.join(sorted(OVER_PAGES))}, of which none is among the tasks "
+            f"({', '.join(tasks)}). Add one to {TASKS}, or leave it out.",
+        )
+    return number
 
 
 def chosen_schema(text: str | None, tasks: tuple[Task, ...]) -> dict[str, Any] | None:

@@ -24,7 +24,14 @@ from pagewise.tasks import Task, parse_tasks
 PROFILE = "ocr-profile"
 UPLOADS = "uploads/"
 NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")  # what Parameter Store takes as a part of a name
-KEYS = frozenset({"$schema", "description", "tasks", "result_schema", "enable_rotate", "preprocessing", "validation"})
+KEYS = frozenset(
+    {
+        *("$schema", "description", "tasks", "result_schema", "enable_rotate", "pages_per_call", "preprocessing"),
+        "validation",
+    }
+)
+# One message carries the group, one transaction its results: of a hundred changes, two for each page.
+MOST_PAGES_PER_CALL = 20
 
 
 class Profiles(Protocol):
@@ -44,6 +51,7 @@ class Profile:
     tasks: tuple[Task, ...] = ()
     result_schema: Mapping[str, Any] | None = None
     enable_rotate: bool = False
+    pages_per_call: int = 1
     preprocessing: tuple[Step, ...] | None = None
     validation: Mapping[str, Any] | None = None
 
@@ -80,6 +88,7 @@ def load_profile(name: str, text: str, deployed: tuple[Task, ...] = tuple(Task))
         tasks=tasks_of(name, stored.get("tasks", []), deployed),
         result_schema=result_schema,
         enable_rotate=flag_of(name, stored.get("enable_rotate", False)),
+        pages_per_call=pages_per_call_of(name, stored.get("pages_per_call", 1)),
         preprocessing=steps_of(name, stored.get("preprocessing")),
         validation=rules_of(name, stored.get("validation"), result_schema),
     )
@@ -109,6 +118,12 @@ def flag_of(name: str, flag: Any) -> bool:
     if not isinstance(flag, bool):
         raise invalid(f"enable_rotate of the profile {name} is neither true nor false.")
     return flag
+
+
+def pages_per_call_of(name: str, number: Any) -> int:
+    if isinstance(number, bool) or not isinstance(number, int) or not 1 <= number <= MOST_PAGES_PER_CALL:
+        raise invalid(f"pages_per_call of the profile {name} is no whole number from 1 to {MOST_PAGES_PER_CALL}.")
+    return number
 
 
 def steps_of(name: str, steps: Any) -> tuple[Step, ...] | None:

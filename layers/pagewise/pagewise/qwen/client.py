@@ -75,8 +75,8 @@ class WireProtocol(Protocol):
     def headers(self) -> dict[str, str]:
         """Beside the key's."""
 
-    def body(self, question: Question, image: str) -> dict[str, Any]:
-        """The request's body, with this text as the image. Raises Permanent for what no engine could answer."""
+    def body(self, question: Question, *images: str) -> dict[str, Any]:
+        """The request's body, with these texts as the images. Raises Permanent for what no engine could answer."""
 
     def answer(self, reply: Mapping[str, Any]) -> Answer | None:
         """What a reply of HTTP 200 says; None if it is not in the protocol's form. Raises the error that it is."""
@@ -189,39 +189,37 @@ def checked_key(key: str) -> str:
 
 @dataclass(slots=True)
 class RequestBody:
-    """A JSON body with an image in its middle, which is turned into Base64 while it is sent.
+    """A JSON body with images in its middle, which are turned into Base64 while they are sent.
 
-    Peak memory of a call is the page itself and one piece, where a body built as one string takes the Base64 text
-    three times over: as text, inside the JSON, and encoded.
+    Peak memory of a call is the pages themselves and one piece, where a body built as one string takes the Base64 text
+    three times over: as text, inside the JSON, and encoded. `parts` is JSON as text and images in turn.
     """
 
-    head: bytes
-    image: bytes
-    tail: bytes
+    parts: list[tuple[bytes, bytes]]
 
     @classmethod
     def of(cls, question: Question, protocol: WireProtocol) -> RequestBody:
-        if not isinstance(question.image, Inline):
-            return cls(dumped(protocol.body(question, question.image)), b"", b"")
+        inline = [image for image in question.images if isinstance(image, Inline)]
         mark = f"image-{uuid.uuid4().hex}"  # in no prompt
-        head, tail = dumped(protocol.body(question, mark)).split(mark.encode())
-        return cls(head + question.image.prefix.encode(), question.image.content, tail)
+        texts = [mark if isinstance(image, Inline) else image for image in question.images]
+        *heads, tail = dumped(protocol.body(question, *texts)).split(mark.encode())
+        images = [(head + image.prefix.encode(), image.content) for head, image in zip(heads, inline, strict=True)]
+        return cls([*images, (tail, b"")])
 
     def __len__(self) -> int:
-        return len(self.head) + -(-len(self.image) // 3) * 4 + len(self.tail)
+        return sum(len(text) + -(-len(image) // 3) * 4 for text, image in self.parts)
 
     def release(self) -> None:
-        """Let go of the page. The HTTP library's request and response refer to each other and to this body, so that
+        """Let go of the pages. The HTTP library's request and response refer to each other and to this body, so that
         without it a dozen pages pile up until the garbage collector looks for circles."""
-        self.image = b""
+        self.parts = []
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
-        yield self.head
-        content = memoryview(self.image)
-        for start in range(0, len(content), PIECE_BYTES):
-            yield binascii.b2a_base64(content[start : start + PIECE_BYTES], newline=False)
-        if self.tail:
-            yield self.tail
+        for text, image in self.parts:
+            yield text
+            content = memoryview(image)
+            for start in range(0, len(content), PIECE_BYTES):
+                yield binascii.b2a_base64(content[start : start + PIECE_BYTES], newline=False)
 
 
 def dumped(body: Mapping[str, Any]) -> bytes:

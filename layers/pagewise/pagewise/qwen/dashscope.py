@@ -33,8 +33,8 @@ class DashScope:
     def headers(self) -> dict[str, str]:
         return {"X-DashScope-WorkSpace": self.workspace} if self.workspace else {}
 
-    def body(self, question: Question, image: str) -> dict[str, Any]:
-        return body(question, image)
+    def body(self, question: Question, *images: str) -> dict[str, Any]:
+        return body(question, *images)
 
     def answer(self, reply: Mapping[str, Any]) -> Answer | None:
         return answer(reply)
@@ -43,18 +43,21 @@ class DashScope:
         return failure(status, as_text(reply.get("code")), as_text(reply.get("message")), retry_after)
 
 
-def body(question: Question, image: str) -> dict[str, Any]:
-    """The request body, as the vendor's SDK sends it; `image` is the data URL or URL to put in.
+def body(question: Question, *images: str) -> dict[str, Any]:
+    """The request body, as the vendor's SDK sends it; `images` are the data URLs or URLs to put in.
 
     `parameters` is always there, even empty (the service has an error for its absence). A built-in task goes into
     `ocr_options`, without any text; an own prompt is a text, without `ocr_options`.
     Raises Permanent `invalid_schema`.
     """
-    element: dict[str, Any] = {"image": image}
-    for name in ("min_pixels", "max_pixels", "enable_rotate"):
-        if (value := getattr(question, name)) is not None:
-            element[name] = value
-    content = [element] if question.prompt is None else [element, {"text": question.prompt}]
+    said = {
+        name: value
+        for name in ("min_pixels", "max_pixels", "enable_rotate")
+        if (value := getattr(question, name)) is not None
+    }
+    content: list[dict[str, Any]] = [{"image": image, **said} for image in images]
+    if question.prompt is not None:
+        content.append({"text": question.prompt})
     parameters: dict[str, Any] = dict(question.parameters or {})
     if question.task is not None:
         parameters["ocr_options"] = ocr_options(question)

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import io
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
@@ -93,11 +93,14 @@ class Header:
     height: int
 
 
-def fitted_for_call(content: bytes, choice: ImageTransport = ImageTransport.AUTO) -> FittedImage:
-    """The image in a form that passes the limits. Raises ImageRejected with the name of a rule that cannot be kept."""
+def fitted_for_call(
+    content: bytes, choice: ImageTransport = ImageTransport.AUTO, most: int = limits.MAX_URL_BYTES
+) -> FittedImage:
+    """The image in a form that passes the limits, and has `most` bytes. Raises ImageRejected with the name of a rule
+    that cannot be kept."""
     header = read_header(content)
     limits.check_dimensions(header.width, header.height)
-    room = room_for(choice)
+    room = min(most, room_for(choice))
     if len(content) <= room and not must_be_encoded_anew(header):
         media_type, by_url = limits.MEDIA_TYPES[header.format], goes_by_url(len(content), choice)
         limits.check(header.width, header.height, header.format, len(content), by_url)
@@ -106,6 +109,31 @@ def fitted_for_call(content: bytes, choice: ImageTransport = ImageTransport.AUTO
         if attempt.sent.size <= room:
             return replace(attempt, sent=replace(attempt.sent, by_url=goes_by_url(attempt.sent.size, choice)))
     raise ImageRejected("too_many_bytes", f"No encoding of the page is under {room:,} bytes. Scan it smaller.")
+
+
+def fitted_together(fitted: Sequence[FittedImage], choice: ImageTransport) -> list[FittedImage]:
+    """Images of one call, each within the limits already, such that all of them keep to those of a request.
+
+    What travels inline may be as large in all as one image may be. Beyond that the largest go by URL; where there are
+    no URLs, images larger than an equal share of the room are encoded anew to fit into it. Raises ImageRejected.
+    """
+    together = list(fitted)
+    room = limits.MAX_INLINE_BYTES
+    inline = sorted((place for place, one in enumerate(fitted) if not one.sent.by_url), key=lambda n: fitted[n].sent.size)
+    if sum(fitted[place].sent.size for place in inline) <= room:
+        return together
+    for done, place in enumerate(inline):
+        size = together[place].sent.size
+        if choice is not ImageTransport.BASE64 and size > room:
+            together[place] = replace(together[place], sent=replace(together[place].sent, by_url=True))
+            continue
+        share = room // (len(inline) - done)
+        if choice is ImageTransport.BASE64 and size > share:
+            mended = fitted_for_call(together[place].content, choice, share)
+            done_before = together[place].sent.mended
+            together[place] = replace(mended, sent=replace(mended.sent, mended=(*done_before, *mended.sent.mended)))
+        room -= together[place].sent.size
+    return together
 
 
 def room_for(choice: ImageTransport) -> int:

@@ -30,15 +30,16 @@ class OpenAICompatible:
     def headers(self) -> dict[str, str]:
         return {}
 
-    def body(self, question: Question, image: str) -> dict[str, Any]:
+    def body(self, question: Question, *images: str) -> dict[str, Any]:
         """The request body, as the vendor's page has its users send it. Raises Permanent `invalid_schema`."""
-        element: dict[str, Any] = {"type": "image_url", "image_url": {"url": image}}
-        if self.pixel_limits:
-            for name in ("min_pixels", "max_pixels"):
-                if (value := getattr(question, name)) is not None:
-                    element[name] = value
-        prompt = text_of(question)
-        content = [element] if prompt is None else [element, {"type": "text", "text": prompt}]
+        said = {
+            name: value
+            for name in ("min_pixels", "max_pixels")
+            if self.pixel_limits and (value := getattr(question, name)) is not None
+        }
+        content: list[dict[str, Any]] = [{"type": "image_url", "image_url": {"url": image}, **said} for image in images]
+        if (prompt := text_of(question)) is not None:
+            content.append({"type": "text", "text": prompt})
         return {
             "model": question.model,
             "messages": [{"role": "user", "content": content}],

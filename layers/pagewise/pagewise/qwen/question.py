@@ -36,9 +36,9 @@ async def unlimited() -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """One image and what is wanted of it.
+    """One image, or several of one document, and what is wanted of it.
 
-    `image` is the image itself or an http(s) URL of it. With a `task` the engine follows that task's own prompt; with a
+    `image` is the image itself or an http(s) URL of it, `further_images` those after it. With a `task` the engine follows that task's own prompt; with a
     `prompt` it follows that one; with neither it reads all text ("Call built-in tasks", "Getting started"). There is
     no system message and no earlier turn: the service knows neither ("Model limits").
     `parameters` are sampling parameters such as temperature or max_tokens.
@@ -53,6 +53,11 @@ class Question:
     max_pixels: int | None = DEFAULT_MAX_PIXELS
     enable_rotate: bool | None = False
     parameters: Mapping[str, Any] | None = None
+    further_images: tuple[Inline | str, ...] = ()
+
+    @property
+    def images(self) -> tuple[Inline | str, ...]:
+        return (self.image, *self.further_images)
 
 
 @dataclass(frozen=True, slots=True)

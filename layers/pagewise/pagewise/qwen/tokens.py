@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -65,7 +65,8 @@ def image_tokens(
 # service. The longest prompt has 850 characters.
 PROMPT_TOKENS = 200
 CHARACTERS_PER_TOKEN = 3
-# "Availability": the largest output of both current models.
+# "Availability": the largest input and output of both current models.
+MAX_INPUT_TOKENS = 30_000
 MAX_OUTPUT_TOKENS = 8_192
 # Tokens written for one that is read, in the documentation's samples: 0.5 % (multi_lan) to 56 % (table_parsing). Their
 # means; formulas and fields depend on the page less than on the task.
@@ -99,7 +100,27 @@ def estimate(
     max_pixels: int = DEFAULT_MAX_PIXELS,
 ) -> Estimate:
     """Tokens of one page job. An estimate: advanced_recognition's counts fit no formula, and the bill is the usage."""
-    image = image_tokens(width, height, min_pixels, max_pixels, patch_of(model))
+    return estimate_call(
+        [(width, height)],
+        task,
+        model=model,
+        result_schema=result_schema,
+        min_pixels=min_pixels,
+        max_pixels=max_pixels,
+    )
+
+
+def estimate_call(
+    sizes: Sequence[tuple[int, int]],
+    task: Task,
+    *,
+    model: str = "qwen-vl-ocr-2025-11-20",
+    result_schema: Mapping[str, Any] | None = None,
+    min_pixels: int = DEFAULT_MIN_PIXELS,
+    max_pixels: int = DEFAULT_MAX_PIXELS,
+) -> Estimate:
+    """Tokens of a call about images of these widths and heights: the prompt, and the largest output, count once."""
+    image = sum(image_tokens(width, height, min_pixels, max_pixels, patch_of(model)) for width, height in sizes)
     schema_text = prompt_of(task, result_schema) if result_schema is not None else ""
     into = image + PROMPT_TOKENS + -(-len(schema_text) // CHARACTERS_PER_TOKEN)
     likely = min(MAX_OUTPUT_TOKENS, math.ceil(image * OUTPUT_SHARE[task]))

@@ -35,7 +35,7 @@ class GiveUp:
         exhausted = Transient("exhausted", f"Page {job.page} was tried until its attempts ran out, without an answer.")
         if document := self.ledger.document(job.document_id):
             attempts = job.earlier_attempts + deliveries
-            self.accounting.fail(document, job.page, job.task, exhausted, attempts, job.run, job.image)
+            self.accounting.fail_of(document, job, exhausted, attempts)
 
     def page_range(self, document_id: DocumentId, pages: PageRange, deadline: float = math.inf) -> None:
         """A page range that no invocation could fan out; page jobs that have ended stay as they are.

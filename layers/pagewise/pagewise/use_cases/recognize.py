@@ -1,21 +1,23 @@
-"""Use case: recognize one page job. Look for a stored result first, its own or perhaps another page's with the same
-image; else ask the engine; save, publish."""
+"""Use case: recognize one page job, or by one call those of a group. Look for a stored result first, its own or perhaps
+another page's with the same image; else ask the engine; save, publish."""
 
 from __future__ import annotations
 
 import asyncio
 import hashlib
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
 
 from pagewise.account.closing import Accounting
+from pagewise.account.groups import shared
 from pagewise.account.ledger import Ledger
-from pagewise.account.reuse import CacheMiss, Lease, Reuse
+from pagewise.account.reuse import CacheMiss, Lease, Reuse, asked_about
 from pagewise.errors import (
     Configuration,
+    ImageRejected,
     ObjectGone,
     Overdue,
     PageUnreadable,
@@ -28,7 +30,7 @@ from pagewise.errors import (
 )
 from pagewise.events import recognition_suspended
 from pagewise.geometry import Size
-from pagewise.model import Document, JobStatus, PageJob, Result, Slot, StoredImage
+from pagewise.model import Document, Group, GroupPage, JobStatus, PageJob, Result, Slot, StoredImage, digest_of
 from pagewise.options.rules import judged
 from pagewise.ports import Clock, PagesBucket, Queues
 from pagewise.qwen import fitting
@@ -36,7 +38,7 @@ from pagewise.qwen.fitting import FittedImage, Inline, Sent
 from pagewise.qwen.parsing import nothing_found, reading
 from pagewise.qwen.question import Engine, Question
 from pagewise.qwen.settings import BlankPages, EngineSettings
-from pagewise.qwen.tokens import estimate
+from pagewise.qwen.tokens import estimate_call
 from pagewise.rate.budget import Backoff, Grant, SlotRequest
 from pagewise.rate.gate import Gate
 from pagewise.tasks import Task
@@ -77,7 +79,9 @@ class Recognize:
         message waits in the queue in this one's place. Raises Transient if this message should be delivered again.
         """
         attempts = job.earlier_attempts + deliveries
-        unasked = job.image.look.blank and self.settings.blank_pages is BlankPages.SKIP
+        if job.others:
+            return await self.group(job, attempts, deadline)
+        unasked = self.is_unasked(job.image)
         turn: Grant | None = None
         with self.gate.approach() as approach:
             document, stored, known = await asyncio.gather(
@@ -98,10 +102,56 @@ class Recognize:
             blank = await asyncio.to_thread(judged, self.blank(job), document.rules)
             return await asyncio.to_thread(self.accounting.save, document, blank, job.image)
         if isinstance(known, Result):
-            copy = replace(known, attempts=attempts, ended=self.clock.now())
-            copy = await asyncio.to_thread(judged, copy, document.rules)
-            return await asyncio.to_thread(self.accounting.save, document, copy, job.image)
+            return await asyncio.to_thread(self.used_again, document, job, known, attempts)
         return await self.in_turn(document, job, attempts, deadline, turn, known)
+
+    async def group(self, job: PageJob, attempts: int, deadline: float) -> Result | None:
+        """Recognize the page jobs of a group, as far as they have not ended: by one call, or none if there is nothing
+        to ask. Returns and raises as `page_job` does; the result is one of the group's."""
+        known: Result | Backoff | CacheMiss | None = None
+        turn: Grant | None = None
+        with self.gate.approach() as approach:
+            document = await asyncio.to_thread(self.ledger.document, job.document_id)
+            if document is None:
+                return None
+            left, ended = await asyncio.to_thread(self.left_of, document, job)
+            if left is None:
+                return ended
+            known = await self.known_elsewhere(left, unasked=False)
+            if not isinstance(known, Result | Backoff):
+                turn = await approach.turn(left.task, self.wanted(left))
+        if isinstance(known, Result):
+            return await asyncio.to_thread(self.used_again, document, left, known, attempts)
+        return await self.in_turn(document, left, attempts, deadline, turn, known)
+
+    def left_of(self, document: Document, job: PageJob) -> tuple[PageJob | None, Result | None]:
+        """What is to be asked of a group, None for nothing; and the result of one of its pages that has ended.
+
+        The results of pages that have ended are published again. A blank page ends here, by a result of its own.
+        """
+        left: list[GroupPage] = []
+        ended: Result | None = None
+        for member in job.members:
+            single = job.of([member])
+            if stored := self.ledger.result(job.document_id, member.page, job.task):
+                self.accounting.publish_again(document, stored)
+                ended = ended or stored
+            elif document.run > 1 and self.is_superseded(single):
+                continue
+            elif self.is_unasked(member.image):
+                blank = judged(self.blank(single), document.rules)
+                ended = self.accounting.save(document, blank, member.image)
+            else:
+                left.append(member)
+        return (job.of(left) if left else None), ended
+
+    def is_unasked(self, image: StoredImage) -> bool:
+        return image.look.blank and self.settings.blank_pages is BlankPages.SKIP
+
+    def used_again(self, document: Document, job: PageJob, known: Result, attempts: int) -> Result:
+        """Save the result that another page, or group, has for the same question."""
+        copy = judged(replace(known, attempts=attempts, ended=self.clock.now()), document.rules)
+        return self.accounting.save_of(document, shared(copy, job.members, {}), job)
 
     async def in_turn(
         self,
@@ -117,34 +167,48 @@ class Recognize:
         if isinstance(asking, Backoff):
             waiting = replace(job, slot=asking.slot)
             return await asyncio.to_thread(self.put_off, document, waiting, attempts - 1, asking.seconds)
+        slot = None if isinstance(turn, Backoff) else turn
         try:
-            result = await self.recognized(job, attempts, deadline, None if isinstance(turn, Backoff) else turn)
+            results = await self.recognized(job, attempts, deadline, slot)
+        except MembersUnfit as unfit:
+            await self.not_answered(asking, unfit)
+            failed = await asyncio.to_thread(self.fail_members, document, job, unfit, attempts)
+            fit = [member for member in job.members if member.page not in unfit.errors]
+            return await self.in_turn(document, job.of(fit), attempts, deadline, slot, None) if fit else failed
         except (Throttled, Configuration, Permanent, Transient) as error:
             await self.not_answered(asking, error)
             return await self.without_answer(document, job, attempts, error)
-        saved = await asyncio.to_thread(self.keep, document, result, job.image, deadline)
-        if saved.ended == result.ended:
+        saved = await asyncio.to_thread(self.keep, document, results, job, deadline)
+        if saved.ended == results[0].ended:
             await self.answered(asking, saved)
         return saved
 
-    def keep(self, document: Document, result: Result, image: StoredImage, deadline: float) -> Result:
+    def fail_members(self, document: Document, job: PageJob, unfit: MembersUnfit, attempts: int) -> Result | None:
+        """Pages that cannot be sent end by themselves: the others of their group have a right to an answer."""
+        failed: Result | None = None
+        for member in job.members:
+            if error := unfit.errors.get(member.page):
+                failed = self.accounting.fail_of(document, job.of([member]), error, attempts)
+        return failed
+
+    def keep(self, document: Document, results: Sequence[Result], job: PageJob, deadline: float) -> Result:
         """Judge and save what was paid for. What cannot be kept as it is becomes a failed result that can: an error
         here would have the engine asked again. Only storage that is away for longer than the invocation raises.
         """
         try:
-            return self.save(document, judged(result, document.rules), image, deadline)
+            return self.save(document, [judged(results[0], document.rules), *results[1:]], job, deadline)
         except PagewiseError as error:
             if not isinstance(error, StorageRefused):
                 raise
-            return self.save(document, unstorable(result), image, deadline)
+            return self.save(document, [unstorable(result) for result in results], job, deadline)
         except Exception:  # noqa: BLE001 - whatever it is, the answer was paid for
-            return self.save(document, unstorable(result), image, deadline)
+            return self.save(document, [unstorable(result) for result in results], job, deadline)
 
-    def save(self, document: Document, result: Result, image: StoredImage, deadline: float) -> Result:
+    def save(self, document: Document, results: Sequence[Result], job: PageJob, deadline: float) -> Result:
         """Save, and try again while storage is busy and there is time: the answer is nowhere else."""
         for attempt in range(SAVES):
             try:
-                return self.accounting.save(document, result, image)
+                return self.accounting.save_of(document, results, job)
             except StorageRefused:
                 raise
             except StorageBusy:
@@ -164,14 +228,13 @@ class Recognize:
             return await asyncio.to_thread(self.postpone, document, job, attempts - 1, error)
         if isinstance(error, Transient) and attempts < self.settings.max_attempts:
             raise error
-        fail = self.accounting.fail
-        return await asyncio.to_thread(fail, document, job.page, job.task, error, attempts, job.run, job.image)
+        return await asyncio.to_thread(self.accounting.fail_of, document, job, error, attempts)
 
     # ── reuse, where it is on ────────────────────────────────────────────────────────────────────────────────────────
 
     async def known_elsewhere(self, job: PageJob, unasked: bool) -> Result | Backoff | CacheMiss | None:
         """What is known of the same image and question; None where nothing is reused."""
-        if self.reuse is None or job.image.sha256 is None or unasked:
+        if self.reuse is None or asked_about(job) is None or unasked:
             return None
         return await asyncio.to_thread(self.reuse.look, job)
 
@@ -219,16 +282,15 @@ class Recognize:
         A job without time left fails instead: the sweeper would end it as well, but a loop needs a bound of its own.
         """
         if document.due < self.clock.now() or job.put_offs >= MOST_PUT_OFFS:
-            return self.accounting.fail(document, job.page, job.task, Overdue(), attempts, job.run, job.image)
+            return self.accounting.fail_of(document, job, Overdue(), attempts)
         self.queues.defer(replace(job, earlier_attempts=attempts, put_offs=job.put_offs + 1), seconds)
         return None
 
     def wanted(self, job: PageJob) -> SlotRequest:
         """What the job wants of the rate budget. The likely number of tokens: the largest one, thrice as many, would
         leave most of the rate unused."""
-        tokens = estimate(
-            job.image.width,
-            job.image.height,
+        tokens = estimate_call(
+            [(member.image.width, member.image.height) for member in job.members],
             job.task,
             model=self.settings.model,
             result_schema=job.options.result_schema,
@@ -254,8 +316,13 @@ class Recognize:
             warnings=job.image.look.warnings,
         )
 
-    async def recognized(self, job: PageJob, attempts: int, deadline: float, turn: Slot | None = None) -> Result:
-        question, sent, digest = await asyncio.to_thread(self.question, job, deadline - time.monotonic())
+    async def recognized(
+        self, job: PageJob, attempts: int, deadline: float, turn: Slot | None = None
+    ) -> Sequence[Result]:
+        """A result for each page of the group; the first holds the answer. Raises MembersUnfit for pages that cannot
+        be sent, before anything is asked."""
+        question, asked = await asyncio.to_thread(self.question, job, deadline - time.monotonic())
+        sent = asked.sent[0]
         if turn:
             await self.gate.opens(turn)
         began = time.monotonic()
@@ -264,9 +331,10 @@ class Recognize:
         # From here on the answer is paid for: nothing raises until it is stored.
         seconds = round(time.monotonic() - began, 3)
         page, look = Size(job.image.width, job.image.height), job.image.look
-        read = partial(reading, job.task, answer, Size(sent.width, sent.height), page, blank=look.blank)
+        blank = all(member.image.look.blank for member in job.members)
+        read = partial(reading, job.task, answer, Size(sent.width, sent.height), page, blank=blank)
         found = await asyncio.to_thread(read)
-        return Result(
+        holder = Result(
             document_id=job.document_id,
             page=job.page,
             task=job.task,
@@ -277,7 +345,7 @@ class Recognize:
             ended=self.clock.now(),
             image_width=job.image.width,
             image_height=job.image.height,
-            image_sha256=digest,
+            image_sha256=asked.digests[0],
             engine=answer.engine,
             model=answer.model or self.settings.model,
             output=found.output,
@@ -289,36 +357,80 @@ class Recognize:
             run=job.run,
             look=look,
             warnings=(*look.warnings, *(code for code in found.warnings if code not in look.warnings)),
+            group=asked.group(job),
         )
+        shown = {member.page: one.shown() for member, one in zip(job.members, asked.sent, strict=True)}
+        return shared(holder, job.members, shown)
 
-    def question(self, job: PageJob, seconds: float) -> tuple[Question, Sent, str]:
-        """What to ask, how the page goes along (as it is stored, or mended to pass the service's limits), and the
-        SHA-256 of the page as it is stored."""
-        try:
-            content = self.pages.image(job.image)
-        except ObjectGone as gone:
-            raise PageUnreadable(f"The image of page {job.page} is gone: {gone.message}") from gone
-        fitted = fitting.fitted_for_call(content, self.settings.image_transport)
+    def question(self, job: PageJob, seconds: float) -> tuple[Question, Asked]:
+        """What to ask, and of which images."""
+        fitted, digests = self.fitted(job)
+        images = [self.sendable(member.image, one, seconds) for member, one in zip(job.members, fitted, strict=True)]
         schema = job.options.result_schema if job.task is Task.KEY_INFORMATION_EXTRACTION else None
         question = Question(
             model=self.settings.model,
-            image=self.sendable(job, fitted, seconds),
+            image=images[0],
+            further_images=tuple(images[1:]),
             task=job.task,
             result_schema=schema,
             max_pixels=self.settings.max_pixels,
             enable_rotate=job.options.enable_rotate,
             parameters=self.settings.parameters,
         )
-        return question, fitted.sent, hashlib.sha256(content).hexdigest()
+        return question, Asked(tuple(one.sent for one in fitted), digests)
 
-    def sendable(self, job: PageJob, fitted: FittedImage, seconds: float) -> Inline | str:
+    def fitted(self, job: PageJob) -> tuple[list[FittedImage], tuple[str, ...]]:
+        """The pages as they go along (as they are stored, or mended to pass the service's limits), and the SHA-256 of
+        each as it is stored. Raises MembersUnfit for pages of a group, Permanent for a page that is asked about alone.
+        """
+        transport = self.settings.image_transport
+        fitted: list[FittedImage] = []
+        digests: list[str] = []
+        errors: dict[int, Permanent] = {}
+        for member in job.members:
+            try:
+                content = self.pages.image(member.image)
+                fitted.append(fitting.fitted_for_call(content, transport))
+                digests.append(hashlib.sha256(content).hexdigest())
+            except ObjectGone as gone:
+                errors[member.page] = PageUnreadable(f"The image of page {member.page} is gone: {gone.message}")
+            except ImageRejected as rejected:
+                errors[member.page] = rejected
+        if errors and job.others:
+            raise MembersUnfit(errors)
+        for error in errors.values():
+            raise error
+        return fitting.fitted_together(fitted, transport), tuple(digests)
+
+    def sendable(self, image: StoredImage, fitted: FittedImage, seconds: float) -> Inline | str:
         """The image itself, or a URL of it that lives for this call: of the stored page where that is what is sent."""
         if not fitted.sent.by_url:
             return Inline(fitted.content, fitted.sent.media_type)
-        key = job.image.key
+        key = image.key
         if fitted.sent.mended:
-            key = self.pages.put_mended(job.image, fitted.content, fitted.sent.media_type)
+            key = self.pages.put_mended(image, fitted.content, fitted.sent.media_type)
         return self.pages.url(key, fitting.url_seconds(seconds))
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """How the images of a call went along, and the SHA-256 of each as it is stored."""
+
+    sent: tuple[Sent, ...]
+    digests: tuple[str, ...]
+
+    def group(self, job: PageJob) -> Group | None:
+        if not job.others:
+            return None
+        return Group(tuple(member.page for member in job.members), job.page, digest_of(self.digests))
+
+
+class MembersUnfit(PagewiseError):
+    """Pages of a group that cannot be sent, each with its error. Nothing has been asked."""
+
+    def __init__(self, errors: Mapping[int, Permanent]) -> None:
+        super().__init__("unfit", "Pages of the group cannot be sent.")
+        self.errors = errors
 
 
 def unstorable(result: Result) -> Result:

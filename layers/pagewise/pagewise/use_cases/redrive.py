@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, replace
 from itertools import groupby
 
 from pagewise.account.closing import Accounting
+from pagewise.account.groups import CallLimits, group_number, grouped
 from pagewise.account.ledger import DayIsSpent, Ledger, Reservation
 from pagewise.account.spending import Spending
 from pagewise.errors import Permanent
@@ -26,6 +27,7 @@ from pagewise.model import (
     PageAccount,
     PageJob,
     PageRange,
+    TaskOptions,
     jobs_of,
 )
 from pagewise.pages.ranges import subranges
@@ -57,9 +59,17 @@ class Selection:
     page: int | None = None
     task: Task | None = None
     reason: str | None = None
+    options: TaskOptions = TaskOptions()
+
+    def with_groups(self, document: Document) -> Selection:
+        """What one call has asked about is done again by one call: a page stands for all of its group."""
+        return replace(self, options=document.options)
 
     def includes(self, page: int, task: Task) -> bool:
-        return self.page in (None, page) and self.task in (None, task)
+        if self.task not in (None, task):
+            return False
+        together = self.options.pages_together(task)
+        return self.page is None or group_number(self.page, together) == group_number(page, together)
 
     def includes_failed(self, page: int, job: JobAccount) -> bool:
         failed = job.status is JobStatus.FAILED and self.reason in (None, job.reason)
@@ -83,6 +93,7 @@ class Redrive:
     def document(self, document_id: DocumentId, choice: Selection) -> Redriven:
         """Queue a document's failed page jobs again. Raises NothingToRedrive and DocumentRejected `over_budget`."""
         document = self.known(document_id)
+        choice = choice.with_groups(document)
         chosen = list(failed(self.ledger.pages(document_id), choice))
         most = {(page.page, task): self.most(document, page, task) for page, task in chosen}
         self.spending.check(sum(most.values()) + self.spending.price.units(document.usage + document.superseded_usage))
@@ -126,7 +137,7 @@ class Redrive:
             elif chosen:
                 unrendered.append(page.page)
         ranges = [part for pages in consecutive(unrendered, document.run) for part in self.cut(pages)]
-        self.queues.send_jobs(jobs)
+        self.queues.send_jobs(grouped(jobs, CallLimits(self.spending.model, self.spending.max_pixels)))
         self.queues.send_ranges(document.id, ranges)
         return Redriven(document.run, len(jobs), len(unrendered))
 

@@ -12,13 +12,14 @@ import hashlib
 import math
 import shutil
 import tempfile
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from pagewise.account.closing import Accounting
+from pagewise.account.groups import CallLimits, group_number, grouped
 from pagewise.account.ledger import DayIsSpent, Ledger
 from pagewise.errors import (
     DocumentGone,
@@ -142,8 +143,8 @@ class Split:
     def fail(self, document: Document, pages: PageRange, error: ObjectGone | DocumentRejected) -> None:
         """Fail the pages of a document that was read before, and cannot be any more; of a long range in smaller ones,
         which have time for it."""
-        if len(pages) > self.settings.pages_per_range:
-            self.queues.send_ranges(document.id, subranges(pages, self.settings.pages_per_range))
+        if len(pages) > (pages_per_range := self.pages_per_range(document)):
+            self.queues.send_ranges(document.id, subranges(pages, pages_per_range))
         else:
             gone = isinstance(error, ObjectGone)
             self.end(document, pages, DocumentGone(error.message) if gone else PageUnreadable(error.message))
@@ -245,8 +246,8 @@ class Split:
 
     def fan_out(self, document: Document, pages: PageRange, rendered: Generator[Rendered, None, None]) -> None:
         """Queue smaller ranges, or store the pages and queue their jobs; then note that the range is done."""
-        if len(pages) > self.settings.pages_per_range:
-            self.queues.send_ranges(document.id, subranges(pages, self.settings.pages_per_range))
+        if len(pages) > (pages_per_range := self.pages_per_range(document)):
+            self.queues.send_ranges(document.id, subranges(pages, pages_per_range))
         elif rest := self.store_and_queue(document, pages, rendered):
             if rest == pages:
                 # Sent again as it is, it could go round for ever; an error is counted, and ends in the dead letters.
@@ -255,36 +256,46 @@ class Split:
             self.queues.send_ranges(document.id, [replace(rest, put_offs=pages.put_offs + 1)])
         self.ledger.mark_split(document.id, pages)
 
+    def pages_per_range(self, document: Document) -> int:
+        """A range ends where a group does."""
+        together = pages_together(document)
+        return -(-self.settings.pages_per_range // together) * together
+
     def store_and_queue(
         self, document: Document, pages: PageRange, rendered: Generator[Rendered, None, None]
     ) -> PageRange | None:
         """Store the pages and queue their jobs, in order and while later ones are rendered; the range that was not
-        reached, if any."""
+        reached, if any. It begins with the group of the first page that was not."""
         seen: list[int] = []
         rest: PageRange | None = None
-        under_way: list[Future[list[PageJob]]] = []
+        under_way: list[StoredPage] = []
+        together = pages_together(document)
         with closing(rendered), ThreadPoolExecutor(PAGES_PER_BATCH) as pool:
             for page in rendered:
                 if isinstance(page, Unreached):
-                    rest = replace(pages, first=page.page)
+                    rest = replace(pages, first=max(pages.first, group_number(page.page, together) * together + 1))
                     break
                 seen.append(page.page)
                 if isinstance(page, LostPage):
                     self.accounting.fail_page(document, page.page, page.error, pages.run)
                 else:
-                    under_way.append(
-                        pool.submit(self.stored, document, page, self.awaited(document, page.page, pages.run))
-                    )
-                if len(under_way) == PAGES_HELD:
-                    self.queue(under_way[:PAGES_PER_BATCH])
-                    del under_way[:PAGES_PER_BATCH]
-            self.queue(under_way)
-        if seen + list(rest.numbers() if rest else ()) != list(pages.numbers()):
+                    awaited = self.awaited(document, page.page, pages.run)
+                    under_way.append(StoredPage(page.page, pool.submit(self.stored, document, page, awaited)))
+                if len(under_way) >= PAGES_HELD and (ready := whole_groups(under_way, together)):
+                    self.queue(under_way[:ready])
+                    del under_way[:ready]
+            self.queue([page for page in under_way if rest is None or page.number < rest.first])
+        if [number for number in seen if rest is None or number < rest.first] + list(
+            rest.numbers() if rest else ()
+        ) != list(pages.numbers()):
             raise AssertionError(f"rendered pages {seen} of the range {pages.first} to {pages.last}")
         return rest
 
-    def queue(self, stored: list[Future[list[PageJob]]]) -> None:
-        self.queues.send_jobs([job for page in stored for job in page.result()])
+    def queue(self, stored: Sequence[StoredPage]) -> None:
+        """Whole groups."""
+        spending = self.settings.spending
+        limits = CallLimits(spending.model, spending.max_pixels)
+        self.queues.send_jobs(grouped([job for page in stored for job in page.jobs.result()], limits))
 
     def awaited(self, document: Document, page: int, run: int) -> dict[Task, int]:
         """The tasks that a page of this range is for, with their page jobs' runs: all, unless some were redriven."""
@@ -299,6 +310,25 @@ class Split:
         digest = hashlib.sha256(page.content).hexdigest()
         image = StoredImage(key, page.media_type, page.width, page.height, len(page.content), digest, page.look)
         return jobs_of(document, page.page, image, awaited)
+
+
+@dataclass(frozen=True, slots=True)
+class StoredPage:
+    """A page that is being stored, and what will be queued for it."""
+
+    number: int
+    jobs: Future[list[PageJob]]
+
+
+def pages_together(document: Document) -> int:
+    """The most pages that one call asks about, by any of the document's tasks."""
+    return max((document.options.pages_together(task) for task in document.tasks), default=1)
+
+
+def whole_groups(stored: Sequence[StoredPage], together: int) -> int:
+    """How many of these pages are queued first: a batch of them, to the end of a group that others have begun after."""
+    numbers = [group_number(page.number, together) for page in stored]
+    return next((place for place in range(PAGES_PER_BATCH, len(stored)) if numbers[place] != numbers[place - 1]), 0)
 
 
 def only(page: PageImage) -> Generator[Rendered, None, None]:

@@ -1,0 +1,120 @@
+"""Groups: consecutive pages that one call asks about. One result and one bill, shown in the account of each page.
+
+A group is a page job that carries others. Its results are recorded together: that of the first page which is still
+waited for holds the answer and the bill, those of the others point to it. A page that has ended in the meantime (or is
+redriven) keeps what it has.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import groupby
+from typing import Any
+
+from pagewise.model import GroupPage, JobStatus, PageJob, Result, Usage
+from pagewise.qwen.parsing import nothing_found
+from pagewise.qwen.question import DEFAULT_MAX_PIXELS
+from pagewise.qwen.tokens import MAX_INPUT_TOKENS, estimate_call
+
+@dataclass(frozen=True, slots=True)
+class CallLimits:
+    """What one call may hold: images of so many tokens in all, by the model's measure and with its prompt."""
+
+    model: str = "qwen-vl-ocr-2025-11-20"
+    max_pixels: int = DEFAULT_MAX_PIXELS
+    input_tokens: int = MAX_INPUT_TOKENS
+
+
+def group_number(page: int, pages_per_call: int) -> int:
+    """By the page's number alone, so that a document is divided in the same way however often, and from where, it is
+    split."""
+    return (page - 1) // pages_per_call
+
+
+def grouped(jobs: Iterable[PageJob], limits: CallLimits) -> list[PageJob]:
+    """The same page jobs, those of a group in one message. What exceeds the model's input is more than one group."""
+    together: list[PageJob] = []
+    in_order = sorted(jobs, key=lambda job: (group_of(job), job.page))
+    for _, members in groupby(in_order, key=group_of):
+        together += within(list(members), limits)
+    return sorted(together, key=lambda job: job.page)
+
+
+def group_of(job: PageJob) -> tuple[str, str, int, int]:
+    pages = job.options.pages_together(job.task)
+    return job.document_id, job.task, pages, group_number(job.page, pages)
+
+
+def within(members: Sequence[PageJob], limits: CallLimits) -> Iterator[PageJob]:
+    """As few messages as the limit allows, each with as many pages as fit after those before."""
+    waiting: list[PageJob] = []
+    for job in members:
+        if waiting and not fits([*waiting, job], limits):
+            yield joined(waiting)
+            waiting = []
+        waiting.append(job)
+    yield joined(waiting)
+
+
+def joined(jobs: Sequence[PageJob]) -> PageJob:
+    return replace(jobs[0], others=tuple(GroupPage(job.page, job.image, job.run) for job in jobs[1:]))
+
+
+def fits(jobs: Sequence[PageJob], limits: CallLimits) -> bool:
+    tokens = estimate_call(
+        [(job.image.width, job.image.height) for job in jobs],
+        jobs[0].task,
+        model=limits.model,
+        result_schema=jobs[0].options.result_schema,
+        max_pixels=limits.max_pixels,
+    )
+    return tokens.most.input_tokens <= limits.input_tokens
+
+
+# ── results ──────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def shared(answer: Result, members: Sequence[GroupPage], sent: Mapping[int, Mapping[str, Any]]) -> list[Result]:
+    """The results of all pages of a group: the first page's is the answer. `sent`: how each page went, where it did."""
+    results = [answer]
+    for member in members[1:]:
+        results.append(
+            replace(
+                answer,
+                page=member.page,
+                image_width=member.image.width,
+                image_height=member.image.height,
+                image_sha256=member.image.sha256,
+                output=nothing_found(answer.task) if answer.status is JobStatus.RECOGNIZED else {},
+                usage=Usage(),
+                sent=sent.get(member.page),
+                run=member.run,
+                validation=None,
+                look=member.image.look,
+                warnings=member.image.look.warnings,
+            )
+        )
+    return results
+
+
+def held_by(results: Sequence[Result], pages: Sequence[int]) -> list[Result]:
+    """Those of these pages, the first of which holds the answer; it need not be the one that did."""
+    chosen = [result for result in results if result.page in pages]
+    first, answer = chosen[0], results[0]
+    if first is not answer:
+        own = [code for code in first.warnings if code not in answer.warnings]
+        chosen[0] = replace(
+            answer,
+            page=first.page,
+            image_width=first.image_width,
+            image_height=first.image_height,
+            image_sha256=first.image_sha256,
+            sent=first.sent,
+            run=first.run,
+            look=first.look,
+            warnings=(*own, *answer.warnings),
+        )
+    return [
+        replace(result, group=replace(result.group, holder=first.page)) if result.group else result for result in chosen
+    ]
