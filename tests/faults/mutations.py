@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from typing import Any, ClassVar
@@ -12,7 +12,15 @@ from pagewise.account.ledger import DayIsSpent, Ledger
 from pagewise.account.records import document_key, dump_document, result_key, spend_key
 from pagewise.account.reuse import CacheMiss, Lease, Reuse
 from pagewise.aws import wiring
-from pagewise.errors import Configuration, DocumentRejected, ObjectGone, Rejection, StorageBusy, Throttled
+from pagewise.errors import (
+    Configuration,
+    DocumentRejected,
+    ObjectGone,
+    PagewiseError,
+    Rejection,
+    StorageBusy,
+    Throttled,
+)
 from pagewise.events import recognition_suspended
 from pagewise.model import (
     Document,
@@ -27,13 +35,14 @@ from pagewise.model import (
     Upload,
     Usage,
 )
-from pagewise.ports import Recorded
+from pagewise.ports import Recorded, RecordedGroup
 from pagewise.rate.budget import Backoff, Calendar, Grant, RateBudget, WindowClaim
 from pagewise.rate.gate import Approach, Gate
 from pagewise.table import ANY, NEW, Attributes, Change, Condition, Put, Refused, Update
 from pagewise.tasks import Task
+from pagewise.use_cases.recognize import MembersUnfit
 from pagewise.use_cases.redrive import Redrive, Redriven, Selection
-from pagewise.use_cases.split import Split, workspace
+from pagewise.use_cases.split import Split, StoredPage, workspace
 from pagewise.use_cases.suspension import Suspension
 from tests.faults.invocations import Handler
 from tests.faults.promises import simulate
@@ -260,6 +269,105 @@ class ClaimsThatNeverEnd(World):
     reuse_class = Patient
 
 
+class GroupsAreRecordedPageByPage(World):
+    class PageByPage(Ledger):
+        def record_group(
+            self, results: Sequence[Result], page_tasks: int, images: Mapping[int, StoredImage]
+        ) -> RecordedGroup:
+            recorded = [Ledger.record_group(self, [result], page_tasks, images) for result in results]
+            return RecordedGroup(
+                tuple(result for one in recorded for result in one.results),
+                frozenset(page for one in recorded for page in one.closed),
+                tuple(result for one in recorded for result in one.others),
+            )
+
+        def held(self, results: Sequence[Result], fresh: Sequence[int]) -> list[Result]:
+            return [result for result in results if result.page in fresh]
+
+    ledger_class = PageByPage
+
+
+class EachPageOfAGroupIsBilled(World):
+    class Greedy(Ledger):
+        def held(self, results: Sequence[Result], fresh: Sequence[int]) -> list[Result]:
+            held = Ledger.held(self, results, fresh)
+            return [replace(result, usage=held[0].usage) for result in held]
+
+    ledger_class = Greedy
+
+
+class AnswersAreLostWithTheirPage(World):
+    """Whether or not the first page of a group is still waited for, it is to hold the answer."""
+
+    usual = Odds(expired=0.1, lost=0.02)
+
+    class Stiff(Ledger):
+        def held(self, results: Sequence[Result], fresh: Sequence[int]) -> list[Result]:
+            return [result for result in results if result.page in fresh]
+
+    ledger_class = Stiff
+
+
+class GroupsAreAskedWhatHasEnded(World):
+    class Blind(WitnessedRecognize):
+        def left_of(self, document: Document, job: PageJob) -> tuple[PageJob | None, Result | None]:
+            super().left_of(document, job)
+            return job, None
+
+    recognize_class = Blind
+
+
+class OneImageFailsItsGroup(World):
+    class Harsh(WitnessedRecognize):
+        def fail_members(
+            self, document: Document, job: PageJob, unfit: MembersUnfit, attempts: int
+        ) -> Result | None:
+            (error, *_) = unfit.errors.values()
+            return super().fail_members(
+                document, job, MembersUnfit({member.page: error for member in job.members}), attempts
+            )
+
+    recognize_class = Harsh
+
+
+class RangesTearGroups(World):
+    class Careless(Split):
+        def pages_per_range(self, _document: Document) -> int:
+            return self.settings.pages_per_range
+
+    split_class = Careless
+
+
+class GroupsAreQueuedPageByPage(World):
+    class Careless(Split):
+        def queue(self, stored: Sequence[StoredPage]) -> None:
+            for page in stored:
+                Split.queue(self, [page])
+
+    split_class = Careless
+
+
+class NarrowSelection(Selection):
+    def with_groups(self, _document: Document) -> Selection:
+        return self
+
+
+class RedriveTearsGroups(World):
+    class Narrow(Redrive):
+        def document(self, document_id: DocumentId, choice: Selection) -> Redriven:
+            return Redrive.document(self, document_id, NarrowSelection(choice.page, choice.task, choice.reason))
+
+    redrive_class = Narrow
+
+
+class DeadLettersOfGroupsEndOnePage(World):
+    class OnePage(Accounting):
+        def fail_of(self, document: Document, job: PageJob, error: PagewiseError, attempts: int) -> Result:
+            return Accounting.fail_of(self, document, replace(job, others=()), error, attempts)
+
+    accounting_class = OnePage
+
+
 class LoopsAreNotAllowed(World):
     may_loop = frozenset()
 
@@ -431,6 +539,15 @@ MUTATIONS = {
     "dead letters of uploads are ignored": with_handler("dead_letter", ignore_uploads),
     "the sweeper does nothing": with_handler("sweeper", do_nothing),
     "the sweeper begins each visit at the first page": SweepsBeginAnew,
+    "a group's pages are recorded one by one": GroupsAreRecordedPageByPage,
+    "each page of a group has the bill": EachPageOfAGroupIsBilled,
+    "a group's answer is its first page's, also where that has ended": AnswersAreLostWithTheirPage,
+    "a group is asked about pages that have ended": GroupsAreAskedWhatHasEnded,
+    "an image that is gone fails its group": OneImageFailsItsGroup,
+    "page ranges end amidst a group": RangesTearGroups,
+    "the pages of a group are queued one by one": GroupsAreQueuedPageByPage,
+    "a page is redriven without its group": RedriveTearsGroups,
+    "a failed group fails its first page": DeadLettersOfGroupsEndOnePage,
     "functions that queue for themselves may not": LoopsAreNotAllowed,
     "what a killed split has left stays on the disk": DiskIsNotCleared,
     "a missing page image is forbidden": MissingImagesAreForbidden,

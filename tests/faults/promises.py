@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Set
+from collections.abc import Iterator, Mapping, Set
 from typing import Any
 
+from pagewise.account.groups import group_number
 from pagewise.account.ledger import Ledger
-from pagewise.model import Document, DocumentStatus, JobStatus, Usage
+from pagewise.model import Document, DocumentStatus, Group, JobStatus, Result, Usage
+from pagewise.results import load_result
+from pagewise.tasks import Task
 from tests.fakes import MemoryTable
 from tests.faults.invocations import lambda_service
 from tests.faults.simulator import BATCH, Restless, World, answer_to, in_run
@@ -44,6 +47,7 @@ def violations(world: World) -> Iterator[str]:
             yield from broken_accounts(ledger, document, lost_pages(world, document))
             yield from broken_events(world, ledger, document)
             yield from mixed_up(world, ledger, document)
+            yield from broken_groups(world, ledger, document)
 
 
 def double_payments(world: World) -> Iterator[str]:
@@ -81,12 +85,82 @@ def mixed_up(world: World, ledger: Ledger, document: Document) -> Iterator[str]:
                 if job.reused_from:
                     yield f"a failed result of page {page.page} was used again"
                 continue
-            key = f"documents/{document.id}/pages/{page.page:05}.png"
-            image = world.pages.objects.get(key) or world.pages.expired[key]
-            if result.output["text"] != answer_to(image, job.task, rotate=document.options.enable_rotate):
+            if result.output["text"] != said_of(world, document, result):
                 yield f"page {page.page} has the result of something else"
             if result.reused_from != job.reused_from or (result.reused_from and result.usage != Usage()):
                 yield f"the reuse for page {page.page} is not what its account says"
+
+
+def said_of(world: World, document: Document, result: Result) -> str:
+    """What the engine says of all pages that it was asked about; nothing, where another page holds the answer."""
+    if result.group and result.group.holder != result.page:
+        return ""
+    keys = [f"documents/{document.id}/pages/{page:05}.png" for page in (result.group or result_alone(result)).pages]
+    images = [world.pages.objects.get(key) or world.pages.expired[key] for key in keys]
+    return answer_to(images, result.task, rotate=document.options.enable_rotate)
+
+
+def result_alone(result: Result) -> Group:
+    return Group((result.page,), result.page)
+
+
+def broken_groups(world: World, ledger: Ledger, document: Document) -> Iterator[str]:
+    """One result and one bill for the pages of a call: the others point to it, at no tokens, and end as it does."""
+    results = {
+        (page.page, job.task): result
+        for page in ledger.pages(document.id)
+        for job in page.jobs
+        if (result := ledger.result(document.id, page.page, job.task))
+    }
+    lines = {(page.page, job.task): job for page in ledger.pages(document.id) for job in page.jobs}
+    for (page, task), result in results.items():
+        line = lines[page, task]
+        group = result.group
+        if "is gone:" in (result.message or "") and f"documents/{document.id}/pages/{page:05}.png" in world.pages.objects:
+            yield f"page {page} failed for the image of another"
+        if (group and group.pages, group and group.holder) != (
+            line.group and line.group.pages,
+            line.group and line.group.holder,
+        ):
+            yield f"the group of page {page} is not what its account says"
+        if group is None:
+            continue
+        holder = results.get((group.holder, task))
+        together = document.options.pages_together(task)
+        if page not in group.pages or len({group_number(member, together) for member in group.pages}) > 1:
+            yield f"page {page} is in the group of {group.pages}"
+        if group.holder != page and (result.usage != Usage() or any(result.output.values())):
+            yield f"page {page} is billed, or answered, beside page {group.holder}"
+        held = holder and holder.group and holder.group.holder == group.holder and holder.group.pages == group.pages
+        if result.status is JobStatus.RECOGNIZED and not (holder and held and holder.status is result.status):
+            yield f"page {page} points to page {group.holder}, which has no answer"
+    yield from torn_groups(document, results)
+    if not world.spending.day_cap:
+        yield from torn_redrives(world, ledger, document)
+
+
+def torn_groups(document: Document, results: Mapping[tuple[int, Task], Result]) -> Iterator[str]:
+    """What one call can answer is answered by one call, unless it was done again."""
+    first_run: dict[tuple[int, Task], list[Result]] = {}
+    for (page, task), result in results.items():
+        if result.status is JobStatus.RECOGNIZED and result.run == 1:
+            number = group_number(page, document.options.pages_together(task))
+            first_run.setdefault((number, task), []).append(result)
+    for together in first_run.values():
+        if len({(one.group or result_alone(one)).pages for one in together}) > 1:
+            yield f"pages {[one.page for one in together]} were asked about apart"
+
+
+def torn_redrives(world: World, ledger: Ledger, document: Document) -> Iterator[str]:
+    """What failed by one call is done again as a whole."""
+    for key, stored in world.table.stored.items():
+        if key.partition != document.id or not key.record.startswith("superseded#"):
+            continue
+        before = load_result(json.loads(stored["result"]))
+        for page in before.group.pages if before.group else ():
+            now = ledger.result(document.id, page, before.task)
+            if now and (now.ended, now.group) == (before.ended, before.group):
+                yield f"page {before.page} was done again without page {page}"
 
 
 def wrong_sums(world: World, ledger: Ledger) -> Iterator[str]:
@@ -107,7 +181,11 @@ def lost_pages(world: World, document: Document) -> set[int]:
         page
         for body in bodies
         if body["document_id"] == document.id
-        for page in ([body["page"]] if "page" in body else range(body["first"], body["last"] + 1))
+        for page in (
+            [body["page"], *(other["page"] for other in body.get("others", ()))]
+            if "page" in body
+            else range(body["first"], body["last"] + 1)
+        )
     }
 
 

@@ -44,6 +44,7 @@ from pagewise.model import (
     PageJob,
     PageRange,
     Result,
+    Slot,
     Source,
     StoredImage,
     Upload,
@@ -79,7 +80,10 @@ BATCH = 4
 PAGES_PER_RANGE = 2
 # The functions of the queues; page jobs are the OCR function's.
 FUNCTIONS = {"split": "splitter", "dead_letter": "dead_letter"}
-TASKS = (Task.TEXT_RECOGNITION, Task.MULTI_LAN)
+TASKS = (Task.TEXT_RECOGNITION, Task.TABLE_PARSING)
+WISHES = ((TASKS[0],), (TASKS[1],), TASKS, TASKS)
+# The most pages that one call asks about, by the second task.
+PAGES_PER_CALL = (1, 2, 3, 3)
 OVERDUE_MILLISECONDS = 7 * 3600 * 1000
 MOST_STEPS = 20_000
 # What the account may ask in a minute; 0: no budget. Thirty page jobs at the most come at once.
@@ -144,6 +148,13 @@ class WitnessedRecognize(Recognize):
         assert isinstance(self.engine, FaultyEngine)
         DELIVERY.set((job, self.engine.world.scheduler.steps))
         return await super().page_job(job, deliveries, deadline)
+
+    async def recognized(
+        self, job: PageJob, attempts: int, deadline: float, turn: Slot | None = None
+    ) -> Sequence[Result]:
+        """Of a group, what is asked about may be less than what was delivered."""
+        DELIVERY.set((job, DELIVERY.get()[1]))
+        return await super().recognized(job, attempts, deadline, turn)
 
 
 @dataclass(frozen=True, slots=True)
@@ -292,9 +303,11 @@ class World:
         return any(stored.get("open") == "open" for stored in self.table.stored.values())
 
     def upload(self, key: str, content: bytes) -> Upload:
-        tasks = ",".join(TASKS[: self.chance.randint(1, 2)])
+        tasks = self.chance.choice(WISHES)
         rotate = self.chance.choice(["true", "false", "false"])
-        upload = self.uploads.put(content, key=key, ocr_tasks=tasks, ocr_enable_rotate=rotate)
+        together = self.chance.choice(PAGES_PER_CALL)
+        asked = {"ocr_pages_per_call": str(together)} if TASKS[1] in tasks else {}
+        upload = self.uploads.put(content, key=key, ocr_tasks=",".join(tasks), ocr_enable_rotate=rotate, **asked)
         self.sent[upload.document_id] = upload
         return upload
 
@@ -783,9 +796,10 @@ class FaultyQueues:
             self.world.enqueue(queue, body, delay)
 
 
-def answer_to(image: bytes, task: Task, *, rotate: bool) -> str:
-    """What the engine says: another text for another image, task or option."""
-    return f"{task} of {hashlib.sha256(image).hexdigest()}, rotated: {rotate}"
+def answer_to(images: Sequence[bytes], task: Task, *, rotate: bool) -> str:
+    """What the engine says: another text for other images, another task or option."""
+    digests = " and ".join(hashlib.sha256(image).hexdigest() for image in images)
+    return f"<table><tr><td>{task} of {digests}, rotated: {rotate}</td></tr></table>"
 
 
 @dataclass
@@ -809,8 +823,8 @@ class FaultyEngine:
         if self.world.happens("engine", self.world.odds.engine):
             return self.misbehave(job, began)
         self.pay(job, began)
-        assert isinstance(question.image, Inline)
-        return text_answer(answer_to(question.image.content, job.task, rotate=bool(question.enable_rotate)))
+        images = [image.content for image in question.images if isinstance(image, Inline)]
+        return text_answer(answer_to(images, job.task, rotate=bool(question.enable_rotate)))
 
     def misbehave(self, job: PageJob, began: int) -> Answer:
         failures: list[PagewiseError | None] = [
@@ -829,5 +843,6 @@ class FaultyEngine:
     def pay(self, job: PageJob, began: int) -> None:
         self.paid[job.document_id, job.page, job.task, job.run] += 1
         self.questions[f"reuse#{fingerprint(job, SETTINGS)}"] += 1
-        if self.world.table.stored_at.get(result_key(job.document_id, job.page, job.task), began) < began:
-            self.paid_although_stored.append(f"{job.task} of page {job.page}")
+        for member in job.members:
+            if self.world.table.stored_at.get(result_key(job.document_id, member.page, job.task), began) < began:
+                self.paid_although_stored.append(f"{job.task} of page {member.page}")

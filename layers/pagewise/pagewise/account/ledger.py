@@ -313,7 +313,7 @@ class Ledger:
             fresh = [one.page for one in results if is_awaited(one, accounts.get(one.page))]
             if not fresh:
                 return RecordedGroup((), frozenset(), self.ended_before(results, accounts, fresh))
-            held = held_by(results, fresh)
+            held = self.held(results, fresh)
             if held[0].page not in forms:
                 forms = {one.page: self.stored_form(one) for one in held}
             together, closed = group_changes([(one, forms[one.page]) for one in held], accounts, page_tasks, images)
@@ -324,6 +324,9 @@ class Ledger:
             else:
                 return RecordedGroup(tuple(held), closed, self.ended_before(results, accounts, fresh))
         raise StorageBusy(f"The accounts of the pages from {within.first} for {task} are busy.")
+
+    def held(self, results: Sequence[Result], fresh: Sequence[int]) -> list[Result]:
+        return held_by(results, fresh)
 
     def ended_before(
         self, results: Sequence[Result], accounts: Mapping[int, PageAccount], fresh: Sequence[int]

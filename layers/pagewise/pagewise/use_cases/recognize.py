@@ -174,7 +174,7 @@ class Recognize:
             await self.not_answered(asking, unfit)
             failed = await asyncio.to_thread(self.fail_members, document, job, unfit, attempts)
             fit = [member for member in job.members if member.page not in unfit.errors]
-            return await self.in_turn(document, job.of(fit), attempts, deadline, slot, None) if fit else failed
+            return await self.again(document, job.of(fit), attempts, deadline, slot) if fit else failed
         except (Throttled, Configuration, Permanent, Transient) as error:
             await self.not_answered(asking, error)
             return await self.without_answer(document, job, attempts, error)
@@ -182,6 +182,15 @@ class Recognize:
         if saved.ended == results[0].ended:
             await self.answered(asking, saved)
         return saved
+
+    async def again(
+        self, document: Document, job: PageJob, attempts: int, deadline: float, slot: Slot | None
+    ) -> Result | None:
+        """What is left of a group is another question, with the place in the rate that the whole group had."""
+        known = await self.known_elsewhere(job, unasked=False)
+        if isinstance(known, Result):
+            return await asyncio.to_thread(self.used_again, document, job, known, attempts)
+        return await self.in_turn(document, job, attempts, deadline, slot, known)
 
     def fail_members(self, document: Document, job: PageJob, unfit: MembersUnfit, attempts: int) -> Result | None:
         """Pages that cannot be sent end by themselves: the others of their group have a right to an answer."""
