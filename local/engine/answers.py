@@ -16,7 +16,8 @@ from local.engine.tasks import Request, Schema, Task
 if TYPE_CHECKING:
     from local.engine.recognition.page import Quad
 
-OF_ONE_IMAGE = (Task.ADVANCED_RECOGNITION, Task.KEY_INFORMATION_EXTRACTION)
+OF_ONE_IMAGE = (Task.ADVANCED_RECOGNITION,)
+"""A place on a page has no page in the reply."""
 
 
 def check_possible(wish: Request, image_count: int) -> None:
@@ -32,9 +33,48 @@ def check_possible(wish: Request, image_count: int) -> None:
 async def answer(wish: Request, images: list[tuple[SentImage, int]], reader: PageReader) -> Answer:
     """`images` come with their max_pixels."""
     found = [await _answer_one(wish, image, max_pixels, reader) for image, max_pixels in images]
-    if len(found) == 1:
-        return found[0]
-    return Answer("\n\n".join(one.text for one in found))
+    return found[0] if len(found) == 1 else _together(wish, found)
+
+
+def _together(wish: Request, found: list[Answer]) -> Answer:
+    """One answer to the images of a document, in order."""
+    match wish.task:
+        case Task.KEY_INFORMATION_EXTRACTION:
+            fields: dict[str, Any] = {}
+            for one in found:
+                fields = merged(fields, (one.ocr_result or {})["kv_result"], by_schema=bool(wish.schema))
+            return _of_fields(fields)
+        case Task.TABLE_PARSING:
+            return Answer(_fenced("html", "\n".join(_unfenced("html", one.text) for one in found)))
+        case Task.DOCUMENT_PARSING:
+            return Answer(_fenced("latex", "\n\n".join(_unfenced("latex", one.text) for one in found)))
+        case _:
+            return Answer("\n\n".join(one.text for one in found))
+
+
+def merged(fields: dict[str, Any], others: dict[str, Any], *, by_schema: bool) -> dict[str, Any]:
+    """The fields of some pages with those of the next. Lists go on. With a schema a field has the first value that is
+    found; without one it has all that differ."""
+    together = dict(fields)
+    for name, value in others.items():
+        before = together.get(name)
+        if before is None:
+            together[name] = value
+        elif isinstance(before, dict) and isinstance(value, dict):
+            together[name] = merged(before, value, by_schema=by_schema)
+        elif isinstance(before, list) and isinstance(value, list):
+            together[name] = [one for one in (*before, *value) if _has_value(one)] or before
+        elif not by_schema and value != before:
+            values = [*(before if isinstance(before, list) else [before])]
+            values += value if isinstance(value, list) else [value]
+            together[name] = values
+    return together
+
+
+def _has_value(element: Any) -> bool:
+    if isinstance(element, dict):
+        return any(map(_has_value, element.values()))
+    return element is not None
 
 
 async def _answer_one(wish: Request, image: SentImage, max_pixels: int, reader: PageReader) -> Answer:
@@ -60,6 +100,10 @@ async def _answer_one(wish: Request, image: SentImage, max_pixels: int, reader: 
 
 def _fenced(language: str, text: str) -> str:
     return f"```{language}\n{text}\n```"
+
+
+def _unfenced(language: str, text: str) -> str:
+    return text.removeprefix(f"```{language}\n").removesuffix("\n```")
 
 
 def _located(read: ReadImage, image: SentImage) -> Answer:
@@ -118,5 +162,8 @@ def _thousandths(angle: float, width: int, height: int) -> float:
 def _fields(read: ReadImage, schema: Schema | None) -> Answer:
     from local.engine.key_information import all_fields, fields_by_schema
 
-    found: dict[str, Any] = fields_by_schema(read.page, schema) if schema else all_fields(read.page)
+    return _of_fields(fields_by_schema(read.page, schema) if schema else all_fields(read.page))
+
+
+def _of_fields(found: dict[str, Any]) -> Answer:
     return Answer(_fenced("json", json.dumps(found, ensure_ascii=False, indent=4)), {"kv_result": found})

@@ -158,12 +158,25 @@ def reply(call: Call, answer: Answer, sizes: list[tuple[int, int]], request_id: 
     }
 
 
-def _usage(call: Call, text: str, sizes: list[tuple[int, int]]) -> dict[str, Any]:
-    image_tokens = sum(
+def check_input(call: Call, sizes: list[tuple[int, int]]) -> None:
+    """Refuse what exceeds the model's input, all images of these (height, width) sizes counted."""
+    if _image_tokens(call, sizes) + _prompt_tokens(call) > tokens.MOST_INPUT_TOKENS:
+        raise refusal.invalid(f"Range of input length should be [1, {tokens.MOST_INPUT_TOKENS}]")
+
+
+def _image_tokens(call: Call, sizes: list[tuple[int, int]]) -> int:
+    return sum(
         tokens.image_tokens(height, width, image.min_pixels, image.max_pixels)
         for image, (height, width) in zip(call.images, sizes, strict=True)
     )
-    prompt_tokens = SYSTEM_TOKENS + tokens.text_tokens(call.wish.prompt)
+
+
+def _prompt_tokens(call: Call) -> int:
+    return SYSTEM_TOKENS + tokens.text_tokens(call.wish.prompt)
+
+
+def _usage(call: Call, text: str, sizes: list[tuple[int, int]]) -> dict[str, Any]:
+    image_tokens, prompt_tokens = _image_tokens(call, sizes), _prompt_tokens(call)
     output_tokens = tokens.text_tokens(text)
     return {
         "input_tokens_details": {"text_tokens": prompt_tokens, "image_tokens": image_tokens},

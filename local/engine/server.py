@@ -139,6 +139,8 @@ class Server:
     async def _reply(self, call: Call, request: web.Request, request_id: str) -> dict[str, Any]:
         answers.check_possible(call.wish, len(call.images))
         received = [await self._received(element.source, request) for element in call.images]
+        sizes = [(image.height, image.width) for image in received]
+        protocol_native.check_input(call, sizes)
         if self._settings.delay:
             await asyncio.sleep(self._settings.delay)
         if self._settings.canned:
@@ -149,7 +151,7 @@ class Server:
         if not call.built_in:
             text = found.text if found.compatible_text is None else found.compatible_text
             found = replace(found, text=text, ocr_result=None)
-        return protocol_native.reply(call, found, [(image.height, image.width) for image in received], request_id)
+        return protocol_native.reply(call, found, sizes, request_id)
 
     async def _received(self, source: str, request: web.Request) -> images.SentImage:
         if self._uploads.is_meant(source, request):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 from PIL import Image, ImageDraw, ImageFont
@@ -196,3 +197,46 @@ def test_max_pixels_bounds_what_is_read(engine: Engine) -> None:
     body = request(data_url(drawn(*LINES)), "text_recognition")
     body["input"]["messages"][0]["content"][0]["max_pixels"] = 3072
     assert content(engine.post(body))["text"].splitlines() != LINES
+
+
+# ── several images in one request ────────────────────────────────────────────────────────────────────────────────────
+
+
+def of_pages(task: str, *pages: Image.Image, **config: Any) -> dict[str, Any]:
+    body = request(data_url(pages[0]), task, **config)
+    elements = body["input"]["messages"][0]["content"]
+    elements += [{"image": data_url(page), "min_pixels": 3072, "max_pixels": 8388608} for page in pages[1:]]
+    return body
+
+
+def test_fields_are_found_on_whichever_page_they_are(engine: Engine) -> None:
+    schema = {"Invoice number": "", "Total": "", "IBAN": ""}
+    body = of_pages(
+        "key_information_extraction", drawn("Invoice number: 4711"), drawn("Total: 98.50"), result_schema=schema
+    )
+    reply = engine.post(body)
+    assert content(reply)["ocr_result"]["kv_result"] == {"Invoice number": "4711", "Total": "98.50", "IBAN": None}
+    assert reply.json()["usage"]["image_tokens"] == 2 * (28 * 12 + 2)
+
+
+def test_all_fields_of_all_pages_are_found(engine: Engine) -> None:
+    body = of_pages("key_information_extraction", drawn("Item: Tea", "Total: 9"), drawn("Item: Milk", "Total: 9"))
+    assert content(engine.post(body))["ocr_result"]["kv_result"] == {"Item": ["Tea", "Milk"], "Total": "9"}
+
+
+def test_the_tables_of_several_pages_stand_in_one_fence(engine: Engine) -> None:
+    text = str(content(engine.post(of_pages("table_parsing", drawn("one"), drawn("two"))))["text"])
+    assert (text.count("```"), text.count("<table")) == (2, 2)
+    assert text.index("one") < text.index("two")
+
+
+def test_what_exceeds_the_models_input_is_refused(canned: Engine) -> None:
+    page = Image.new("RGB", (2880, 2880), "white")
+    assert canned.post(of_pages("table_parsing", *[page] * 3)).status_code == 200
+    reply = canned.post(of_pages("table_parsing", *[page] * 4))
+    assert (reply.status_code, reply.json()["code"]) == (400, "InvalidParameter")
+    assert reply.json()["message"] == "Range of input length should be [1, 30000]"
+
+
+def test_places_of_lines_are_of_one_image(engine: Engine) -> None:
+    assert engine.post(of_pages("advanced_recognition", drawn("one"), drawn("two"))).status_code == 400
