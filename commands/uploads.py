@@ -132,6 +132,7 @@ class RequestedOptions:
     profile: str | None = None
     schema: str | None = None
     rotate: bool | None = None
+    pages_per_call: int | None = None
     preprocessing: str | None = None
     tag: str | None = None
     password: str | None = None
@@ -142,6 +143,7 @@ class RequestedOptions:
             "ocr-tasks": self.tasks,
             "ocr-result-schema": self.schema,
             "ocr-enable-rotate": None if self.rotate is None else str(self.rotate).lower(),
+            "ocr-pages-per-call": None if self.pages_per_call is None else str(self.pages_per_call),
             "ocr-preprocessing": self.preprocessing,
             "ocr-tag": self.tag,
             "ocr-password": self.password,

@@ -319,9 +319,7 @@ class GroupsAreAskedWhatHasEnded(World):
 
 class OneImageFailsItsGroup(World):
     class Harsh(WitnessedRecognize):
-        def fail_members(
-            self, document: Document, job: PageJob, unfit: MembersUnfit, attempts: int
-        ) -> Result | None:
+        def fail_members(self, document: Document, job: PageJob, unfit: MembersUnfit, attempts: int) -> Result | None:
             (error, *_) = unfit.errors.values()
             return super().fail_members(
                 document, job, MembersUnfit({member.page: error for member in job.members}), attempts

@@ -1,4 +1,4 @@
-"""Several pages in one call: one result and one bill, shown in the account of each page, whatever befalls one of them."""
+"""Several pages in one call: one result and one bill, shown in the account of each page, whatever befalls one."""
 
 from __future__ import annotations
 
@@ -33,9 +33,7 @@ TASK = Task.TABLE_PARSING
 
 
 def split(pagewise: Pagewise, pages: int, together: int, tasks: str = TASK, version: str = "v1") -> Document:
-    upload = pagewise.uploads.put(
-        tiff(pages), version=version, ocr_tasks=tasks, ocr_pages_per_call=str(together)
-    )
+    upload = pagewise.uploads.put(tiff(pages), version=version, ocr_tasks=tasks, ocr_pages_per_call=str(together))
     return pagewise.split.upload(upload)
 
 
@@ -73,7 +71,13 @@ def test_one_call_answers_for_all_pages_of_a_group_and_is_billed_once(asking: Pa
     assert [result and load_result(dump_result(result)) for result in results] == results
     assert all(result and result.sent and result.sent["bytes"] for result in results)
     told = asking.publisher.named("PageRecognized")
-    assert [(event["page"], event["group"]["result_page"]) for event in told] == [(1, 1), (2, 1), (3, 1), (4, 4), (5, 4)]
+    assert [(event["page"], event["group"]["result_page"]) for event in told] == [
+        (1, 1),
+        (2, 1),
+        (3, 1),
+        (4, 4),
+        (5, 4),
+    ]
     assert [event["page"] for event in asking.publisher.named("PageCompleted")] == [1, 2, 3, 4, 5]
     assert len(asking.publisher.named("DocumentCompleted")) == 1
 

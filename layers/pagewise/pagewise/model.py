@@ -271,8 +271,7 @@ class PageJob:
     `page_tasks` is how many tasks the page has in all. `earlier_attempts` were made by messages that this one replaces.
     `run` is 1, or the document's in which the page job was redriven: messages of earlier runs are worth nothing then.
     `slot` is kept for this job, which was put off until then. `put_offs` counts the messages that were sent in this
-    one's place because the job had to wait. `others`: the further pages of its group, whose page jobs travel in the same
-    message.
+    one's place because the job had to wait. `others`: the further pages of its group, whose page jobs travel along.
     """
 
     document_id: DocumentId

@@ -17,6 +17,7 @@ from pagewise.qwen.parsing import nothing_found
 from pagewise.qwen.question import DEFAULT_MAX_PIXELS
 from pagewise.qwen.tokens import MAX_INPUT_TOKENS, estimate_call
 
+
 @dataclass(frozen=True, slots=True)
 class CallLimits:
     """What one call may hold: images of so many tokens in all, by the model's measure and with its prompt."""
@@ -77,25 +78,25 @@ def fits(jobs: Sequence[PageJob], limits: CallLimits) -> bool:
 
 def shared(answer: Result, members: Sequence[GroupPage], sent: Mapping[int, Mapping[str, Any]]) -> list[Result]:
     """The results of all pages of a group: the first page's is the answer. `sent`: how each page went, where it did."""
-    results = [answer]
-    for member in members[1:]:
-        results.append(
-            replace(
-                answer,
-                page=member.page,
-                image_width=member.image.width,
-                image_height=member.image.height,
-                image_sha256=member.image.sha256,
-                output=nothing_found(answer.task) if answer.status is JobStatus.RECOGNIZED else {},
-                usage=Usage(),
-                sent=sent.get(member.page),
-                run=member.run,
-                validation=None,
-                look=member.image.look,
-                warnings=member.image.look.warnings,
-            )
-        )
-    return results
+    return [answer, *(pointing(answer, member, sent.get(member.page)) for member in members[1:])]
+
+
+def pointing(answer: Result, member: GroupPage, sent: Mapping[str, Any] | None) -> Result:
+    """The result of a page whose answer lies with another."""
+    return replace(
+        answer,
+        page=member.page,
+        image_width=member.image.width,
+        image_height=member.image.height,
+        image_sha256=member.image.sha256,
+        output=nothing_found(answer.task) if answer.status is JobStatus.RECOGNIZED else {},
+        usage=Usage(),
+        sent=sent,
+        run=member.run,
+        validation=None,
+        look=member.image.look,
+        warnings=member.image.look.warnings,
+    )
 
 
 def held_by(results: Sequence[Result], pages: Sequence[int]) -> list[Result]:

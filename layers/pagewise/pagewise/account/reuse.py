@@ -42,8 +42,8 @@ STATE = ("of_document", "of_page", "of_ended", "claimed_until")
 
 @dataclass(frozen=True, slots=True)
 class CacheMiss:
-    """Nobody has an answer for this image, or group of them (`digest_of`). `state` is the record as it was seen; `claimable`: whether others will wait
-    for this page job's answer."""
+    """Nobody has an answer for this image, or group of them (`digest_of`). `state` is the record as it was seen;
+    `claimable`: whether others will wait for this page job's answer."""
 
     key: Key
     image: str | None

@@ -119,7 +119,9 @@ def fitted_together(fitted: Sequence[FittedImage], choice: ImageTransport) -> li
     """
     together = list(fitted)
     room = limits.MAX_INLINE_BYTES
-    inline = sorted((place for place, one in enumerate(fitted) if not one.sent.by_url), key=lambda n: fitted[n].sent.size)
+    inline = sorted(
+        (place for place, one in enumerate(fitted) if not one.sent.by_url), key=lambda n: fitted[n].sent.size
+    )
     if sum(fitted[place].sent.size for place in inline) <= room:
         return together
     for done, place in enumerate(inline):

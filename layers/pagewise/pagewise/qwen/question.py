@@ -38,9 +38,10 @@ async def unlimited() -> bool:
 class Question:
     """One image, or several of one document, and what is wanted of it.
 
-    `image` is the image itself or an http(s) URL of it, `further_images` those after it. With a `task` the engine follows that task's own prompt; with a
-    `prompt` it follows that one; with neither it reads all text ("Call built-in tasks", "Getting started"). There is
-    no system message and no earlier turn: the service knows neither ("Model limits").
+    `image` is the image itself or an http(s) URL of it, `further_images` those after it. With a `task` the engine
+    follows that task's own prompt; with a `prompt` it follows that one; with neither it reads all text ("Call built-in
+    tasks", "Getting started"). There is no system message and no earlier turn: the service knows neither ("Model
+    limits").
     `parameters` are sampling parameters such as temperature or max_tokens.
     """
 

@@ -79,8 +79,10 @@ class Recognize:
         message waits in the queue in this one's place. Raises Transient if this message should be delivered again.
         """
         attempts = job.earlier_attempts + deliveries
-        if job.others:
-            return await self.group(job, attempts, deadline)
+        recognize = self.group if job.others else self.single
+        return await recognize(job, attempts, deadline)
+
+    async def single(self, job: PageJob, attempts: int, deadline: float) -> Result | None:
         unasked = self.is_unasked(job.image)
         turn: Grant | None = None
         with self.gate.approach() as approach:

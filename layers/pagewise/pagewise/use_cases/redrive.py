@@ -59,7 +59,7 @@ class Selection:
     page: int | None = None
     task: Task | None = None
     reason: str | None = None
-    options: TaskOptions = TaskOptions()
+    options: TaskOptions = field(default_factory=TaskOptions)
 
     def with_groups(self, document: Document) -> Selection:
         """What one call has asked about is done again by one call: a page stands for all of its group."""
