@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import groupby
 from typing import Any
 
 from pagewise.model import GroupPage, JobStatus, PageJob, Result, Usage
@@ -34,17 +33,18 @@ def group_number(page: int, pages_per_call: int) -> int:
 
 
 def grouped(jobs: Iterable[PageJob], limits: CallLimits) -> list[PageJob]:
-    """The same page jobs, those of a group in one message. What exceeds the model's input is more than one group."""
-    together: list[PageJob] = []
-    in_order = sorted(jobs, key=lambda job: (group_of(job), job.page))
-    for _, members in groupby(in_order, key=group_of):
-        together += within(list(members), limits)
+    """The same page jobs in order of their pages, those of a group in one message. What exceeds the model's input is
+    more than one group."""
+    groups: dict[tuple[str, int, int], list[PageJob]] = {}
+    for job in sorted(jobs, key=lambda job: job.page):
+        groups.setdefault(group_of(job), []).append(job)
+    together = [message for members in groups.values() for message in within(members, limits)]
     return sorted(together, key=lambda job: job.page)
 
 
-def group_of(job: PageJob) -> tuple[str, str, int, int]:
+def group_of(job: PageJob) -> tuple[str, int, int]:
     pages = job.options.pages_together(job.task)
-    return job.document_id, job.task, pages, group_number(job.page, pages)
+    return job.task, pages, group_number(job.page, pages)
 
 
 def within(members: Sequence[PageJob], limits: CallLimits) -> Iterator[PageJob]:
