@@ -11,6 +11,7 @@ from pagewise.account.closing import Accounting
 from pagewise.account.ledger import DayIsSpent, Ledger
 from pagewise.account.records import document_key, dump_document, result_key, spend_key
 from pagewise.account.reuse import CacheMiss, Lease, Reuse
+from pagewise.account.spending import Spending
 from pagewise.aws import wiring
 from pagewise.errors import (
     Configuration,
@@ -299,7 +300,7 @@ class EachPageOfAGroupIsBilled(World):
 class AnswersAreLostWithTheirPage(World):
     """Whether or not the first page of a group is still waited for, it is to hold the answer."""
 
-    usual = Odds(expired=0.1, lost=0.02)
+    usual = Odds(given_up=0.5, most_faults=40)  # rare otherwise
 
     class Stiff(Ledger):
         def held(self, results: Sequence[Result], fresh: Sequence[int]) -> list[Result]:
@@ -351,14 +352,24 @@ class NarrowSelection(Selection):
 
 
 class RedriveTearsGroups(World):
+    """In a world where groups fail, and an operator always means the first page."""
+
+    usual = Odds(engine=0.9, outage=0.0, redrive=0.05, most_redrives=10, most_faults=40)
+
+    def __init__(self, seed: int, odds: Odds | None = None) -> None:
+        super().__init__(seed, odds)
+        self.spending = Spending()
+
     class Narrow(Redrive):
         def document(self, document_id: DocumentId, choice: Selection) -> Redriven:
-            return Redrive.document(self, document_id, NarrowSelection(choice.page, choice.task, choice.reason))
+            return Redrive.document(self, document_id, NarrowSelection(1, choice.task, choice.reason))
 
     redrive_class = Narrow
 
 
 class DeadLettersOfGroupsEndOnePage(World):
+    usual = Odds(engine=0.6, most_faults=30)
+
     class OnePage(Accounting):
         def fail_of(self, document: Document, job: PageJob, error: PagewiseError, attempts: int) -> Result:
             return Accounting.fail_of(self, document, replace(job, others=()), error, attempts)

@@ -116,10 +116,8 @@ def broken_groups(world: World, ledger: Ledger, document: Document) -> Iterator[
     for (page, task), result in results.items():
         line = lines[page, task]
         group = result.group
-        if (
-            "is gone:" in (result.message or "")
-            and f"documents/{document.id}/pages/{page:05}.png" in world.pages.objects
-        ):
+        image = f"documents/{document.id}/pages/{page:05}.png"
+        if "is gone:" in (result.message or "") and image not in world.pages.expired:
             yield f"page {page} failed for the image of another"
         if (group and group.pages, group and group.holder) != (
             line.group and line.group.pages,

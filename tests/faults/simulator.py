@@ -35,7 +35,16 @@ from pagewise.account.records import result_key
 from pagewise.account.reuse import Reuse, fingerprint
 from pagewise.account.spending import Spending
 from pagewise.aws.wiring import Composition
-from pagewise.errors import Configuration, DocumentRejected, PagewiseError, Permanent, StorageBusy, Throttled, Transient
+from pagewise.errors import (
+    Configuration,
+    DocumentRejected,
+    PageUnreadable,
+    PagewiseError,
+    Permanent,
+    StorageBusy,
+    Throttled,
+    Transient,
+)
 from pagewise.events import Event
 from pagewise.model import (
     DocumentId,
@@ -137,6 +146,7 @@ class Odds:
     deleted: float = 0.02
     expired: float = 0.02
     outage: float = 0.12
+    given_up: float = 0.02
     redrive: float = 0.003
     most_redrives: int = 3
 
@@ -822,9 +832,17 @@ class FaultyEngine:
             raise Configuration("Arrearage", "The engine refuses this account.")
         if self.world.happens("engine", self.world.odds.engine):
             return self.misbehave(job, began)
+        if self.world.happens("given up", self.world.odds.given_up):
+            self.give_up(job)
         self.pay(job, began)
         images = [image.content for image in question.images if isinstance(image, Inline)]
         return text_answer(answer_to(images, job.task, rotate=bool(question.enable_rotate)))
+
+    def give_up(self, job: PageJob) -> None:
+        """While the engine is asked, its page ends for another reason: as a dead letter of its page range has it."""
+        if document := self.world.ledger.document(job.document_id):
+            given_up = PageUnreadable("The page could not be split in the time and memory there is.")
+            self.world.accounting.fail_page(document, job.page, given_up, job.run)
 
     def misbehave(self, job: PageJob, began: int) -> Answer:
         failures: list[PagewiseError | None] = [
