@@ -230,6 +230,8 @@ class ReuseForgetsTheOptions(World):
 
 
 class ReuseOfFailedResults(World):
+    usual = Odds(engine=0.6, most_faults=30)
+
     class Indiscriminate(Reuse):
         def answered(self, asking: Lease, result: Result) -> None:
             Reuse.answered(self, asking, replace(result, status=JobStatus.RECOGNIZED))

@@ -277,7 +277,7 @@ def test_a_mended_page_that_goes_by_url_is_stored_beside_the_page_and_the_result
     pagewise = Pagewise(script=[text_answer(words=[{"text": "a", "location": [0, 0, 10, 0, 10, 10, 0, 10]}])])
     page = encode_png(noise(4000, 4000), level=0)  # 16 MB and 16 MP: too many of both
     job = job_for(pagewise, page)
-    result = asyncio.run(pagewise.recognize.recognized(job, 1, time.monotonic() + 60))
+    (result,) = asyncio.run(pagewise.recognize.recognized(job, 1, time.monotonic() + 60))
     (asked_about,) = pagewise.engine.questions
     assert result.sent is not None
     assert result.sent["mended"][0] == "downscaled"
