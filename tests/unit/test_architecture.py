@@ -25,9 +25,9 @@ HANDLER_LINES = 25
 LANGUAGE = "the language"
 FLOORS = (
     (LANGUAGE,),
-    ("pages", "rate"),
+    ("pages", "rate", "outputs"),
     ("qwen",),
-    ("options", "outputs"),
+    ("options",),
     ("account",),
     ("use_cases",),
     ("aws",),

@@ -139,9 +139,27 @@ def document_completed(
         page_jobs={"recognized": document.recognized, "failed": document.failed, "invalid": invalid},
         usage={"input_tokens": document.usage.input_tokens, "output_tokens": document.usage.output_tokens},
         cost=dict(cost),
+        outputs=list(document.outputs),
         started=document.started,
         ended=document.ended,
         receipt=dict(receipt),
+    )
+
+
+def document_assembled(document: Document, manifest: Mapping[str, Any], pointer: Mapping[str, str]) -> Event:
+    """Made of the manifest as it is stored. Its files are counted, not listed: boxes are two for each page."""
+    failed = manifest["failed"]
+    lost = {one["output"] for one in failed}
+    return event(
+        "DocumentAssembled",
+        document,
+        "",
+        run=manifest["run"],
+        outputs=[name for name in manifest["outputs"] if name not in lost],
+        failed=[{"output": one["output"], "reason": one["reason"]} for one in failed],
+        files=len(manifest["files"]),
+        size=sum(file["size"] for file in manifest["files"]),
+        manifest=dict(pointer),
     )
 
 

@@ -2,6 +2,7 @@
 
 An upload:    S3's event notification, {"Records": [{"s3": {...}}], "put_offs"}
 A page range: {"schema_version": "1", "document_id", "first", "last", "put_offs", "run"}
+An end:       EventBridge's event of it, {"detail-type": "DocumentCompleted", "detail": {"document": {"id"}, "run", …}}
 A page job:   {"schema_version": "1", "document_id", "page", "task", "page_tasks", "image": {...}, "options": {...},
                "earlier_attempts", "slot": {"moment", "pace"} or null, "put_offs", "run"}
 
@@ -114,6 +115,12 @@ def load_uploads(event: Mapping[str, Any]) -> Iterator[Upload]:
             size=size,
             put_offs=int(event.get("put_offs", 0)),
         )
+
+
+def load_end(body: str) -> tuple[DocumentId, int]:
+    """The document that has ended, and its run. Raises KeyError or ValueError for what is no such event."""
+    detail = json.loads(body)["detail"]
+    return DocumentId(detail["document"]["id"]), int(detail["run"])
 
 
 def waited(put_offs: int) -> dict[str, Any]:

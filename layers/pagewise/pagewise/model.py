@@ -110,6 +110,8 @@ class Document:
     place; None where there was no such cap. The day is that of its acceptance, or of a redrive: then `spend_day`, and
     `settled` is the part of its bill that earlier days hold.
     `swept` is the last page up to which the sweeper has ended what was overdue, in this run.
+    `outputs` are wanted of it, by their names (outputs/wanted.py); `tasks_for_outputs`, of its tasks, were asked for by
+    them alone. `assembled` is the run whose outputs have been made; 0: of none.
     """
 
     id: DocumentId
@@ -139,6 +141,9 @@ class Document:
     spend_day: str | None = None
     settled: int = 0
     swept: int = 0
+    outputs: tuple[str, ...] = ()
+    tasks_for_outputs: tuple[Task, ...] = ()
+    assembled: int = 0
 
     @property
     def day(self) -> str:

@@ -57,6 +57,8 @@ def receipt(document: Document, pages: Iterable[PageAccount], price: Price) -> d
         "warnings": list(document.warnings),
         "pages": document.pages,
         "tasks": list(document.tasks),
+        "outputs": list(document.outputs),
+        "tasks_for_outputs": list(document.tasks_for_outputs),
         "page_jobs": jobs,
         "invalid": invalid(pages),
         "usage": {"input_tokens": document.usage.input_tokens, "output_tokens": document.usage.output_tokens},

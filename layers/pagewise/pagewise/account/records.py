@@ -27,7 +27,7 @@ from pagewise.table import Attributes, Key
 from pagewise.tasks import Task
 
 # A document's attribute `open`, and so its place in the index of that name.
-OPEN, FAILED = "open", "failed"
+OPEN, UNASSEMBLED, FAILED = "open", "unassembled", "failed"
 
 
 def document_key(document_id: DocumentId) -> Key:
@@ -73,6 +73,8 @@ def dump_document(document: Document) -> Attributes:
         "preprocessing": None if document.preprocessing is None else [str(step) for step in document.preprocessing],
         "rules": None if document.rules is None else dumped(document.rules),
         "tag": document.tag,
+        "outputs": list(document.outputs) or None,
+        "tasks_for_outputs": [str(task) for task in document.tasks_for_outputs] or None,
         "warnings": [str(code) for code in document.warnings],
         "reason": document.reason,
         "message": document.message,
@@ -131,6 +133,9 @@ def load_document(document_id: DocumentId, stored: Attributes) -> Document:
         spend_day=stored.get("spend_day"),
         settled=int(stored.get("settled", 0)),
         swept=int(stored.get("swept", 0)),
+        outputs=tuple(stored.get("outputs", ())),
+        tasks_for_outputs=tuple(map(Task, stored.get("tasks_for_outputs", ()))),
+        assembled=int(stored.get("assembled", 0)),
     )
 
 

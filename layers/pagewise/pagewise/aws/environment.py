@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from pagewise.errors import Configuration
 from pagewise.model import Step
+from pagewise.options.metadata import listed_outputs
+from pagewise.outputs.wanted import WantedOutput
 from pagewise.pages.preprocessing import listed_steps
 from pagewise.qwen.fitting import ImageTransport
 from pagewise.qwen.settings import ApiStyle, BlankPages, EngineSettings, PixelLimits
@@ -48,6 +50,7 @@ def split_settings(variables: Mapping[str, str]) -> SplitSettings:
         ),
         spending=spending(variables),
         rotates=one_of(ApiStyle, variables, "QWEN_API_STYLE") is ApiStyle.DASHSCOPE,
+        default_outputs=outputs(variables, "OUTPUTS"),
     )
 
 
@@ -192,6 +195,17 @@ def deployed_tasks(variables: Mapping[str, str]) -> tuple[Task, ...]:
             "setting_invalid", f"The environment variable DEPLOYED_TASKS names {unknown[0]!r}, which is no task."
         )
     return tuple(tasks_by_key[key.lower()] for key in keys)
+
+
+def outputs(variables: Mapping[str, str], name: str) -> tuple[WantedOutput, ...]:
+    """Empty is a choice: no outputs."""
+    try:
+        return listed_outputs(variables.get(name, ""))
+    except ValueError as unknown:
+        raise Configuration(
+            "setting_invalid",
+            f"The environment variable {name} names {str(unknown)!r}; there are: {', '.join(WantedOutput)}.",
+        ) from None
 
 
 def tasks(variables: Mapping[str, str], name: str, deployed: tuple[Task, ...] = tuple(Task)) -> tuple[Task, ...]:

@@ -18,7 +18,7 @@ from urllib.parse import urlsplit
 
 from pagewise.account.closing import Accounting
 from pagewise.account.ledger import Ledger
-from pagewise.aws.buckets import S3Pages, S3Uploads
+from pagewise.aws.buckets import S3Outputs, S3Pages, S3Uploads
 from pagewise.aws.bus import EventBridgePublisher
 from pagewise.aws.clock import UtcClock
 from pagewise.aws.environment import engine_settings, flag, number, price_settings, rate_limits, split_settings, text
@@ -38,6 +38,7 @@ if TYPE_CHECKING:
 
     from pagewise.qwen.client import WireProtocol
     from pagewise.rate.budget import RateBudget
+    from pagewise.use_cases.assemble import Assemble
     from pagewise.use_cases.give_up import GiveUp
     from pagewise.use_cases.recognize import Recognize
     from pagewise.use_cases.split import Split
@@ -49,6 +50,8 @@ Outcome = TypeVar("Outcome")
 
 # Time of an invocation that is kept for saving and publishing what the engine answered last.
 RESERVED_SECONDS = 10.0
+# … and for storing what was made, and the manifest: an output may have 2 GB.
+ASSEMBLY_RESERVED_SECONDS = 120.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +65,8 @@ class Composition:
     suspension: Callable[[], Suspension]
     back_off: Callable[[str, PagewiseError, int], float]
     back_off_split: Callable[[str, int], float]
+    assemble: Callable[[], Assemble]
+    back_off_assembly: Callable[[str, int], float]
 
 
 @cache
@@ -223,6 +228,13 @@ def back_off_split(receipt_handle: str, deliveries: int) -> float:
     return hidden(text(os.environ, "SPLIT_QUEUE_URL"), receipt_handle, retry_seconds(deliveries))
 
 
+def back_off_assembly(receipt_handle: str, deliveries: int) -> float:
+    """The same for outputs that could not be made."""
+    from pagewise.use_cases.split import retry_seconds
+
+    return hidden(text(os.environ, "ASSEMBLER_QUEUE_URL"), receipt_handle, retry_seconds(deliveries))
+
+
 def hidden(queue: str, receipt_handle: str, seconds: float) -> float:
     try:
         with translated("A message"):
@@ -257,6 +269,20 @@ def sweep() -> Sweep:
     return Sweep(ledger(), accounting(), UtcClock())
 
 
+@cache
+def assemble() -> Assemble:
+    from pagewise.use_cases.assemble import Assemble
+
+    return Assemble(
+        ledger=ledger(),
+        uploads=S3Uploads(client("s3")),
+        outputs=S3Outputs(client("s3"), text(os.environ, "PAGES_BUCKET")),
+        publisher=publisher(),
+        meter=CloudWatchMeter(metrics),
+        disk=own_disk(),
+    )
+
+
 def run(work: Coroutine[Any, Any, Outcome]) -> Outcome:
     """In Lambda one event loop serves all invocations of an environment: the engine's connections belong to it."""
     import asyncio
@@ -276,7 +302,9 @@ def event_loop() -> asyncio.AbstractEventLoop:
         return loop
 
 
-ON_AWS = Composition(split, recognize, give_up, sweep, suspension, back_off, back_off_split)
+ON_AWS = Composition(
+    split, recognize, give_up, sweep, suspension, back_off, back_off_split, assemble, back_off_assembly
+)
 set_level(os.environ.get("POWERTOOLS_LOG_LEVEL", "INFO"))
 # Deployed, there is no other. A simulation gives each invocation one of its own world.
 composition: ContextVar[Composition] = ContextVar("composition", default=ON_AWS)

@@ -10,6 +10,7 @@ from pagewise.errors import DocumentRejected, Permanent, Rejection
 from pagewise.model import Step, TaskOptions, WarningCode
 from pagewise.options.profiles import PROFILE, Profile
 from pagewise.options.spelling import did_you_mean
+from pagewise.outputs.wanted import WantedOutput, parse_outputs, tasks_for
 from pagewise.pages.preprocessing import NONE, listed_steps
 from pagewise.qwen.question import check_schema
 from pagewise.strict_json import given
@@ -20,9 +21,10 @@ TAG = "ocr-tag"
 RESULT_SCHEMA = "ocr-result-schema"
 ENABLE_ROTATE = "ocr-enable-rotate"
 PREPROCESSING = "ocr-preprocessing"
+OUTPUTS = "ocr-outputs"
 PASSWORD = "ocr-password"  # noqa: S105  the metadata's name, not a password
 
-OPTIONS = (TASKS, TAG, RESULT_SCHEMA, ENABLE_ROTATE, PREPROCESSING, PASSWORD, PROFILE)
+OPTIONS = (TASKS, TAG, RESULT_SCHEMA, ENABLE_ROTATE, PREPROCESSING, OUTPUTS, PASSWORD, PROFILE)
 # A name of ours, or one that was meant to be.
 MARKS = ("ocr-", "ocr_")
 
@@ -46,6 +48,8 @@ class DocumentOptions:
     rules: Mapping[str, Any] | None = None
     password: str | None = None
     warnings: tuple[WarningCode, ...] = ()
+    outputs: tuple[WantedOutput, ...] = ()
+    tasks_for_outputs: tuple[Task, ...] = ()
 
 
 def document_options(
@@ -55,6 +59,7 @@ def document_options(
     profile: Profile | None = None,
     *,
     rotates: bool = True,
+    default_outputs: tuple[WantedOutput, ...] = (),
 ) -> DocumentOptions:
     """Read an object's metadata; the profile says what they leave open. `rotates`: whether the engine can be asked to.
 
@@ -62,7 +67,11 @@ def document_options(
     """
     profile = profile or Profile()
     check_names(metadata)
-    tasks = chosen_tasks(metadata.get(TASKS, ""), profile.tasks or tuple(default_tasks), tuple(deployed_tasks))
+    deployed = tuple(deployed_tasks)
+    asked = chosen_tasks(metadata.get(TASKS, ""), profile.tasks or tuple(default_tasks), deployed)
+    outputs = chosen_outputs(metadata.get(OUTPUTS), default_outputs if profile.outputs is None else profile.outputs)
+    added = tasks_of_outputs(outputs, asked, deployed)
+    tasks = (*asked, *added)
     schema = chosen_schema(metadata.get(RESULT_SCHEMA), tasks)
     rotate = chosen_rotation(metadata.get(ENABLE_ROTATE), rotates=rotates)
     steps = chosen_steps(metadata.get(PREPROCESSING, ""))
@@ -77,6 +86,8 @@ def document_options(
         rules=profile.validation,
         password=metadata.get(PASSWORD),
         warnings=tuple(unmet(profile, tasks, schema, rotate, rotates=rotates)),
+        outputs=outputs,
+        tasks_for_outputs=added,
     )
 
 
@@ -120,6 +131,43 @@ def chosen_tasks(names: str, default: tuple[Task, ...], deployed: tuple[Task, ..
             f"The stack does not run {', '.join(missing)}. It runs: {', '.join(deployed)}.",
         )
     return tasks
+
+
+def chosen_outputs(names: str | None, default: tuple[WantedOutput, ...]) -> tuple[WantedOutput, ...]:
+    """`none` is none of them; the least that can be said, which is nothing, leaves the choice to profile and stack."""
+    if names is None or not names.strip():
+        return default
+    try:
+        return listed_outputs(names)
+    except ValueError as unknown:
+        name = str(unknown)[:100]
+        raise DocumentRejected(
+            Rejection.INVALID_OPTION,
+            f"{OUTPUTS} names {name!r}; there are: {NONE}, {', '.join(WantedOutput)}."
+            f"{did_you_mean(name, (NONE, *WantedOutput))}",
+        ) from None
+
+
+def listed_outputs(names: str) -> tuple[WantedOutput, ...]:
+    """Comma-separated outputs; `none` alone, or nothing, is none. Raises ValueError with the name that is none."""
+    words = names.split(",")
+    return () if [word.strip().lower() for word in words] == [NONE] else parse_outputs(words)
+
+
+def tasks_of_outputs(
+    outputs: tuple[WantedOutput, ...], asked: tuple[Task, ...], deployed: tuple[Task, ...]
+) -> tuple[Task, ...]:
+    """What the outputs need beyond the tasks that were asked for; of several that would do, one that is deployed."""
+    added: list[Task] = []
+    for output in outputs:
+        for task in tasks_for([output], (*asked, *added), deployed):
+            if task not in deployed:
+                raise DocumentRejected(
+                    Rejection.UNDEPLOYED_TASK,
+                    f"The output {output} needs {task}, which the stack does not run. It runs: {', '.join(deployed)}.",
+                )
+            added.append(task)
+    return tuple(added)
 
 
 def chosen_tag(tag: str | None) -> str | None:

@@ -1,5 +1,5 @@
 """Profiles: named configurations of a document, as JSON: {"description", "tasks", "result_schema", "enable_rotate",
-"preprocessing", "validation"}.
+"preprocessing", "validation", "outputs"}.
 
 The object's metadata `ocr-profile` names one, or else the key's first folder below `uploads/` does, if there is one of
 that name. What the metadata says beyond that comes before what the profile says. profiles/schema.json is the form.
@@ -16,6 +16,7 @@ from pagewise.errors import DocumentRejected, Permanent, Rejection
 from pagewise.model import Step
 from pagewise.options.rules import check_rules
 from pagewise.options.spelling import did_you_mean
+from pagewise.outputs.wanted import WantedOutput, parse_outputs
 from pagewise.pages.preprocessing import parse_steps
 from pagewise.qwen.question import check_schema
 from pagewise.strict_json import given
@@ -24,7 +25,9 @@ from pagewise.tasks import Task, parse_tasks
 PROFILE = "ocr-profile"
 UPLOADS = "uploads/"
 NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")  # what Parameter Store takes as a part of a name
-KEYS = frozenset({"$schema", "description", "tasks", "result_schema", "enable_rotate", "preprocessing", "validation"})
+KEYS = frozenset(
+    {"$schema", "description", "tasks", "result_schema", "enable_rotate", "preprocessing", "validation", "outputs"}
+)
 
 
 class Profiles(Protocol):
@@ -39,13 +42,14 @@ class NoProfiles:
 
 @dataclass(frozen=True, slots=True)
 class Profile:
-    """What metadata leaves open. No tasks: the stack's default ones; `preprocessing` None: the stack's own, too."""
+    """What metadata leaves open. No tasks: the stack's default ones; `preprocessing`, `outputs` None: the stack's."""
 
     tasks: tuple[Task, ...] = ()
     result_schema: Mapping[str, Any] | None = None
     enable_rotate: bool = False
     preprocessing: tuple[Step, ...] | None = None
     validation: Mapping[str, Any] | None = None
+    outputs: tuple[WantedOutput, ...] | None = None
 
 
 def chosen(
@@ -82,6 +86,7 @@ def load_profile(name: str, text: str, deployed: tuple[Task, ...] = tuple(Task))
         enable_rotate=flag_of(name, stored.get("enable_rotate", False)),
         preprocessing=steps_of(name, stored.get("preprocessing")),
         validation=rules_of(name, stored.get("validation"), result_schema),
+        outputs=outputs_of(name, stored.get("outputs")),
     )
 
 
@@ -122,6 +127,20 @@ def steps_of(name: str, steps: Any) -> tuple[Step, ...] | None:
         raise invalid(
             f"The profile {name} names {str(unknown)[:100]!r}, which is no step of preprocessing. "
             f"There are: {', '.join(Step)}.{did_you_mean(str(unknown), Step)}"
+        ) from None
+
+
+def outputs_of(name: str, outputs: Any) -> tuple[WantedOutput, ...] | None:
+    if outputs is None:
+        return None
+    if not isinstance(outputs, list) or not all(isinstance(output, str) for output in outputs):
+        raise invalid(f"The outputs of the profile {name} are no list of names.")
+    try:
+        return parse_outputs(outputs)
+    except ValueError as unknown:
+        raise invalid(
+            f"The profile {name} names {str(unknown)[:100]!r}, which is no output. "
+            f"There are: {', '.join(WantedOutput)}.{did_you_mean(str(unknown), WantedOutput)}"
         ) from None
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from pagewise.outputs.wanted import DEFAULT, WantedOutput
 from pagewise.tasks import Task
 
 if TYPE_CHECKING:
@@ -37,3 +38,4 @@ class SplitSettings:
     renderer: Renderer = field(default_factory=default_renderer)
     spending: Spending = field(default_factory=no_caps)
     rotates: bool = True
+    default_outputs: tuple[WantedOutput, ...] = DEFAULT

@@ -167,7 +167,12 @@ class Split:
         settings = self.settings
         profile = profiles.chosen(self.profiles, upload.key, download.metadata, settings.deployed_tasks)
         return metadata.document_options(
-            download.metadata, settings.default_tasks, settings.deployed_tasks, profile, rotates=settings.rotates
+            download.metadata,
+            settings.default_tasks,
+            settings.deployed_tasks,
+            profile,
+            rotates=settings.rotates,
+            default_outputs=settings.default_outputs,
         )
 
     def check_bytes(self, upload: Upload) -> None:
@@ -237,6 +242,8 @@ class Split:
             tag=wishes.tag,
             warnings=wishes.warnings,
             reserved=reserved,
+            outputs=tuple(map(str, wishes.outputs)),
+            tasks_for_outputs=wishes.tasks_for_outputs,
         )
 
     def renderer(self, preprocessing: tuple[Step, ...] | None) -> Renderer:
