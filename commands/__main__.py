@@ -90,6 +90,8 @@ of_documents = together(
     click.option("--schema", type=A_FILE, help="JSON of the fields to extract, for key_information_extraction."),
     click.option("--rotate/--no-rotate", default=None, help="Whether the engine turns skewed pages."),
     click.option("--preprocessing", metavar="STEPS", help="none, or of: median, mean, equalize, deskew."),
+    click.option("--outputs", metavar="A,B",
+                 help="text, markdown, html, latex, tables, pdf, boxes, fields, all or none. [default: the stack's]"),
     click.option("--tag", help="Up to 256 characters of yours, echoed in every event and in the receipt."),
     click.option("--password-file", type=A_FILE, help="Its first line opens encrypted PDFs."),
     click.option("--out", type=ANY_PATH, default=Path("out"), show_default=True, help="The output folder."),
@@ -131,7 +133,7 @@ def run(
 ) -> int:
     """Recognize documents, or folders of them, on this machine; without any, the project's own samples.
 
-    Results are in OUT/<document>/: receipt.json, pages/, results/.
+    Results are in OUT/<document>/: receipt.json, pages/, results/, and the outputs with their manifest.json.
     """
     from commands.run import Order, run
 
@@ -171,6 +173,35 @@ def submit(documents: tuple[Path, ...], named: tuple[Path, ...], stack: str, end
         as_json=words["as_json"],
     )
     return submit(submission, console(to_errors=words["as_json"]))
+
+
+@cli.command()
+@click.argument("documents", nargs=-1, type=ANY_PATH, metavar="DOCUMENT...")
+@click.option(
+    "--outputs",
+    metavar="A,B",
+    default="text,markdown",
+    show_default=True,
+    help="text, markdown, html, latex, tables, pdf, boxes, fields; or: all.",
+)
+@click.option("--no-running-lines", is_flag=True, help="Leave out headers and footers that come on every page.")
+@click.option("--password-file", type=A_FILE, help="Its first line opens encrypted PDFs.")
+@click.option(
+    "--out", type=ANY_PATH, default=Path("out"), show_default=True, help="The output folder of `run` or `submit`."
+)
+def assemble(
+    documents: tuple[Path, ...], outputs: str, no_running_lines: bool, password_file: Path | None, out: Path
+) -> int:
+    """Make outputs of documents whose results are in OUT already; nothing is recognized again.
+
+    DOCUMENT is a file that was recognized, or its folder in OUT.
+    """
+    from commands.assemble import AssemblyRequest, assemble
+
+    if not documents:
+        raise click.UsageError("Say of which DOCUMENT.")
+    password = password_file.read_text(encoding="utf-8").partition("\n")[0] if password_file else None
+    return assemble(AssemblyRequest(documents, outputs, out, password, running_lines=not no_running_lines))
 
 
 @cli.command()
@@ -304,6 +335,7 @@ def options_of(words: dict[str, Any]) -> RequestedOptions:
         rotate=words["rotate"],
         preprocessing=words["preprocessing"],
         tag=words["tag"],
+        outputs=words["outputs"],
         password=password.read_text(encoding="utf-8").partition("\n")[0] if password else None,
     )
 

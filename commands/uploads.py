@@ -135,6 +135,7 @@ class RequestedOptions:
     preprocessing: str | None = None
     tag: str | None = None
     password: str | None = None
+    outputs: str | None = None
 
     def metadata(self) -> dict[str, str]:
         """As the object's metadata carry it, for the splitter to check."""
@@ -144,6 +145,7 @@ class RequestedOptions:
             "ocr-enable-rotate": None if self.rotate is None else str(self.rotate).lower(),
             "ocr-preprocessing": self.preprocessing,
             "ocr-tag": self.tag,
+            "ocr-outputs": self.outputs,
             "ocr-password": self.password,
         }
         return {name: ascii_header(value) for name, value in said.items() if value}

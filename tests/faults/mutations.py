@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import replace
+from pathlib import Path
 from typing import Any, ClassVar
 
 from pagewise.account.closing import Accounting
@@ -32,12 +34,13 @@ from pagewise.rate.budget import Backoff, Calendar, Grant, RateBudget, WindowCla
 from pagewise.rate.gate import Approach, Gate
 from pagewise.table import ANY, NEW, Attributes, Change, Condition, Put, Refused, Update
 from pagewise.tasks import Task
+from pagewise.use_cases.assemble import Assemble, Assembled
 from pagewise.use_cases.redrive import Redrive, Redriven, Selection
 from pagewise.use_cases.split import Split, workspace
 from pagewise.use_cases.suspension import Suspension
 from tests.faults.invocations import Handler
 from tests.faults.promises import simulate
-from tests.faults.simulator import FaultyTable, Odds, WitnessedRecognize, World
+from tests.faults.simulator import FaultyOutputs, FaultyTable, Odds, WitnessedRecognize, World
 
 SEEDS_TO_FIND_A_MUTATION = 300
 
@@ -389,8 +392,61 @@ def ignore_uploads(real: Handler, event: dict[str, Any], context: Any) -> Any:
     return real({"Records": others}, context) if others else {"batchItemFailures": []}
 
 
+def ignore_ends(real: Handler, event: dict[str, Any], context: Any) -> Any:
+    records = [record for record in event["Records"] if "detail" not in json.loads(record["body"])]
+    return real({"Records": records}, context)
+
+
 def do_nothing(_real: Handler, _event: dict[str, Any], _context: Any) -> Any:
     return None
+
+
+class EarlierRunsOverwrite(World):
+    class Careless(FaultyOutputs):
+        def put_output(self, document_id: DocumentId, run: int, name: str, media_type: str, file: Path) -> None:
+            self.stored.pop((document_id, name), None)
+            super().put_output(document_id, run, name, media_type, file)
+
+    class Stubborn(Assemble):
+        def awaited(self, document_id: DocumentId, run: int) -> Document | None:
+            document = self.ledger.document(document_id)
+            return replace(document, run=run) if document and document.outputs else None
+
+    usual = Odds(redrive=0.01, most_redrives=4)
+    outputs_class = Careless
+    assemble_class = Stubborn
+
+
+class OutputsAreNotNoted(World):
+    class Forgetful(Ledger):
+        def assembled(self, _document: Document) -> bool:
+            return True
+
+    ledger_class = Forgetful
+
+
+class NobodyAsksAgainForOutputs(World):
+    usual = Odds(lost=0.05)
+
+    class Silent(Accounting):
+        def ask_again_for_outputs(self, document: Document) -> None:
+            pass
+
+    accounting_class = Silent
+
+
+class OutputsAreToldOfOnce(World):
+    """A manifest that is stored is taken for one that was told of."""
+
+    class Silent(Assemble):
+        def document(self, document_id: DocumentId, run: int, deadline: float = 0.0) -> Assembled | None:
+            document = self.awaited(document_id, run)
+            if document and self.has_manifest(document):
+                self.ledger.assembled(document)
+                return None
+            return Assemble.document(self, document_id, run, deadline)
+
+    assemble_class = Silent
 
 
 MUTATIONS = {
@@ -438,6 +494,12 @@ MUTATIONS = {
     "suspension is told of after the message is sent": ToldAfterTheMessage,
     "an accepted upload is judged anew": AcceptedUploadsAreRejected,
     "a configuration fault of the splitter is an error": ConfigurationIsNotKept,
+    "outputs of an earlier run take the place of a later one's": EarlierRunsOverwrite,
+    "outputs that were made are not noted": OutputsAreNotNoted,
+    "nobody asks again for outputs whose message was lost": NobodyAsksAgainForOutputs,
+    "a manifest is taken for one that was told of": OutputsAreToldOfOnce,
+    "failed ends of documents are not reported": with_handler("assembler", report_nothing),
+    "ends of documents that a queue gave up on are ignored": with_handler("dead_letter", ignore_ends),
 }
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Iterator, Set
 from typing import Any
@@ -44,6 +45,7 @@ def violations(world: World) -> Iterator[str]:
             yield from broken_accounts(ledger, document, lost_pages(world, document))
             yield from broken_events(world, ledger, document)
             yield from mixed_up(world, ledger, document)
+            yield from unassembled(world, document)
 
 
 def double_payments(world: World) -> Iterator[str]:
@@ -70,6 +72,31 @@ def paid_in_spite_of_reuse(world: World) -> Iterator[str]:
     for question, times in world.engine.questions.items() if world.reuse else ():
         if times > 1 and question not in world.table.unanswered | claimed:
             yield f"a question was paid for {times} times"
+
+
+def unassembled(world: World, document: Document) -> Iterator[str]:
+    """Every document that asked for outputs has the manifest of its last run, told of, with the files that it names as
+    they are; others have none."""
+    stored = {name: one for (document_id, name), one in world.outputs.stored.items() if document_id == document.id}
+    published = {event.id for event in world.publisher.events if event.name == "DocumentAssembled"}
+    told = {name for name in published if name.startswith(f"{document.id}/")}
+    if not document.outputs or document.status is DocumentStatus.REJECTED:
+        if stored or told:
+            yield f"{document.source.key} has outputs that nobody asked for"
+        return
+    run, content = stored.get("manifest.json", (0, b"{}"))
+    manifest = json.loads(content)
+    if (run, manifest.get("run")) != (document.run, document.run) or document.assembled != document.run:
+        yield f"run {document.run} of {document.source.key} has no manifest: {run} is there, noted {document.assembled}"
+        return
+    if f"{document.id}/DocumentAssembled{in_run(document.run)}" not in told:
+        yield f"the outputs of run {document.run} were never told of"
+    if manifest["outputs"] != list(document.outputs):
+        yield f"outputs of {document.source.key}: {manifest['outputs']}, not {document.outputs}"
+    for file in manifest["files"]:
+        of, bytes_ = stored.get(file["name"], (0, b""))
+        if of != run or hashlib.sha256(bytes_).hexdigest() != file["sha256"]:
+            yield f"{file['name']} of {document.source.key} is not what the manifest says"
 
 
 def mixed_up(world: World, ledger: Ledger, document: Document) -> Iterator[str]:
@@ -102,7 +129,7 @@ def wrong_sums(world: World, ledger: Ledger) -> Iterator[str]:
 def lost_pages(world: World, document: Document) -> set[int]:
     """The pages whose messages were lost: the sweeper ends them, and of their results nobody tells who has crashed
     before telling."""
-    bodies = [json.loads(message.body) for message in world.lost]
+    bodies = [json.loads(message.body) for message in world.lost if "detail" not in message.body]
     return {
         page
         for body in bodies

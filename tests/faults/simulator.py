@@ -48,6 +48,9 @@ from pagewise.model import (
     StoredImage,
     Upload,
 )
+from pagewise.outputs.assembly import AssembledDocument, Pages, Shelf
+from pagewise.outputs.manifest import Manifest, OutputFile, digest
+from pagewise.outputs.wanted import WantedOutput
 from pagewise.ports import Download
 from pagewise.qwen.fitting import Inline
 from pagewise.qwen.question import Again, Answer, Question
@@ -57,6 +60,7 @@ from pagewise.rate.gate import Gate
 from pagewise.results import load_result
 from pagewise.table import Attributes, Change, Key, Refused
 from pagewise.tasks import Task
+from pagewise.use_cases.assemble import Assemble
 from pagewise.use_cases.give_up import GiveUp
 from pagewise.use_cases.recognize import Recognize
 from pagewise.use_cases.redrive import NothingToRedrive, Redrive, Selection
@@ -64,7 +68,15 @@ from pagewise.use_cases.settings import SplitSettings
 from pagewise.use_cases.split import Split
 from pagewise.use_cases.suspension import Suspension
 from pagewise.use_cases.sweep import Sweep
-from tests.fakes import MemoryClock, MemoryPages, MemoryPublisher, MemoryTable, MemoryUploads, text_answer
+from tests.fakes import (
+    MemoryClock,
+    MemoryOutputs,
+    MemoryPages,
+    MemoryPublisher,
+    MemoryTable,
+    MemoryUploads,
+    text_answer,
+)
 from tests.faults.invocations import SCHEDULED, Handler, deployed, invoked, on_failure, s3_event, sqs_record
 from tests.faults.scheduler import Crash, Scheduler
 from tests.pictures import tiff
@@ -72,13 +84,13 @@ from tests.template import cloudformation
 
 MODEL = "qwen-vl-ocr-2025-11-20"
 MAX_RECEIVES = 5
-VISIBILITY_SECONDS = {"split": 1800.0, "dead_letter": 360.0}  # of the other queues:
+VISIBILITY_SECONDS = {"split": 1800.0, "dead_letter": 360.0, "assembler": 5400.0}  # of the other queues:
 PAGE_JOB_VISIBILITY_SECONDS = 1100.0
 BACKOFF_SECONDS = 10.0
 BATCH = 4
 PAGES_PER_RANGE = 2
 # The functions of the queues; page jobs are the OCR function's.
-FUNCTIONS = {"split": "splitter", "dead_letter": "dead_letter"}
+FUNCTIONS = {"split": "splitter", "dead_letter": "dead_letter", "assembler": "assembler"}
 TASKS = (Task.TEXT_RECOGNITION, Task.MULTI_LAN)
 OVERDUE_MILLISECONDS = 7 * 3600 * 1000
 MOST_STEPS = 20_000
@@ -157,9 +169,11 @@ class HurriedSweep(Sweep):
 
 
 def allowed_to_loop() -> frozenset[str]:
-    """The splitter, and each task's function, whose templates say RecursiveLoop: Allow."""
+    """The splitter, the assembler, and each task's function, whose templates say RecursiveLoop: Allow."""
     found = cloudformation.resources(cloudformation.load())
-    names = {"splitter": "SplitterFunction"} | {task: f"{task.title().replace('_', '')}Function" for task in Task}
+    names = {"splitter": "SplitterFunction", "assembler": "AssemblerFunction"} | {
+        task: f"{task.title().replace('_', '')}Function" for task in Task
+    }
     return frozenset(name for name, of in names.items() if found[of]["Properties"].get("RecursiveLoop") == "Allow")
 
 
@@ -183,8 +197,10 @@ class World:
     lists_pages: bool = True
     clears_disk: bool = True
     reuse_class: type[Reuse] = Reuse
+    assemble_class: type[Assemble] = Assemble
+    outputs_class: ClassVar[type[FaultyOutputs]]
     handlers: ClassVar[Mapping[str, Handler]] = {
-        folder: deployed(folder) for folder in ("splitter", "ocr", "dead_letter", "sweeper")
+        folder: deployed(folder) for folder in ("splitter", "ocr", "dead_letter", "sweeper", "assembler")
     }
 
     def __init__(self, seed: int, odds: Odds | None = None) -> None:
@@ -214,6 +230,7 @@ class World:
         self.clock = MemoryClock()
         self.uploads = FaultyUploads(self)
         self.pages = FaultyPages(self)
+        self.outputs = self.outputs_class(self)
         self.table = self.make_table()
         self.publisher = FaultyPublisher(self)
         self.queues = FaultyQueues(self)
@@ -289,12 +306,13 @@ class World:
             disturbed = self.faults.total() + self.redrives > before
 
     def unfinished(self) -> bool:
-        return any(stored.get("open") == "open" for stored in self.table.stored.values())
+        return any(stored.get("open") in ("open", "unassembled") for stored in self.table.stored.values())
 
     def upload(self, key: str, content: bytes) -> Upload:
         tasks = ",".join(TASKS[: self.chance.randint(1, 2)])
         rotate = self.chance.choice(["true", "false", "false"])
-        upload = self.uploads.put(content, key=key, ocr_tasks=tasks, ocr_enable_rotate=rotate)
+        outputs = self.chance.choice(["none", "text", "text,markdown"])
+        upload = self.uploads.put(content, key=key, ocr_tasks=tasks, ocr_enable_rotate=rotate, ocr_outputs=outputs)
         self.sent[upload.document_id] = upload
         return upload
 
@@ -338,7 +356,7 @@ class World:
 
     def purge(self) -> None:
         """An operator's mistake: whatever waits for a known document is gone."""
-        gone = [message for message in self.messages if "document_id" in message.body]
+        gone = [one for one in self.messages if one.queue == "assembler" or "document_id" in one.body]
         self.lost += gone
         self.messages = [message for message in self.messages if message not in gone]
 
@@ -395,7 +413,7 @@ class World:
     def take(self, message: Message) -> bool:
         """Receive a message, or move it to the dead letters if it was received too often."""
         self.messages.remove(message)
-        may_be_lost = message.queue != "dead_letter" and "document_id" in message.body
+        may_be_lost = message.queue == "assembler" or (message.queue != "dead_letter" and "document_id" in message.body)
         if may_be_lost and self.happens("message lost", self.odds.lost):
             self.lost.append(message)
             return False
@@ -516,7 +534,12 @@ class World:
             suspension=lambda: self.suspension_class(self.queues, self.publisher, Unmetered(), self.clock),
             back_off=self.back_off,
             back_off_split=self.back_off_split,
+            assemble=self.assembler,
+            back_off_assembly=self.back_off_split,
         )
+
+    def assembler(self) -> Assemble:
+        return self.assemble_class(self.ledger, self.uploads, self.outputs, self.publisher, make=plainly)
 
     def sweeper(self) -> Sweep:
         def steps() -> float:
@@ -651,6 +674,52 @@ class FaultyPublisher(MemoryPublisher):
             put(events[: len(events) // 2])
             raise StorageBusy("some events were not taken")
         self.world.effect("publish", lambda: put(events))
+
+    def taken(self, event: Event) -> None:
+        """The rule of the bus."""
+        super().taken(event)
+        if event.name == "DocumentCompleted" and event.detail["outputs"]:
+            bus_event = {"source": "pagewise", "detail-type": event.name, "detail": event.detail}
+            for _ in range(2 if self.world.happens("event twice", self.world.odds.duplicate) else 1):
+                self.world.enqueue("assembler", json.dumps(bus_event))
+
+
+class FaultyOutputs(MemoryOutputs):
+    def __init__(self, world: World) -> None:
+        super().__init__(world.pages)
+        self.world = world
+
+    def put_output(self, document_id: DocumentId, run: int, name: str, media_type: str, file: Path) -> None:
+        put = super().put_output
+        self.world.effect("store output", lambda: put(document_id, run, name, media_type, file))
+
+    def manifest(self, document_id: DocumentId) -> dict[str, Any] | None:
+        read = super().manifest
+        found: dict[str, Any] | None = self.world.effect("read manifest", lambda: read(document_id))
+        return found
+
+
+World.outputs_class = FaultyOutputs
+
+
+def plainly(
+    document: AssembledDocument, pages: Pages, wanted: Sequence[WantedOutput], to: Shelf, _options: Any, _bounds: Any
+) -> Manifest:
+    """As assembly.assemble, but in this process, and of text alone."""
+    texts = [str(result.output.get("text")) for page in range(1, document.pages + 1) for result in pages.results(page)]
+    files = []
+    with tempfile.TemporaryDirectory() as folder:
+        for output in wanted:
+            path = Path(folder) / output
+            path.write_text("\n".join([str(document.run), *texts]))
+            size, sha256 = digest(path)
+            to.put(f"document.{output}", "text/plain", path)
+            files.append(OutputFile(f"document.{output}", output, "text/plain", size, sha256, {}))
+        manifest = Manifest(document.document_id, document.pages, tuple(wanted), tuple(files), (), run=document.run)
+        path = Path(folder) / "manifest.json"
+        path.write_text(manifest.text())
+        to.put("manifest.json", "application/json", path)
+    return manifest
 
 
 class FaultyTable(MemoryTable):
