@@ -10,11 +10,11 @@ from pathlib import Path
 import pytest
 
 from pagewise import messages
-from pagewise.aws.buckets import S3Pages, S3Uploads
+from pagewise.aws.buckets import S3Outputs, S3Pages, S3Uploads
 from pagewise.aws.bus import EventBridgePublisher
 from pagewise.aws.notifications import uploads_of
 from pagewise.aws.queues import SqsQueues
-from pagewise.errors import Configuration, ObjectGone
+from pagewise.errors import Configuration, ObjectGone, Superseded
 from pagewise.events import Event
 from pagewise.model import DocumentId, PageJob, PageRange, StoredImage, Upload
 from pagewise.tasks import Task
@@ -150,3 +150,52 @@ def test_a_notification_s_key_is_decoded_and_folders_are_no_uploads() -> None:
     event = {"Records": [record("uploads/%C3%A4+b%2Bc%231.pdf", 5), record("uploads/folder/", 0), record("empty", 0)]}
     assert [upload.key for upload in uploads_of(event)] == ["uploads/ä b+c#1.pdf", "empty"]
     assert list(uploads_of({"Service": "Amazon S3", "Event": "s3:TestEvent"})) == []
+
+
+def outputs(deployed: Deployed) -> S3Outputs:
+    return S3Outputs(deployed.client("s3"), deployed.outputs["PagesBucket"])
+
+
+def put(deployed: Deployed, file: Path, document: str, run: int, content: str, name: str = "document.txt") -> int:
+    """Of how many versions the object is afterwards."""
+    file.write_text(content)
+    outputs(deployed).put_output(DocumentId(document), run, name, "text/plain", file)
+    key = f"documents/{document}/outputs/{name}"
+    listed = deployed.client("s3").list_object_versions(Bucket=deployed.outputs["PagesBucket"], Prefix=key)
+    return len(listed["Versions"])
+
+
+def stored(deployed: Deployed, document: str, name: str = "document.txt") -> str:
+    key = f"documents/{document}/outputs/{name}"
+    found = deployed.client("s3").get_object(Bucket=deployed.outputs["PagesBucket"], Key=key)["Body"].read()
+    return str(found.decode())
+
+
+def test_an_output_is_replaced_by_its_own_and_later_runs_only(deployed: Deployed, tmp_path: Path) -> None:
+    file = tmp_path / "file"
+    assert put(deployed, file, "runs", 1, "one") == 1
+    assert put(deployed, file, "runs", 1, "one") == 1  # the same again is no new version
+    assert put(deployed, file, "runs", 1, "one, by another release") == 2
+    assert put(deployed, file, "runs", 2, "two") == 3
+    with pytest.raises(Superseded):
+        put(deployed, file, "runs", 1, "late")
+    assert stored(deployed, "runs") == "two"
+
+
+def test_the_first_manifest_of_a_run_stays(deployed: Deployed, tmp_path: Path) -> None:
+    file = tmp_path / "file"
+    assert outputs(deployed).manifest(DocumentId("first")) is None
+    put(deployed, file, "first", 1, '{"run": 1}', "manifest.json")
+    put(deployed, file, "first", 1, '{"run": 1, "failed": []}', "manifest.json")
+    assert outputs(deployed).manifest(DocumentId("first")) == {"run": 1}
+    put(deployed, file, "first", 2, '{"run": 2}', "manifest.json")
+    assert outputs(deployed).manifest(DocumentId("first")) == {"run": 2}
+
+
+def test_a_page_image_comes_as_a_file(deployed: Deployed, tmp_path: Path) -> None:
+    S3Pages(deployed.client("s3"), deployed.outputs["PagesBucket"]).put_image(DocumentId("i"), 3, b"jpeg", "image/jpeg")
+    path = outputs(deployed).page_image(DocumentId("i"), 3, tmp_path)
+    assert path is not None
+    assert (path.suffix, path.read_bytes()) == (".jpg", b"jpeg")
+    assert outputs(deployed).page_image(DocumentId("i"), 4, tmp_path) is None
+    assert list(tmp_path.iterdir()) == [path]

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import copy
 import json
+import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -24,6 +25,9 @@ from pagewise.model import (
     Upload,
     Usage,
 )
+from pagewise.outputs.assembly import AssembledDocument, Pages, Shelf
+from pagewise.outputs.manifest import Manifest, OutputFile, digest
+from pagewise.outputs.wanted import WantedOutput
 from pagewise.ports import Download
 from pagewise.qwen.question import Again, Answer, Question
 from pagewise.strict_json import dumped
@@ -157,6 +161,26 @@ class MemoryOutputs:
         path = folder / "page.png"
         path.write_bytes(content)
         return path
+
+
+def plainly(
+    document: AssembledDocument, pages: Pages, wanted: Sequence[WantedOutput], to: Shelf, _options: Any, _bounds: Any
+) -> Manifest:
+    """As assembly.assemble, but in this process, and of text alone."""
+    texts = [str(result.output.get("text")) for page in range(1, document.pages + 1) for result in pages.results(page)]
+    files = []
+    with tempfile.TemporaryDirectory() as folder:
+        for output in wanted:
+            path = Path(folder) / output
+            path.write_text("\n".join([str(document.run), *texts]))
+            size, sha256 = digest(path)
+            to.put(f"document.{output}", "text/plain", path)
+            files.append(OutputFile(f"document.{output}", output, "text/plain", size, sha256, {}))
+        manifest = Manifest(document.document_id, document.pages, tuple(wanted), tuple(files), (), run=document.run)
+        path = Path(folder) / "manifest.json"
+        path.write_text(manifest.text())
+        to.put("manifest.json", "application/json", path)
+    return manifest
 
 
 @dataclass

@@ -48,9 +48,6 @@ from pagewise.model import (
     StoredImage,
     Upload,
 )
-from pagewise.outputs.assembly import AssembledDocument, Pages, Shelf
-from pagewise.outputs.manifest import Manifest, OutputFile, digest
-from pagewise.outputs.wanted import WantedOutput
 from pagewise.ports import Download
 from pagewise.qwen.fitting import Inline
 from pagewise.qwen.question import Again, Answer, Question
@@ -75,6 +72,7 @@ from tests.fakes import (
     MemoryPublisher,
     MemoryTable,
     MemoryUploads,
+    plainly,
     text_answer,
 )
 from tests.faults.invocations import SCHEDULED, Handler, deployed, invoked, on_failure, s3_event, sqs_record
@@ -700,26 +698,6 @@ class FaultyOutputs(MemoryOutputs):
 
 
 World.outputs_class = FaultyOutputs
-
-
-def plainly(
-    document: AssembledDocument, pages: Pages, wanted: Sequence[WantedOutput], to: Shelf, _options: Any, _bounds: Any
-) -> Manifest:
-    """As assembly.assemble, but in this process, and of text alone."""
-    texts = [str(result.output.get("text")) for page in range(1, document.pages + 1) for result in pages.results(page)]
-    files = []
-    with tempfile.TemporaryDirectory() as folder:
-        for output in wanted:
-            path = Path(folder) / output
-            path.write_text("\n".join([str(document.run), *texts]))
-            size, sha256 = digest(path)
-            to.put(f"document.{output}", "text/plain", path)
-            files.append(OutputFile(f"document.{output}", output, "text/plain", size, sha256, {}))
-        manifest = Manifest(document.document_id, document.pages, tuple(wanted), tuple(files), (), run=document.run)
-        path = Path(folder) / "manifest.json"
-        path.write_text(manifest.text())
-        to.put("manifest.json", "application/json", path)
-    return manifest
 
 
 class FaultyTable(MemoryTable):

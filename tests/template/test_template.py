@@ -166,7 +166,7 @@ def queues_take_notifications_of_the_buckets_that_there_are(template: Template) 
         statement["Condition"]["ArnEquals"]["aws:SourceArn"]["Fn::Sub"]
         for policy in map(resources.__getitem__, of_type(template, "SQS::QueuePolicy"))
         for statement in policy["Properties"]["PolicyDocument"]["Statement"]
-        if "ArnEquals" in statement.get("Condition", {})
+        if statement["Principal"] == {"Service": "s3.amazonaws.com"} and "ArnEquals" in statement.get("Condition", {})
     ]
     if not sources:
         yield "no queue takes a bucket's notifications"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from pagewise.outputs.wanted import DEFAULT, WantedOutput
+from pagewise.outputs.wanted import WantedOutput
 from pagewise.tasks import Task
 
 if TYPE_CHECKING:
@@ -38,4 +38,4 @@ class SplitSettings:
     renderer: Renderer = field(default_factory=default_renderer)
     spending: Spending = field(default_factory=no_caps)
     rotates: bool = True
-    default_outputs: tuple[WantedOutput, ...] = DEFAULT
+    default_outputs: tuple[WantedOutput, ...] = ()
