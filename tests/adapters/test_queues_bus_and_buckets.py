@@ -198,4 +198,4 @@ def test_a_page_image_comes_as_a_file(deployed: Deployed, tmp_path: Path) -> Non
     assert path is not None
     assert (path.suffix, path.read_bytes()) == (".jpg", b"jpeg")
     assert outputs(deployed).page_image(DocumentId("i"), 4, tmp_path) is None
-    assert list(tmp_path.iterdir()) == [path]
+    assert list(tmp_path.iterdir()) == []  # one at a time
