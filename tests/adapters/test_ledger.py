@@ -174,7 +174,7 @@ def test_unfinished_documents_are_found_until_their_end_is_announced(ledger: Led
     ended = ledger.close(known.id, "2026-01-01T00:02:00.000Z")
     assert ended is not None
     assert known.id in ledger.unfinished(before="2026-01-01T06:00:00.001Z")
-    ledger.announced(ended)
+    ledger.announced(ended, "2026-01-01T14:00:00.000Z")
     assert known.id not in ledger.unfinished(before="2026-01-01T06:00:00.001Z")
     stored = ledger.document(known.id)
     assert stored is not None

@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar
 
-from pagewise.account.closing import Accounting
+from pagewise.account.closing import ASSEMBLY_SECONDS, Accounting
 from pagewise.account.ledger import DayIsSpent, Ledger
 from pagewise.account.records import document_key, dump_document, result_key, spend_key
 from pagewise.account.reuse import CacheMiss, Lease, Reuse
@@ -91,7 +91,7 @@ class NothingPublishedAgain(World):
 class AnnouncedBeforeItIsPublished(World):
     class Hasty(Accounting):
         def announce(self, document: Document) -> None:
-            self.ledger.announced(document)
+            self.ledger.announced(document, self.clock.after(ASSEMBLY_SECONDS))
             super().announce(document)
 
     accounting_class = Hasty
@@ -412,7 +412,7 @@ class EarlierRunsOverwrite(World):
             document = self.ledger.document(document_id)
             return replace(document, run=run) if document and document.outputs else None
 
-    usual = Odds(redrive=0.01, most_redrives=4)
+    usual = Odds(redrive=0.02, most_redrives=6, duplicate=0.6, engine=0.5, most_faults=40)
     outputs_class = Careless
     assemble_class = Stubborn
 

@@ -36,13 +36,17 @@ def test_documents_come_back_with_receipt_pages_and_results(pagewise: Running, t
     folder.mkdir()
     (folder / "two.tif").write_bytes(tiff(2))
     (folder / "one.png").write_bytes(picture())
-    code, shown = submitted(pagewise, folder, tasks="text_recognition,multi_lan")
+    code, shown = submitted(pagewise, folder, tasks="text_recognition,multi_lan", outputs="text,html")
     assert code == 0
     assert "two.tif: complete" in shown
     receipt = json.loads((tmp_path / "out/two.tif/receipt.json").read_text())
     assert (receipt["status"], receipt["pages"], len(receipt["page_jobs"])) == ("complete", 2, 4)
     assert (tmp_path / "out/two.tif/pages/0002.png").exists()
     assert (tmp_path / "out/one.png/results/0001.multi_lan.txt").exists()
+    manifest = json.loads((tmp_path / "out/one.png/manifest.json").read_text())
+    assert [file["name"] for file in manifest["files"]] == ["document.html", "document.txt"]
+    assert (tmp_path / "out/one.png/document.html").stat().st_size == manifest["files"][0]["size"]
+    assert "one.png: outputs: document.html, document.txt" in shown
 
 
 def test_a_rejected_document_is_told_with_its_reason(pagewise: Running, tmp_path: Path) -> None:

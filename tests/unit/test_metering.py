@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import json
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -35,6 +35,9 @@ class MemoryMeter:
 
     def ended(self, document: Document) -> None:
         self.counted.append(("ended", str(document.status)))
+
+    def assembled(self, manifest: Mapping[str, Any]) -> None:
+        self.counted.append(("assembled", len(manifest["files"])))
 
     def page_job(self, result: Result, amount: float) -> None:
         self.counted.append((str(result.status), amount))
@@ -160,3 +163,11 @@ def test_an_engine_s_codes_make_no_endless_metrics(reason: str | None, expected:
 @given(st.text())
 def test_whatever_an_engine_calls_its_failure_the_dimensions_are_few(reason: str) -> None:
     assert dimension(reason) in {*OWN_REASONS, *KNOWN_CODES, "other", *(f"http_{digit}xx" for digit in range(10))}
+
+
+def test_outputs_are_counted_once_in_each_run(pagewise: Pagewise, meter: MemoryMeter) -> None:
+    document = pagewise.split.upload(pagewise.upload(tiff(1), ocr_outputs="text,html"))
+    pagewise.run_queues()
+    for _ in range(2):
+        replace(pagewise.assemble, meter=meter).document(document.id, 1)
+    assert [counted for counted in meter.counted if counted[0] == "assembled"] == [("assembled", 2)]
