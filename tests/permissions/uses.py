@@ -455,7 +455,7 @@ def end_of(document: Document) -> str:
 def assembled(world: World, document: Document) -> dict[str, Any]:
     url = world.deployment.outputs["AssemblerQueue"]
     sent(world, url, end_of(document))
-    assert handler("assembler")(sqs_event(polled(url)), Context()) == {"batchItemFailures": []}
+    assert handler("assembler")(sqs_event(polled(url)), Context(seconds=900.0)) == {"batchItemFailures": []}
     assert world.is_assembled(document)
     key = f"documents/{document.id}/outputs/manifest.json"
     stored = world.root("s3").get_object(Bucket=world.deployment.outputs["PagesBucket"], Key=key)["Body"].read()
