@@ -131,6 +131,7 @@ class World:
         for kept in vars(wiring).values():
             if hasattr(kept, "cache_clear"):
                 kept.cache_clear()
+        forbidden_to_whoever_may_not_list(boto3.Session(botocore_session=wiring.session()))
 
     # ── what is there before ─────────────────────────────────────────────────────────────────────────────────────────
 
