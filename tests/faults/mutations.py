@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import replace
@@ -392,11 +391,6 @@ def ignore_uploads(real: Handler, event: dict[str, Any], context: Any) -> Any:
     return real({"Records": others}, context) if others else {"batchItemFailures": []}
 
 
-def ignore_ends(real: Handler, event: dict[str, Any], context: Any) -> Any:
-    records = [record for record in event["Records"] if "detail" not in json.loads(record["body"])]
-    return real({"Records": records}, context)
-
-
 def do_nothing(_real: Handler, _event: dict[str, Any], _context: Any) -> Any:
     return None
 
@@ -499,8 +493,6 @@ MUTATIONS = {
     "outputs that were made are not noted": OutputsAreNotNoted,
     "nobody asks again for outputs whose message was lost": NobodyAsksAgainForOutputs,
     "a manifest is taken for one that was told of": OutputsAreToldOfOnce,
-    "failed ends of documents are not reported": with_handler("assembler", report_nothing),
-    "ends of documents that a queue gave up on are ignored": with_handler("dead_letter", ignore_ends),
 }
 
 
