@@ -21,6 +21,8 @@ def simulate(seed: int, kind: type[World] = World) -> tuple[World, list[str]]:
             world.run()
     except Restless as restless:
         return world, [str(restless)]
+    finally:
+        world.folder.cleanup()
     return world, list(violations(world))
 
 

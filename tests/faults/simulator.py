@@ -170,6 +170,8 @@ class World:
     """What it is made of can be replaced by something broken, to show that it is noticed."""
 
     usual: Odds = Odds()
+    requests_per_minute: tuple[int, ...] = REQUESTS_PER_MINUTE
+    most_pages: int = 5
     ledger_class: type[Ledger] = Ledger
     accounting_class: type[Accounting] = Accounting
     split_class: type[Split] = Split
@@ -209,7 +211,7 @@ class World:
         self.misconfigured_until = self.outage(MISCONFIGURED_SECONDS)
         self.folder = tempfile.TemporaryDirectory(prefix="pagewise-world-")
         self.disks: list[Path] = []
-        self.limits = RateLimits(self.chance.choice(REQUESTS_PER_MINUTE), 0)
+        self.limits = RateLimits(self.chance.choice(self.requests_per_minute), 0)
         self.spending = Spending(day_cap=self.chance.choice(DAY_CAPS))
         self.clock = MemoryClock()
         self.uploads = FaultyUploads(self)
@@ -265,7 +267,7 @@ class World:
     def run(self) -> None:
         """Upload documents, let everything happen until nothing is left to do, then let the sweeper come by."""
         uploads = [
-            self.upload(f"uploads/scan {number}", tiff(self.chance.randint(1, 5), (20, 20)))
+            self.upload(f"uploads/scan {number}", tiff(self.chance.randint(1, self.most_pages), (20, 20)))
             for number in range(self.chance.randint(1, 3))
         ]
         if self.chance.random() < 0.3:
@@ -831,3 +833,10 @@ class FaultyEngine:
         self.questions[f"reuse#{fingerprint(job, SETTINGS)}"] += 1
         if self.world.table.stored_at.get(result_key(job.document_id, job.page, job.task), began) < began:
             self.paid_although_stored.append(f"{job.task} of page {job.page}")
+
+
+class Crowded(World):
+    """Many page jobs for few requests: the line is as long as a queue can delay a message."""
+
+    requests_per_minute = (1,)
+    most_pages = 12
