@@ -11,12 +11,15 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
+from contextvars import Context
 from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
 from selectors import SelectorKey, SelectSelector
 from threading import Lock, Thread, local
-from typing import Any, NoReturn
+from typing import Any, NoReturn, TypeVarTuple
+
+Arguments = TypeVarTuple("Arguments")
 
 
 class Crash(BaseException):
@@ -40,7 +43,7 @@ class Invocation:
     name: str
     work: Callable[[], None]
     ended: Callable[[bool], None]
-    turn: Baton = field(default_factory=lambda: Baton())
+    turn: Baton = field(default_factory=Baton)
     over: bool = False
     faults: int = 0
     crashed: bool = False
@@ -139,8 +142,10 @@ class OneThreadLoop(asyncio.SelectorEventLoop):
     def __init__(self) -> None:
         super().__init__(NothingToRead())
 
-    def call_soon_threadsafe(self, *arguments: Any, **named: Any) -> asyncio.Handle:
-        return self.call_soon(*arguments, **named)
+    def call_soon_threadsafe(
+        self, callback: Callable[[*Arguments], object], *arguments: *Arguments, context: Context | None = None
+    ) -> asyncio.Handle:
+        return self.call_soon(callback, *arguments, context=context)
 
 
 @contextmanager
