@@ -61,9 +61,14 @@ invoke: $(BUILT) ## FUNCTION=SplitterFunction EVENT=s3-put-pdf: one function in 
 profile: ## NAME=receipts [STACK=pagewise-dev] [ENDPOINT=url]: put a profile of profiles/ into a stack
 	@$(PAGEWISE) profile --stack="$$STACK" $${ENDPOINT:+--endpoint="$$ENDPOINT"} -- "$$NAME"
 
+# Tests of a stack, an engine or a build have the machine to themselves; the others share its cores.
+TESTS_ON_ALL_CORES := $(addprefix tests/,fuzz handlers outputs protocol split template unit faults/test_simulator.py)
+OTHER_TESTS := $(addprefix --ignore=,$(TESTS_ON_ALL_CORES))
+
 test: ## all tests
 	@local/setup.sh emulator functions engine local development sam sdk
-	@$(DEVELOPMENT)/pytest
+	@$(DEVELOPMENT)/pytest -n auto --dist worksteal $(TESTS_ON_ALL_CORES)
+	@$(DEVELOPMENT)/pytest $(OTHER_TESTS)
 
 check: lint test ## lint, types, template, tests
 
