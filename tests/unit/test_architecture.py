@@ -39,6 +39,19 @@ FLOORS = (
 FLOOR_OF = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms}
 
 
+# The folder of a room's tests: those of pages and their files, of the engine's protocols, of outputs, of the emulator.
+TESTS = ROOT / "tests"
+TESTS_OF = {"pages": "split", "qwen": "protocol", "outputs": "outputs", "aws": "adapters"}
+WITHOUT_TESTS = {
+    "ports.py": "interfaces",
+    "outputs/refusal.py": "an error without behaviour",
+    "qwen/settings.py": "values without behaviour",
+    "use_cases/settings.py": "values without behaviour",
+    "account/ledger.py": "tests/adapters/test_ledger.py, on DynamoDB and in memory",
+    "outputs/workshop.py": "a process of its own: tests/outputs/test_assembly.py",
+}
+
+
 def imported(source: str) -> Iterator[str]:
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.Import):
@@ -110,6 +123,25 @@ def test_imports_run_downwards(path: Path) -> None:
     own = room_of(path)
     above = {room for room in imported_rooms(path.read_text()) if room != own and FLOOR_OF[room] >= FLOOR_OF[own]}
     assert above == set()
+
+
+def has_tests(path: Path) -> bool:
+    """Whether tests of the module's name import it, or take the whole core (`pagewise`, a fixture)."""
+    tests = TESTS / TESTS_OF.get(room_of(path), "unit") / f"test_{path.stem}.py"
+    if not tests.is_file():
+        return False
+    module = ".".join(("pagewise", *path.relative_to(CORE_FOLDER).with_suffix("").parts))
+    source = tests.read_text()
+    return bool(imports(source, module)) or "pagewise: Pagewise" in source or f"from {module} import" in source
+
+
+@pytest.mark.parametrize("path", MODULES, ids=relative)
+def test_each_module_has_a_test_file_of_its_name(path: Path) -> None:
+    assert has_tests(path) != (str(path.relative_to(CORE_FOLDER)) in WITHOUT_TESTS)
+
+
+def test_modules_without_tests_exist() -> None:
+    assert all((CORE_FOLDER / name).is_file() for name in WITHOUT_TESTS)
 
 
 @pytest.mark.parametrize("path", CORE, ids=relative)
