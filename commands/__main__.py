@@ -13,6 +13,7 @@ import os
 import signal
 import sys
 import time
+import tomllib
 from collections.abc import Callable
 from pathlib import Path
 from types import FrameType
@@ -67,7 +68,19 @@ ANY_PATH = NamedPath()
 A_FILE = click.Path(path_type=Path, exists=True, dir_okay=False, readable=True)
 
 
+def version() -> str:
+    return str(tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["version"])
+
+
+def show_version(context: click.Context, _: click.Parameter, wanted: bool) -> None:
+    if wanted:
+        tell(f"pagewise {version()}")
+        context.exit()
+
+
 @click.group(context_settings=CONTEXT)
+@click.option("--version", is_flag=True, is_eager=True, expose_value=False, callback=show_version,
+              help="Show the version and exit.")  # fmt: skip
 def cli() -> None:
     """Documents in, their text out: on this machine, or on a stack in your AWS account."""
 

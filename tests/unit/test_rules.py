@@ -19,7 +19,7 @@ from pagewise.messages import dump_job
 from pagewise.model import Document, DocumentId, JobStatus, Problem, Result, Validation
 from pagewise.options.profiles import load_profile
 from pagewise.options.rules import MOST_PROBLEMS, check_rules, judged
-from pagewise.results import dump_result, load_result
+from pagewise.results import dump_result
 from pagewise.tasks import Task
 from tests.fakes import text_answer
 from tests.pictures import picture, tiff
@@ -211,12 +211,6 @@ def test_only_recognized_fields_are_judged() -> None:
         assert judged(result, INVOICES).validation is None
     assert judged(extracted(FIELDS, validation=earlier), None).validation is None
     assert judged(extracted(FIELDS, validation=earlier), INVOICES).validation == Validation()
-
-
-def test_a_result_is_read_as_it_was_written() -> None:
-    for rules in (None, INVOICES, {"required": ["Order"]}):
-        result = judged(extracted(FIELDS), rules)
-        assert load_result(json.loads(json.dumps(dump_result(result)))) == result
 
 
 def test_functions_without_rules_do_not_load_what_checks_them() -> None:
