@@ -14,6 +14,7 @@ from typing import Any, Protocol
 
 from pagewise.errors import DocumentRejected, Permanent, Rejection
 from pagewise.model import Step
+from pagewise.options import comparisons
 from pagewise.options.rules import check_rules
 from pagewise.options.spelling import did_you_mean
 from pagewise.pages.preprocessing import parse_steps
@@ -133,7 +134,8 @@ def rules_of(name: str, rules: Any, result_schema: Mapping[str, Any] | None) -> 
     except Permanent as error:
         raise invalid(f"The profile {name}: {error.message}") from None
     wanted = {*rules.get("properties", ()), *rules.get("required", ())}
-    if result_schema and (unknown := sorted(wanted.difference(result_schema))):
+    compared = {path for path in comparisons.paths(rules) if not comparisons.at(result_schema, path)}
+    if result_schema and (unknown := sorted(wanted.difference(result_schema) | compared)):
         raise invalid(
             f"The profile {name} has rules for {unknown[0][:100]!r}, which its result_schema does not ask for."
         )
