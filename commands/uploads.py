@@ -138,6 +138,10 @@ class RequestedOptions:
 
     def metadata(self) -> dict[str, str]:
         """As the object's metadata carry it, for the splitter to check."""
+        return {name: ascii_header(value) for name, value in self.said().items()}
+
+    def said(self) -> dict[str, str]:
+        """As the splitter reads it out of them."""
         said = {
             "ocr-tasks": self.tasks,
             "ocr-result-schema": self.schema,
@@ -146,7 +150,7 @@ class RequestedOptions:
             "ocr-tag": self.tag,
             "ocr-password": self.password,
         }
-        return {name: ascii_header(value) for name, value in said.items() if value}
+        return {name: value for name, value in said.items() if value}
 
 
 NO_OPTIONS = RequestedOptions()

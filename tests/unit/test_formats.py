@@ -2,7 +2,7 @@
 
 cn-id-card: GB 11643's own examples, validator.js, python-stdnum. bank-card: the test cards of Stripe, PayPal, Adyen and
 UnionPay. iban: the SWIFT registry's examples. bic: banks' own. vat: VIES, python-stdnum, HMRC. isbn: Wikipedia and the
-ISBN manual. The wrong ones are these with a digit misread, two exchanged, one lost, or the other vectors' known bad ones.
+ISBN manual. The wrong ones are these with a digit misread, two exchanged or one lost, or known bad vectors.
 """
 
 from __future__ import annotations

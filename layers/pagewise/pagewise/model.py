@@ -89,6 +89,13 @@ class Usage:
     def __add__(self, other: Usage) -> Usage:
         return Usage(self.input_tokens + other.input_tokens, self.output_tokens + other.output_tokens)
 
+    def __mul__(self, times: int) -> Usage:
+        return Usage(self.input_tokens * times, self.output_tokens * times)
+
+    def within(self, most: int) -> Usage:
+        """With an output of at most so many tokens."""
+        return Usage(self.input_tokens, min(most, self.output_tokens))
+
 
 @dataclass(frozen=True, slots=True)
 class TaskOptions:

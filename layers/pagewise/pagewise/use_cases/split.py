@@ -43,7 +43,7 @@ from pagewise.model import (
     Upload,
     jobs_of,
 )
-from pagewise.options import metadata, profiles
+from pagewise.options import metadata
 from pagewise.options.metadata import DocumentOptions
 from pagewise.options.profiles import NoProfiles, Profiles
 from pagewise.pages.images import PageImage
@@ -51,6 +51,7 @@ from pagewise.pages.ranges import subranges
 from pagewise.pages.rendering import Contents, LostPage, Rendered, Renderer, Unreached, inspect
 from pagewise.ports import Clock, Download, PagesBucket, Publisher, Queues, UploadsBucket
 from pagewise.tasks import Task
+from pagewise.use_cases import admission
 from pagewise.use_cases.settings import SplitSettings
 
 # Page images are uploaded side by side, and their jobs sent, in batches of what one SQS request takes.
@@ -88,10 +89,10 @@ class Split:
         with workspace(self.disk) as folder:
             path = folder / "document"
             try:
-                self.check_bytes(upload)
+                admission.check_bytes(self.settings, upload.size)
                 download = self.uploads.download(upload, path)
-                wishes = self.wishes(upload, download)
-                contents = self.acceptable(path, wishes)
+                wishes = admission.wishes(self.settings, self.profiles, upload.key, download.metadata)
+                contents = admission.acceptable(self.settings, path, wishes.password)
                 reserved = self.affordable(path, contents, wishes)
                 single = self.single_page(path, contents, wishes, deadline)
                 accepted = self.accepted(upload, download.source, contents, wishes, reserved)
@@ -163,38 +164,12 @@ class Split:
             self.accounting.announce(document)
         return True
 
-    def wishes(self, upload: Upload, download: Download) -> DocumentOptions:
-        settings = self.settings
-        profile = profiles.chosen(self.profiles, upload.key, download.metadata, settings.deployed_tasks)
-        return metadata.document_options(
-            download.metadata, settings.default_tasks, settings.deployed_tasks, profile, rotates=settings.rotates
-        )
-
-    def check_bytes(self, upload: Upload) -> None:
-        """What has no room on the function's disk would fail three times, and then without a reason of use."""
-        most = self.settings.max_megabytes
-        if upload.size > most * 1_000_000:
-            raise DocumentRejected(
-                Rejection.TOO_LARGE,
-                f"The document has {upload.size // 1_000_000:,} MB, over {most:,} (MaxUploadMegabytes). "
-                "Upload it in parts.",
-            )
-
-    def acceptable(self, path: Path, wishes: DocumentOptions) -> Contents:
-        contents = inspect(path, wishes.password)
-        if contents.pages > self.settings.max_pages:
-            raise DocumentRejected(
-                Rejection.TOO_MANY_PAGES,
-                f"The document has {contents.pages:,} pages, over {self.settings.max_pages:,}. Upload it in parts.",
-            )
-        return contents
-
     def affordable(self, path: Path, contents: Contents, wishes: DocumentOptions) -> int | None:
         """What the document reserves of the day's cap: the most that it can cost; None without such a cap."""
         spending = self.settings.spending
         if not spending:
             return None
-        sizes = self.settings.renderer.sizes(path, contents, wishes.password)
+        sizes = admission.sizes(self.settings, path, contents, wishes)
         most = spending.most(sizes, wishes.tasks, wishes.options)
         spending.check(most)
         return most if spending.day_cap > 0 else None
