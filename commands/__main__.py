@@ -90,6 +90,8 @@ of_what_is_asked = together(
     click.option("--schema", type=A_FILE, help="JSON of the fields to extract, for key_information_extraction."),
     click.option("--rotate/--no-rotate", default=None, help="Whether the engine turns skewed pages."),
     click.option("--preprocessing", metavar="STEPS", help="none, or of: median, mean, equalize, deskew."),
+    click.option("--text-layer", type=click.Choice(["prefer", "ignore"]),
+                 help="prefer: a PDF page's own sound text answers at no call."),
     click.option("--tag", help="Up to 256 characters of yours, echoed in every event and in the receipt."),
     click.option("--password-file", type=A_FILE, help="Its first line opens encrypted PDFs."),
 )  # fmt: skip
@@ -334,6 +336,7 @@ def options_of(words: dict[str, Any]) -> RequestedOptions:
         schema=words["schema"].read_text(encoding="utf-8") if words["schema"] else None,
         rotate=words["rotate"],
         preprocessing=words["preprocessing"],
+        text_layer=words["text_layer"],
         tag=words["tag"],
         password=password.read_text(encoding="utf-8").partition("\n")[0] if password else None,
     )

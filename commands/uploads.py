@@ -133,6 +133,7 @@ class RequestedOptions:
     schema: str | None = None
     rotate: bool | None = None
     preprocessing: str | None = None
+    text_layer: str | None = None
     tag: str | None = None
     password: str | None = None
 
@@ -147,6 +148,7 @@ class RequestedOptions:
             "ocr-result-schema": self.schema,
             "ocr-enable-rotate": None if self.rotate is None else str(self.rotate).lower(),
             "ocr-preprocessing": self.preprocessing,
+            "ocr-text-layer": self.text_layer,
             "ocr-tag": self.tag,
             "ocr-password": self.password,
         }

@@ -22,6 +22,14 @@ class Step(StrEnum):
     DESKEW = "deskew"
 
 
+class TextLayer(StrEnum):
+    """What becomes of the text that a PDF page brings itself: where it is sound it answers in the engine's place, or it
+    is taken no notice of."""
+
+    PREFER = "prefer"
+    IGNORE = "ignore"
+
+
 class DocumentStatus(StrEnum):
     """A document is in progress until one of the other four, which are final."""
 
@@ -110,7 +118,8 @@ class Document:
     """One uploaded object version and its account.
 
     `preprocessing` is what every page is prepared by, however many invocations render them; None: as the stack is set.
-    `rules` are for its fields (options/rules.py), and nothing that the engine is asked.
+    `rules` are for its fields (options/rules.py), and nothing that the engine is asked. `text_layer` None: as the stack
+    is set.
     `run` counts how often it was opened: 1, and one more for every redrive. What redriven page jobs had used before is
     in no counter but in `superseded_usage`.
     `reserved` is the most that it can cost, in the price's units, claimed of its day's cap until its bill takes the
@@ -129,6 +138,7 @@ class Document:
     options: TaskOptions = TaskOptions()
     preprocessing: tuple[Step, ...] | None = None
     rules: Mapping[str, Any] | None = None
+    text_layer: TextLayer | None = None
     tag: str | None = None
     warnings: tuple[WarningCode, ...] = ()
     reason: str | None = None
@@ -223,13 +233,14 @@ class Look:
     """What was seen of a page when it was rendered.
 
     `reader` drew it (poppler, pdfium, pillow). A `blank` page has no text, and nothing is asked about it unless the
-    stack says so.
+    stack says so. `text_layer` is where the page's own text is stored, if it answers in the engine's place.
     """
 
     reader: str | None = None
     blank: bool = False
     geometry: PageGeometry | None = None
     warnings: tuple[WarningCode, ...] = ()
+    text_layer: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -310,6 +321,13 @@ class Validation:
         return not self.problems
 
 
+class ResultSource(StrEnum):
+    """What a result was read by: the engine, or nobody, as the page's own text layer has it."""
+
+    ENGINE = "engine"
+    TEXT_LAYER = "text_layer"
+
+
 @dataclass(frozen=True, slots=True)
 class Result:
     """The stored outcome of one page job.
@@ -344,11 +362,19 @@ class Result:
     validation: Validation | None = None
     look: Look = Look()
     warnings: tuple[WarningCode, ...] = ()
+    from_text_layer: bool = False
 
     @property
     def valid(self) -> bool | None:
         """Whether it keeps its rules; None if there are none."""
         return self.validation.valid if self.validation else None
+
+    @property
+    def source(self) -> ResultSource | None:
+        """Who answered; None where nobody was asked."""
+        if self.from_text_layer:
+            return ResultSource.TEXT_LAYER
+        return ResultSource.ENGINE if self.engine else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -366,6 +392,7 @@ class JobAccount:
     valid: bool | None = None
     blank: bool = False
     warnings: tuple[WarningCode, ...] = ()
+    source: ResultSource | None = None
 
 
 @dataclass(frozen=True, slots=True)

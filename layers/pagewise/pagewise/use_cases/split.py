@@ -40,6 +40,7 @@ from pagewise.model import (
     Source,
     Step,
     StoredImage,
+    TextLayer,
     Upload,
     jobs_of,
 )
@@ -49,8 +50,9 @@ from pagewise.options.profiles import NoProfiles, Profiles
 from pagewise.pages.images import PageImage
 from pagewise.pages.ranges import subranges
 from pagewise.pages.rendering import Contents, LostPage, Rendered, Renderer, Unreached, inspect
+from pagewise.pages.text_layer import as_text
 from pagewise.ports import Clock, Download, PagesBucket, Publisher, Queues, UploadsBucket
-from pagewise.tasks import Task
+from pagewise.tasks import ANSWERED_BY_TEXT_LAYER, Task
 from pagewise.use_cases import admission
 from pagewise.use_cases.settings import SplitSettings
 
@@ -110,7 +112,7 @@ class Split:
             if single:
                 rendered = only(single)
             else:
-                renderer = self.renderer(document.preprocessing)
+                renderer = self.renderer(document.tasks, document.preprocessing, document.text_layer)
                 rendered = renderer.render(path, contents, everything, wishes.password, deadline)
             self.fan_out(document, everything, rendered)
         return document
@@ -136,7 +138,7 @@ class Split:
             except (ObjectGone, DocumentRejected) as error:
                 self.fail(document, pages, error)
                 return document
-            renderer = self.renderer(document.preprocessing)
+            renderer = self.renderer(document.tasks, document.preprocessing, document.text_layer)
             self.fan_out(document, pages, renderer.render(path, contents, pages, password, deadline))
         return document
 
@@ -186,7 +188,7 @@ class Split:
         upload is rejected with the page's reason."""
         if contents.pages != 1:
             return None
-        renderer = self.renderer(wishes.preprocessing)
+        renderer = self.renderer(wishes.tasks, wishes.preprocessing, wishes.text_layer)
         (page,) = renderer.render(path, contents, PageRange(1, 1), wishes.password, deadline)
         if isinstance(page, Unreached):
             raise out_of_time()
@@ -209,14 +211,21 @@ class Split:
             options=wishes.options,
             preprocessing=wishes.preprocessing,
             rules=wishes.rules,
+            text_layer=wishes.text_layer,
             tag=wishes.tag,
             warnings=wishes.warnings,
             reserved=reserved,
         )
 
-    def renderer(self, preprocessing: tuple[Step, ...] | None) -> Renderer:
+    def renderer(
+        self, tasks: tuple[Task, ...], preprocessing: tuple[Step, ...] | None, layer: TextLayer | None
+    ) -> Renderer:
+        """The stack's, but for what is said of the document. No task, no text: it is looked for where it can answer."""
         renderer = self.settings.renderer
-        return renderer if preprocessing is None else replace(renderer, preprocessing=preprocessing)
+        steps = renderer.preprocessing if preprocessing is None else preprocessing
+        chosen = layer or renderer.text_layer
+        answering = chosen if ANSWERED_BY_TEXT_LAYER.intersection(tasks) else TextLayer.IGNORE
+        return replace(renderer, preprocessing=steps, text_layer=answering)
 
     def fan_out(self, document: Document, pages: PageRange, rendered: Generator[Rendered, None, None]) -> None:
         """Queue smaller ranges, or store the pages and queue their jobs; then note that the range is done."""
@@ -272,7 +281,12 @@ class Split:
         """Store a page image; the jobs of its page."""
         key = self.pages.put_image(document.id, page.page, page.content, page.media_type)
         digest = hashlib.sha256(page.content).hexdigest()
-        image = StoredImage(key, page.media_type, page.width, page.height, len(page.content), digest, page.look)
+        look = page.look
+        if page.lines is not None:
+            text = f"documents/{document.id}/pages/{page.page:05}.text.json"
+            self.pages.put_json(text, {"lines": [line.shown() for line in page.lines], "text": as_text(page.lines)})
+            look = replace(look, text_layer=text)
+        image = StoredImage(key, page.media_type, page.width, page.height, len(page.content), digest, look)
         return jobs_of(document, page.page, image, awaited)
 
 
