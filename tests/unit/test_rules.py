@@ -322,7 +322,7 @@ def test_a_page_that_nobody_was_asked_about_breaks_no_rule() -> None:
     rules = {"required": ["Total"]}
     blank = extracted({}, look=Look(blank=True))
     assert judged(blank, rules).validation is None
-    assert judged(replace(blank, engine="dashscope"), rules).valid is False
+    assert judged(replace(blank, model="qwen-vl-ocr"), rules).valid is False
     assert judged(extracted({}), rules).valid is False
 
 

@@ -374,7 +374,7 @@ class Result:
         """Who answered; None where nobody was asked."""
         if self.from_text_layer:
             return ResultSource.TEXT_LAYER
-        return ResultSource.ENGINE if self.engine else None
+        return ResultSource.ENGINE if self.engine or self.model else None
 
 
 @dataclass(frozen=True, slots=True)

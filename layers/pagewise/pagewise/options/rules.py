@@ -54,7 +54,7 @@ SOME_FIELD = "*"
 def judged(result: Result, rules: Mapping[str, Any] | None) -> Result:
     """The result with what these rules say of its fields, and nothing said where there are no rules or no fields, or
     where the page is blank and nobody was asked: it breaks no rule by having none of the fields."""
-    unasked = result.look.blank and result.engine is None
+    unasked = result.look.blank and result.source is None
     of_fields = OUTPUTS[result.task] is Output.FIELDS
     if rules is None or result.status is not JobStatus.RECOGNIZED or not of_fields or unasked:
         return replace(result, validation=None)

@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby, pairwise
 from statistics import median
@@ -38,10 +38,13 @@ CONTRAST = 40
 # Parts of all characters, or words, that may be out of order: a raised mark, a stroke thinner than a pixel.
 STRAY = 0.01
 GAP, SPACE, STRIP = 1.5, 0.25, 0.7  # in heights of the line: to another piece, to another word, between columns
+OVERLAP = 0.35  # of the height: slanted letters reach into each other
 SENTENCE = 20  # characters of a line in a column of text, in the middle
 SHARED_ROWS = 4  # of a head over all columns, and of a foot under them
 MOST_BESIDE = 3
 ENOUGH = 20  # letters, of which a share can be judged
+# Part of the letters that may be of fonts with fewer: a headline of other letters than it shows would not be noticed.
+UNJUDGED = 0.02
 VOWELS = frozenset("aeiouyаеёиоуыэюяіїєαεηιουω")
 VOWEL_SHARES = (0.22, 0.62)
 # Vietnamese has a third; a Cyrillic text that was taken for Latin-1 has nothing else.
@@ -102,8 +105,10 @@ def sound_lines(found: Mapping[str, Any], raster: Raster) -> tuple[TextLine, ...
     glyphs = [glyph for run in runs for glyph in run]
     if not (means_something(glyphs) and is_shown(glyphs, raster) and runs_right(runs)):
         return None
-    pieces = [piece for run in runs for piece in pieces_of(run)]
-    lines = in_order(joined(pieces))
+    rows = rows_of([word_of(piece) for run in runs for piece in pieces_of(run)])
+    if any(map(overlaps, rows)):
+        return None
+    lines = in_order([line for row in rows for line in parted(row)])
     return tuple(lines) if lines and reads(lines) and fonts_are_sound(runs) else None
 
 
@@ -140,18 +145,9 @@ def follows(one: Glyph, other: Glyph) -> bool:
     return level and -0.2 * size < other.left - one.right < SPACE * 2 * size
 
 
-def joined(pieces: Iterable[Sequence[Glyph]]) -> list[TextLine]:
-    """Words on one level, with the gaps of words between them."""
-    words = [word_of(piece) for piece in pieces]
-    words.sort(key=lambda word: ((word.top + word.bottom) / 2, word.left))
-    lines: list[list[TextLine]] = []
-    for word in words:
-        of = next((line for line in reversed(lines[-12:]) if is_level(line[-1], word)), None)
-        if of is None:
-            lines.append([word])
-        else:
-            of.append(word)
-    return [line for row in lines for line in parted(sorted(row, key=lambda word: word.left))]
+def overlaps(row: Sequence[TextLine]) -> bool:
+    """Whether words stand on each other: one of them is not seen, or neither can be read."""
+    return any(word.left < before.right - OVERLAP * (word.bottom - word.top) for before, word in pairwise(row))
 
 
 def word_of(piece: Sequence[Glyph]) -> TextLine:
@@ -346,6 +342,10 @@ def fonts_are_sound(runs: Sequence[Sequence[Glyph]]) -> bool:
     for run in runs:
         for font, part in groupby(run, key=lambda glyph: glyph.font):
             fonts.setdefault(font, []).append(list(part))
+    letters = {font: sum(glyph.text.isalpha() for part in parts for glyph in part) for font, parts in fonts.items()}
+    unjudged = sum(count for count in letters.values() if count < ENOUGH)
+    if unjudged > UNJUDGED * sum(letters.values()):
+        return False
     return all(vowels_are_sound(parts) and heights_are_sound(parts) for parts in fonts.values())
 
 
