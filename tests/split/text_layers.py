@@ -28,7 +28,8 @@ SUSPICIOUS = 0.15
 
 def main(sampled: int) -> int:
     say(
-        "| file | pages | taken | read | text layer against pdftotext | OCR against pdftotext | text layer against OCR |"
+        "| file | pages | taken | read | text layer against pdftotext | OCR against pdftotext "
+        "| text layer against OCR |"
     )
     say("| --- | --- | --- | --- | --- | --- | --- |")
     pages = taken = 0
@@ -45,7 +46,8 @@ def main(sampled: int) -> int:
     wrong = sum(rate[2] > SUSPICIOUS for rate in rates)
     shown = [f"{mean(rate[column] for rate in rates):.4f}" for column in range(3)]
     say(
-        f"| all | {pages} | {taken} | {len(rates)} | {' | '.join(shown)} |\n\n{wrong} wrongly taken of {len(rates)} read"
+        f"| all | {pages} | {taken} | {len(rates)} | {' | '.join(shown)} |\n\n"
+        f"{wrong} wrongly taken of {len(rates)} read"
     )
     return 1 if wrong else 0
 
