@@ -98,7 +98,7 @@ def mixed_up(world: World, ledger: Ledger, document: Document) -> Iterator[str]:
 def paid_in_spite_of_own_text(world: World) -> Iterator[str]:
     """What a page says itself is not asked for, unless it was stored and is gone."""
     for document_id, page, task, _run in world.engine.paid:
-        key = f"documents/{document_id}/pages/{page:05}.text.json"
+        key = f"documents/{document_id}/texts/{page:05}.json"
         if task == Task.TEXT_RECOGNITION and key in world.pages.documents and key not in world.pages.texts_expired:
             yield f"page {page} was paid for although it has text of its own"
 

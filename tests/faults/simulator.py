@@ -655,7 +655,7 @@ class FaultyPages(MemoryPages):
 
     def json(self, key: str) -> dict[str, Any]:
         read = super().json
-        if not key.endswith(".text.json"):
+        if "/texts/" not in key:
             return read(key)
         if self.world.happens("own text expired", self.world.odds.expired):
             self.documents.pop(key, None)

@@ -283,7 +283,7 @@ class Split:
         digest = hashlib.sha256(page.content).hexdigest()
         look = page.look
         if page.lines is not None:
-            text = f"documents/{document.id}/pages/{page.page:05}.text.json"
+            text = f"documents/{document.id}/texts/{page.page:05}.json"
             self.pages.put_json(text, {"lines": [line.shown() for line in page.lines], "text": as_text(page.lines)})
             look = replace(look, text_layer=text)
         image = StoredImage(key, page.media_type, page.width, page.height, len(page.content), digest, look)
