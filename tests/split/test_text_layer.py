@@ -279,3 +279,9 @@ def test_ranges_of_a_long_document_are_taken_alike() -> None:
 def test_without_a_task_that_it_answers_no_text_is_looked_for(pagewise: Pagewise) -> None:
     pagewise.split.upload(pagewise.upload(lettered(), ocr_tasks="table_parsing", ocr_text_layer="prefer"))
     assert pagewise.pages.documents == {}
+
+
+def test_the_folder_of_page_images_holds_nothing_else(pagewise: Pagewise) -> None:
+    """Whoever fetches a document's pages lists it."""
+    document = pagewise.split.upload(pagewise.upload(lettered(), ocr_text_layer="prefer"))
+    assert list(pagewise.pages.documents) == [f"documents/{document.id}/texts/00001.json"]
