@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from pagewise.errors import Permanent
 from pagewise.messages import dump_job
-from pagewise.model import Document, DocumentId, JobStatus, Look, Problem, Result, Validation
+from pagewise.model import Document, DocumentId, JobStatus, Look, Problem, Result, ResultSource, Validation
 from pagewise.options.profiles import load_profile
 from pagewise.options.rules import MOST_PROBLEMS, check_rules, judged
 from pagewise.results import dump_result, load_result
@@ -322,7 +322,7 @@ def test_a_page_that_nobody_was_asked_about_breaks_no_rule() -> None:
     rules = {"required": ["Total"]}
     blank = extracted({}, look=Look(blank=True))
     assert judged(blank, rules).validation is None
-    assert judged(replace(blank, model="qwen-vl-ocr"), rules).valid is False
+    assert judged(replace(blank, source=ResultSource.ENGINE), rules).valid is False
     assert judged(extracted({}), rules).valid is False
 
 

@@ -335,7 +335,7 @@ class Result:
     `output` holds the task's own fields, as `results/<page>.<task>.json` shows them: `text` for every task,
     and `lines`, `fields`, `html` or `latex`. `sent` says how the page went to the engine, None if it never did.
     `engine` and `model` are what answered, by their own names. `validation` is None where there are no rules for it.
-    `warnings` are the page's own and the answer's.
+    `warnings` are the page's own and the answer's. `source` is None where nobody was asked, or answered.
     """
 
     document_id: DocumentId
@@ -362,19 +362,12 @@ class Result:
     validation: Validation | None = None
     look: Look = Look()
     warnings: tuple[WarningCode, ...] = ()
-    from_text_layer: bool = False
+    source: ResultSource | None = None
 
     @property
     def valid(self) -> bool | None:
         """Whether it keeps its rules; None if there are none."""
         return self.validation.valid if self.validation else None
-
-    @property
-    def source(self) -> ResultSource | None:
-        """Who answered; None where nobody was asked."""
-        if self.from_text_layer:
-            return ResultSource.TEXT_LAYER
-        return ResultSource.ENGINE if self.engine or self.model else None
 
 
 @dataclass(frozen=True, slots=True)

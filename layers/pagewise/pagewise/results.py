@@ -93,8 +93,15 @@ def load_result(shown: Mapping[str, Any]) -> Result:
             geometry=load_geometry(shown.get("geometry")),
         ),
         warnings=tuple(map(WarningCode, shown.get("warnings", ()))),
-        from_text_layer=shown.get("source") == ResultSource.TEXT_LAYER,
+        source=load_source(shown),
     )
+
+
+def load_source(shown: Mapping[str, Any]) -> ResultSource | None:
+    """Results of before 2026-11-25 do not say; what answered was an engine."""
+    if "source" not in shown:
+        return ResultSource.ENGINE if shown["model"] else None
+    return ResultSource(source) if (source := shown["source"]) else None
 
 
 def dump_original(original: Original | None) -> dict[str, Any] | None:

@@ -29,7 +29,7 @@ from pagewise.errors import (
 )
 from pagewise.events import recognition_suspended
 from pagewise.geometry import Size
-from pagewise.model import Document, JobStatus, PageJob, Result, Slot, StoredImage
+from pagewise.model import Document, JobStatus, PageJob, Result, ResultSource, Slot, StoredImage
 from pagewise.options.rules import judged
 from pagewise.ports import Clock, PagesBucket, Queues
 from pagewise.qwen import fitting
@@ -264,7 +264,7 @@ class Recognize:
             image_height=job.image.height,
             image_sha256=job.image.sha256,
             output=nothing_found(job.task) if own is None else own,
-            from_text_layer=own is not None,
+            source=None if own is None else ResultSource.TEXT_LAYER,
             run=job.run,
             look=job.image.look,
             warnings=job.image.look.warnings,
@@ -294,6 +294,7 @@ class Recognize:
             image_width=job.image.width,
             image_height=job.image.height,
             image_sha256=digest,
+            source=ResultSource.ENGINE,
             engine=answer.engine,
             model=answer.model or self.settings.model,
             output=found.output,
