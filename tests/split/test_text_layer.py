@@ -15,6 +15,7 @@ from pagewise.pages.images import PageImage
 from pagewise.pages.rendering import Renderer, inspect
 from pagewise.tasks import Task
 from pagewise.use_cases.settings import SplitSettings
+from tests.split.corpus import FOLDER
 from tests.split.documents import pdf, scan, stream
 from tests.unit.conftest import Pagewise
 
@@ -198,6 +199,32 @@ def test_without_the_wish_or_with_a_page_turned_by_us_nothing_is_taken(tmp_path:
         rendered(lettered(), tmp_path, Renderer(text_layer=TextLayer.PREFER, preprocessing=(Step.DESKEW,))).lines
         is None
     )
+
+
+LEFT_TO_THE_ENGINE = (
+    *("field/pdfjs11740-widths.pdf", "field/pdfjs14953-type3.pdf", "field/uns4328-rotated90.pdf"),
+    *(
+        "field/pdfjs12750-form.pdf",
+        "files/B25_ukrainian.pdf",
+        "files/B28_UserFont_Arabic.pdf",
+        "files/B31_scan-bad.pdf",
+    ),
+)
+
+
+@pytest.mark.skipif(not (FOLDER / "manifest.csv").exists(), reason="the corpus is absent")
+@pytest.mark.parametrize("file", LEFT_TO_THE_ENGINE)
+def test_pages_of_the_corpus_whose_text_is_not_what_they_show(file: str, tmp_path: Path) -> None:
+    assert rendered((FOLDER / file).read_bytes(), tmp_path).lines is None
+
+
+@pytest.mark.skipif(not (FOLDER / "manifest.csv").exists(), reason="the corpus is absent")
+def test_a_page_of_the_corpus_whose_text_is_sound(tmp_path: Path) -> None:
+    found = rendered((FOLDER / "files/B30_rotation.pdf").read_bytes(), tmp_path)
+    assert [line.text for line in found.lines or ()] == [
+        "This is my first page with normal layout.",
+        "This is the second line on the page.",
+    ]
 
 
 # ── in the pipeline ──────────────────────────────────────────────────────────────────────────────────────────────────
