@@ -133,20 +133,26 @@ class RequestedOptions:
     schema: str | None = None
     rotate: bool | None = None
     preprocessing: str | None = None
+    text_layer: str | None = None
     tag: str | None = None
     password: str | None = None
 
     def metadata(self) -> dict[str, str]:
         """As the object's metadata carry it, for the splitter to check."""
+        return {name: ascii_header(value) for name, value in self.said().items()}
+
+    def said(self) -> dict[str, str]:
+        """As the splitter reads it out of them."""
         said = {
             "ocr-tasks": self.tasks,
             "ocr-result-schema": self.schema,
             "ocr-enable-rotate": None if self.rotate is None else str(self.rotate).lower(),
             "ocr-preprocessing": self.preprocessing,
+            "ocr-text-layer": self.text_layer,
             "ocr-tag": self.tag,
             "ocr-password": self.password,
         }
-        return {name: ascii_header(value) for name, value in said.items() if value}
+        return {name: value for name, value in said.items() if value}
 
 
 NO_OPTIONS = RequestedOptions()

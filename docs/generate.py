@@ -56,7 +56,7 @@ def kind(fact: dict[str, Any]) -> str:
     if "const" in fact:
         return f"`{fact['const']}`"
     if "enum" in fact:
-        return ", ".join(f"`{value}`" for value in fact["enum"])
+        return ", ".join("null" if value is None else f"`{value}`" for value in fact["enum"])
     if "oneOf" in fact:
         return " or ".join(kind(choice) for choice in fact["oneOf"])
     named = fact.get("type", "any")

@@ -325,6 +325,14 @@ class AcceptedUploadsAreRejected(World):
     split_class = Forgetful
 
 
+class OwnTextIsAskedFor(World):
+    class Paying(WitnessedRecognize):
+        def own_text(self, _job: PageJob) -> None:
+            return None
+
+    recognize_class = Paying
+
+
 class ConfigurationIsNotKept(World):
     class Strict(Suspension):
         def upload(self, _upload: Upload, error: Configuration) -> None:
@@ -442,6 +450,7 @@ MUTATIONS = {
     "suspension is told of after the message is sent": ToldAfterTheMessage,
     "an accepted upload is judged anew": AcceptedUploadsAreRejected,
     "a configuration fault of the splitter is an error": ConfigurationIsNotKept,
+    "what a page says itself is asked for": OwnTextIsAskedFor,
 }
 
 

@@ -17,7 +17,7 @@ import json
 import math
 import tempfile
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import suppress
 from contextvars import ContextVar
 from dataclasses import dataclass, field, replace
@@ -46,8 +46,12 @@ from pagewise.model import (
     Result,
     Source,
     StoredImage,
+    TextLayer,
     Upload,
 )
+from pagewise.pages.images import PageImage
+from pagewise.pages.rendering import Rendered, Renderer
+from pagewise.pages.text_layer import TextLine
 from pagewise.ports import Download
 from pagewise.qwen.fitting import Inline
 from pagewise.qwen.question import Again, Answer, Question
@@ -296,7 +300,8 @@ class World:
     def upload(self, key: str, content: bytes) -> Upload:
         tasks = ",".join(TASKS[: self.chance.randint(1, 2)])
         rotate = self.chance.choice(["true", "false", "false"])
-        upload = self.uploads.put(content, key=key, ocr_tasks=tasks, ocr_enable_rotate=rotate)
+        layer = self.chance.choice(["prefer", "ignore"])
+        upload = self.uploads.put(content, key=key, ocr_tasks=tasks, ocr_enable_rotate=rotate, ocr_text_layer=layer)
         self.sent[upload.document_id] = upload
         return upload
 
@@ -537,7 +542,7 @@ class World:
             self.publisher,
             self.accounting,
             self.clock,
-            SplitSettings(pages_per_range=PAGES_PER_RANGE, spending=self.spending),
+            SplitSettings(pages_per_range=PAGES_PER_RANGE, spending=self.spending, renderer=LetteredRenderer()),
             disk=self.disk() if self.clears_disk else None,
         )
 
@@ -617,6 +622,21 @@ class FaultyUploads(MemoryUploads):
         return download
 
 
+class LetteredRenderer(Renderer):
+    """Every second page has text of its own, where that is preferred: which text, its image tells."""
+
+    def render(self, *pages: Any, **more: Any) -> Generator[Rendered, None, None]:
+        for page in super().render(*pages, **more):
+            if isinstance(page, PageImage) and page.page % 2 and self.text_layer is TextLayer.PREFER:
+                yield replace(page, lines=(TextLine(own_text(page.content), 0, 0, 20, 10),))
+            else:
+                yield page
+
+
+def own_text(image: bytes) -> str:
+    return f"own text of {hashlib.sha256(image).hexdigest()}"
+
+
 class FaultyPages(MemoryPages):
     """Page images are stored by a pool of threads, which take no steps: their faults are those of the steps around."""
 
@@ -624,6 +644,7 @@ class FaultyPages(MemoryPages):
         super().__init__()
         self.world = world
         self.expired: dict[str, bytes] = {}
+        self.texts_expired: set[str] = set()
 
     def image(self, image: StoredImage) -> bytes:
         read = super().image
@@ -633,6 +654,16 @@ class FaultyPages(MemoryPages):
             raise Configuration("access_denied", "A page image: AccessDenied.")
         content: bytes = self.world.effect("read page", lambda: read(image))
         return content
+
+    def json(self, key: str) -> dict[str, Any]:
+        read = super().json
+        if "/texts/" not in key:
+            return read(key)
+        if self.world.happens("own text expired", self.world.odds.expired):
+            self.documents.pop(key, None)
+            self.texts_expired.add(key)
+        found: dict[str, Any] = self.world.effect("read own text", lambda: read(key))
+        return found
 
     def put_receipt(self, document_id: DocumentId, receipt: Mapping[str, Any]) -> Mapping[str, str]:
         put = super().put_receipt

@@ -96,6 +96,7 @@ def page_ended(document: Document, result: Result) -> Event:
     facts["reused_from"] = dump_original(result.reused_from)
     facts["valid"] = result.valid
     facts["blank"] = result.look.blank
+    facts["source"] = result.source
     return event("PageRecognized", document, suffix, **facts)
 
 

@@ -154,7 +154,7 @@ def dump_look(look: Look) -> dict[str, Any]:
         "blank": look.blank,
         "geometry": dump_geometry(look.geometry),
         "warnings": list(look.warnings),
-    }
+    } | ({"text_layer": look.text_layer} if look.text_layer else {})
 
 
 def load_look(look: Mapping[str, Any] | None) -> Look:
@@ -165,6 +165,7 @@ def load_look(look: Mapping[str, Any] | None) -> Look:
         blank=bool(look["blank"]),
         geometry=load_geometry(look["geometry"]),
         warnings=tuple(map(WarningCode, look["warnings"])),
+        text_layer=look.get("text_layer"),
     )
 
 

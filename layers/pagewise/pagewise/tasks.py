@@ -39,6 +39,9 @@ OUTPUTS: dict[Task, Output] = {
 }
 
 
+# Of these a page's own text says all: it has no structure, and no fields.
+ANSWERED_BY_TEXT_LAYER = frozenset({Task.TEXT_RECOGNITION, Task.ADVANCED_RECOGNITION})
+
 TASK_NAMES = frozenset(str(task) for task in Task)
 
 

@@ -15,7 +15,7 @@ from pagewise.errors import DocumentRejected, Rejection
 from pagewise.geometry import Size
 from pagewise.model import TaskOptions, Usage
 from pagewise.qwen.question import DEFAULT_MAX_PIXELS
-from pagewise.qwen.tokens import MAX_OUTPUT_TOKENS, Price, estimate
+from pagewise.qwen.tokens import MAX_OUTPUT_TOKENS, Estimate, Price, estimate
 from pagewise.tasks import Task
 
 
@@ -35,22 +35,35 @@ class Spending:
 
     def most(self, pages: Iterable[Size | None], tasks: Sequence[Task], options: TaskOptions) -> int:
         """The most that these pages can cost, in the price's units. A page of unknown size counts as the largest."""
+        of_tasks = self.by_task(pages, tasks, options).values()
+        return self.price.units(sum((tokens.most for tokens in of_tasks), Usage()))
+
+    def by_task(
+        self, pages: Iterable[Size | None], tasks: Sequence[Task], options: TaskOptions
+    ) -> dict[Task, Estimate]:
+        """What these pages are likely to use, and can use at most, by task."""
         side = math.isqrt(self.max_pixels)
-        usage = Usage()
-        for size, number in Counter(page or Size(side, side) for page in pages).items():
-            for task in tasks:
-                schema = options.result_schema if task is Task.KEY_INFORMATION_EXTRACTION else None
-                tokens = estimate(
-                    size.width,
-                    size.height,
-                    task,
-                    model=self.model,
-                    result_schema=schema,
-                    max_pixels=self.max_pixels,
-                ).most
-                output = min(self.max_output_tokens, tokens.output_tokens)
-                usage += Usage(number * tokens.input_tokens, number * output)
-        return self.price.units(usage)
+        sizes = Counter(page or Size(side, side) for page in pages)
+        found = {}
+        for task in tasks:
+            likely, most = Usage(), Usage()
+            for size, number in sizes.items():
+                tokens = self.of_page(size, task, options)
+                likely += tokens.likely * number
+                most += tokens.most * number
+            found[task] = Estimate(likely, most)
+        return found
+
+    def of_page(self, size: Size, task: Task, options: TaskOptions) -> Estimate:
+        tokens = estimate(
+            size.width,
+            size.height,
+            task,
+            model=self.model,
+            result_schema=options.result_schema if task is Task.KEY_INFORMATION_EXTRACTION else None,
+            max_pixels=self.max_pixels,
+        )
+        return Estimate(tokens.likely.within(self.max_output_tokens), tokens.most.within(self.max_output_tokens))
 
     def check(self, most: int) -> None:
         """Raise DocumentRejected `over_budget` if a document's cost could exceed a cap by itself."""

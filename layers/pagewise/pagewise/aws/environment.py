@@ -8,7 +8,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from pagewise.errors import Configuration
-from pagewise.model import Step
+from pagewise.model import Step, TextLayer
 from pagewise.pages.preprocessing import listed_steps
 from pagewise.qwen.fitting import ImageTransport
 from pagewise.qwen.settings import ApiStyle, BlankPages, EngineSettings, PixelLimits
@@ -45,6 +45,7 @@ def split_settings(variables: Mapping[str, str]) -> SplitSettings:
             dpi=whole(variables, "RENDER_DPI"),
             max_pixels=whole(variables, "MAX_PIXELS"),
             preprocessing=steps(variables, "PREPROCESSING"),
+            text_layer=one_of(TextLayer, variables, "TEXT_LAYER"),
         ),
         spending=spending(variables),
         rotates=one_of(ApiStyle, variables, "QWEN_API_STYLE") is ApiStyle.DASHSCOPE,

@@ -47,6 +47,7 @@ if TYPE_CHECKING:
     from botocore.session import Session
     from mypy_boto3_sqs import SQSClient
 
+    from pagewise.aws.profiles import SsmProfiles
     from pagewise.ports import Publisher, Queues
     from pagewise.qwen.client import WireProtocol
     from pagewise.rate.budget import RateBudget
@@ -293,6 +294,11 @@ class OfStack:
     def ledger(self) -> Ledger:
         """To read from: what it wrote would neither expire nor have a price."""
         return Ledger(self.table(), self.pages())
+
+    def profiles(self, stack: str) -> SsmProfiles:
+        from pagewise.aws.profiles import SsmProfiles
+
+        return SsmProfiles(self.client("ssm"), f"/{stack}/profiles")
 
     def redrive(self) -> Redrive:
         from pagewise.use_cases.redrive import Redrive

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from pagewise.errors import DocumentRejected, Permanent, Rejection
-from pagewise.model import Step, TaskOptions, WarningCode
+from pagewise.model import Step, TaskOptions, TextLayer, WarningCode
 from pagewise.options.profiles import PROFILE, Profile
 from pagewise.options.spelling import did_you_mean
 from pagewise.pages.preprocessing import NONE, listed_steps
@@ -20,9 +20,10 @@ TAG = "ocr-tag"
 RESULT_SCHEMA = "ocr-result-schema"
 ENABLE_ROTATE = "ocr-enable-rotate"
 PREPROCESSING = "ocr-preprocessing"
+TEXT_LAYER = "ocr-text-layer"
 PASSWORD = "ocr-password"  # noqa: S105  the metadata's name, not a password
 
-OPTIONS = (TASKS, TAG, RESULT_SCHEMA, ENABLE_ROTATE, PREPROCESSING, PASSWORD, PROFILE)
+OPTIONS = (TASKS, TAG, RESULT_SCHEMA, ENABLE_ROTATE, PREPROCESSING, TEXT_LAYER, PASSWORD, PROFILE)
 # A name of ours, or one that was meant to be.
 MARKS = ("ocr-", "ocr_")
 
@@ -35,8 +36,9 @@ FALSE = frozenset({"", "0", "false", "no", "off"})
 class DocumentOptions:
     """What is wanted of a document.
 
-    `preprocessing` is None where the stack's own is to be done. `password` opens an encrypted PDF and is never stored
-    or logged. `warnings` tell of a profile's wishes that come to nothing; those of the upload itself are refused.
+    `preprocessing` and `text_layer` are None where the stack's own holds. `password` opens an encrypted PDF and is
+    never stored or logged. `warnings` tell of a profile's wishes that come to nothing; those of the upload itself are
+    refused.
     """
 
     tasks: tuple[Task, ...]
@@ -44,6 +46,7 @@ class DocumentOptions:
     options: TaskOptions
     preprocessing: tuple[Step, ...] | None = None
     rules: Mapping[str, Any] | None = None
+    text_layer: TextLayer | None = None
     password: str | None = None
     warnings: tuple[WarningCode, ...] = ()
 
@@ -75,6 +78,7 @@ def document_options(
         ),
         preprocessing=profile.preprocessing if steps is None else steps,
         rules=profile.validation,
+        text_layer=chosen_text_layer(metadata.get(TEXT_LAYER, "")) or profile.text_layer,
         password=metadata.get(PASSWORD),
         warnings=tuple(unmet(profile, tasks, schema, rotate, rotates=rotates)),
     )
@@ -141,6 +145,18 @@ def chosen_steps(names: str) -> tuple[Step, ...] | None:
             Rejection.INVALID_OPTION,
             f"{PREPROCESSING} names {name!r}; there are: {NONE}, {', '.join(Step)}.{did_you_mean(name, (NONE, *Step))}",
         ) from None
+
+
+def chosen_text_layer(word: str) -> TextLayer | None:
+    name = word.strip().lower()
+    if not name:
+        return None
+    if name not in set(TextLayer):
+        raise DocumentRejected(
+            Rejection.INVALID_OPTION,
+            f"{TEXT_LAYER} is {word[:100]!r}; there are: {', '.join(TextLayer)}.{did_you_mean(name, TextLayer)}",
+        )
+    return TextLayer(name)
 
 
 def chosen_rotation(text: str | None, *, rotates: bool) -> bool | None:

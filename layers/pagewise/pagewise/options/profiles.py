@@ -1,5 +1,5 @@
 """Profiles: named configurations of a document, as JSON: {"description", "tasks", "result_schema", "enable_rotate",
-"preprocessing", "validation"}.
+"preprocessing", "text_layer", "validation"}.
 
 The object's metadata `ocr-profile` names one, or else the key's first folder below `uploads/` does, if there is one of
 that name. What the metadata says beyond that comes before what the profile says. profiles/schema.json is the form.
@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from pagewise.errors import DocumentRejected, Permanent, Rejection
-from pagewise.model import Step
+from pagewise.model import Step, TextLayer
+from pagewise.options import comparisons
 from pagewise.options.rules import check_rules
 from pagewise.options.spelling import did_you_mean
 from pagewise.pages.preprocessing import parse_steps
@@ -24,7 +25,12 @@ from pagewise.tasks import Task, parse_tasks
 PROFILE = "ocr-profile"
 UPLOADS = "uploads/"
 NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")  # what Parameter Store takes as a part of a name
-KEYS = frozenset({"$schema", "description", "tasks", "result_schema", "enable_rotate", "preprocessing", "validation"})
+KEYS = frozenset(
+    {
+        *("$schema", "description", "tasks", "result_schema", "enable_rotate", "preprocessing", "text_layer"),
+        "validation",
+    }
+)
 
 
 class Profiles(Protocol):
@@ -39,12 +45,14 @@ class NoProfiles:
 
 @dataclass(frozen=True, slots=True)
 class Profile:
-    """What metadata leaves open. No tasks: the stack's default ones; `preprocessing` None: the stack's own, too."""
+    """What metadata leaves open. No tasks: the stack's default ones; `preprocessing` or `text_layer` None: the stack's
+    own, too."""
 
     tasks: tuple[Task, ...] = ()
     result_schema: Mapping[str, Any] | None = None
     enable_rotate: bool = False
     preprocessing: tuple[Step, ...] | None = None
+    text_layer: TextLayer | None = None
     validation: Mapping[str, Any] | None = None
 
 
@@ -81,6 +89,7 @@ def load_profile(name: str, text: str, deployed: tuple[Task, ...] = tuple(Task))
         result_schema=result_schema,
         enable_rotate=flag_of(name, stored.get("enable_rotate", False)),
         preprocessing=steps_of(name, stored.get("preprocessing")),
+        text_layer=text_layer_of(name, stored.get("text_layer")),
         validation=rules_of(name, stored.get("validation"), result_schema),
     )
 
@@ -125,6 +134,14 @@ def steps_of(name: str, steps: Any) -> tuple[Step, ...] | None:
         ) from None
 
 
+def text_layer_of(name: str, word: Any) -> TextLayer | None:
+    if word is None:
+        return None
+    if word not in list(TextLayer):
+        raise invalid(f"text_layer of the profile {name} is none of: {', '.join(TextLayer)}.")
+    return TextLayer(word)
+
+
 def rules_of(name: str, rules: Any, result_schema: Mapping[str, Any] | None) -> Mapping[str, Any] | None:
     if rules is None:
         return None
@@ -133,7 +150,8 @@ def rules_of(name: str, rules: Any, result_schema: Mapping[str, Any] | None) -> 
     except Permanent as error:
         raise invalid(f"The profile {name}: {error.message}") from None
     wanted = {*rules.get("properties", ()), *rules.get("required", ())}
-    if result_schema and (unknown := sorted(wanted.difference(result_schema))):
+    compared = {path for path in comparisons.paths(rules) if not comparisons.at(result_schema, path)}
+    if result_schema and (unknown := sorted(wanted.difference(result_schema) | compared)):
         raise invalid(
             f"The profile {name} has rules for {unknown[0][:100]!r}, which its result_schema does not ask for."
         )

@@ -6,10 +6,11 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
+from typing import Any
 
 from pagewise.account.closing import Accounting
 from pagewise.account.ledger import Ledger
@@ -28,7 +29,7 @@ from pagewise.errors import (
 )
 from pagewise.events import recognition_suspended
 from pagewise.geometry import Size
-from pagewise.model import Document, JobStatus, PageJob, Result, Slot, StoredImage
+from pagewise.model import Document, JobStatus, PageJob, Result, ResultSource, Slot, StoredImage
 from pagewise.options.rules import judged
 from pagewise.ports import Clock, PagesBucket, Queues
 from pagewise.qwen import fitting
@@ -39,7 +40,7 @@ from pagewise.qwen.settings import BlankPages, EngineSettings
 from pagewise.qwen.tokens import estimate
 from pagewise.rate.budget import Backoff, Grant, SlotRequest
 from pagewise.rate.gate import Gate
-from pagewise.tasks import Task
+from pagewise.tasks import ANSWERED_BY_TEXT_LAYER, OUTPUTS, Output, Task
 
 # What a page job waits that the configuration stops: SQS delays by 900 s at most.
 CONFIGURATION_WAIT = 300.0
@@ -77,7 +78,8 @@ class Recognize:
         message waits in the queue in this one's place. Raises Transient if this message should be delivered again.
         """
         attempts = job.earlier_attempts + deliveries
-        unasked = job.image.look.blank and self.settings.blank_pages is BlankPages.SKIP
+        own = await asyncio.to_thread(self.own_text, job)
+        unasked = own is not None or (job.image.look.blank and self.settings.blank_pages is BlankPages.SKIP)
         turn: Grant | None = None
         with self.gate.approach() as approach:
             document, stored, known = await asyncio.gather(
@@ -95,8 +97,8 @@ class Recognize:
         if document.run > 1 and await asyncio.to_thread(self.is_superseded, job):
             return None
         if unasked:
-            blank = await asyncio.to_thread(judged, self.blank(job), document.rules)
-            return await asyncio.to_thread(self.accounting.save, document, blank, job.image)
+            unpaid = await asyncio.to_thread(judged, self.without_call(job, own), document.rules)
+            return await asyncio.to_thread(self.accounting.save, document, unpaid, job.image)
         if isinstance(known, Result):
             copy = replace(known, attempts=attempts, ended=self.clock.now())
             copy = await asyncio.to_thread(judged, copy, document.rules)
@@ -236,8 +238,21 @@ class Recognize:
         ).likely
         return SlotRequest(tokens.input_tokens + tokens.output_tokens, job.slot)
 
-    def blank(self, job: PageJob) -> Result:
-        """The result of a page that nothing is asked about: models invent text on blank pages, and bill it."""
+    def own_text(self, job: PageJob) -> Mapping[str, Any] | None:
+        """What the page says itself, if that answers this task. Where it is gone the engine is asked."""
+        place = job.image.look.text_layer
+        if place is None or job.task not in ANSWERED_BY_TEXT_LAYER:
+            return None
+        try:
+            stored = self.pages.json(place)
+        except ObjectGone:
+            return None
+        wanted = ("text", "lines") if OUTPUTS[job.task] is Output.LINES else ("text",)
+        return {name: stored[name] for name in wanted}
+
+    def without_call(self, job: PageJob, own: Mapping[str, Any] | None) -> Result:
+        """The result of a page that nothing is asked about: it has text of its own, or none at all. Models invent text
+        on blank pages, and bill it."""
         return Result(
             document_id=job.document_id,
             page=job.page,
@@ -248,7 +263,8 @@ class Recognize:
             image_width=job.image.width,
             image_height=job.image.height,
             image_sha256=job.image.sha256,
-            output=nothing_found(job.task),
+            output=nothing_found(job.task) if own is None else own,
+            source=None if own is None else ResultSource.TEXT_LAYER,
             run=job.run,
             look=job.image.look,
             warnings=job.image.look.warnings,
@@ -278,6 +294,7 @@ class Recognize:
             image_width=job.image.width,
             image_height=job.image.height,
             image_sha256=digest,
+            source=ResultSource.ENGINE,
             engine=answer.engine,
             model=answer.model or self.settings.model,
             output=found.output,
