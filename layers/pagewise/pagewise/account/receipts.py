@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+from pagewise.messages import dump_options
 from pagewise.model import Document, DocumentStatus, PageAccount, Usage
 from pagewise.qwen.tokens import Price
 from pagewise.results import dump_original
@@ -16,6 +17,7 @@ def receipt(document: Document, pages: Iterable[PageAccount], price: Price) -> d
     """Every page job with its outcome, attempts, tokens and cost, and their sums by task and in all.
 
     `invalid` of the recognized ones break a rule of the document's profile.
+    `options`: what its pages were rendered and asked with beyond the tasks; what is left out was as the stack is set.
     `superseded` is what failed page jobs had used, and cost, before they were redriven: it is in no other sum.
     """
     pages = list(pages)
@@ -57,6 +59,7 @@ def receipt(document: Document, pages: Iterable[PageAccount], price: Price) -> d
         "warnings": list(document.warnings),
         "pages": document.pages,
         "tasks": list(document.tasks),
+        "options": dump_options(document.options),
         "page_jobs": jobs,
         "invalid": invalid(pages),
         "usage": {"input_tokens": document.usage.input_tokens, "output_tokens": document.usage.output_tokens},

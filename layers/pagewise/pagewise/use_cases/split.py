@@ -40,16 +40,19 @@ from pagewise.model import (
     Source,
     Step,
     StoredImage,
+    TaskOptions,
     Upload,
     jobs_of,
 )
 from pagewise.options import metadata, profiles
+from pagewise.options.asking import Ability
 from pagewise.options.metadata import DocumentOptions
 from pagewise.options.profiles import NoProfiles, Profiles
 from pagewise.pages.images import PageImage
 from pagewise.pages.ranges import subranges
 from pagewise.pages.rendering import Contents, LostPage, Rendered, Renderer, Unreached, inspect
 from pagewise.ports import Clock, Download, PagesBucket, Publisher, Queues, UploadsBucket
+from pagewise.qwen.models import model_of
 from pagewise.tasks import Task
 from pagewise.use_cases.settings import SplitSettings
 
@@ -109,7 +112,7 @@ class Split:
             if single:
                 rendered = only(single)
             else:
-                renderer = self.renderer(document.preprocessing)
+                renderer = self.renderer(document.preprocessing, document.options)
                 rendered = renderer.render(path, contents, everything, wishes.password, deadline)
             self.fan_out(document, everything, rendered)
         return document
@@ -135,7 +138,7 @@ class Split:
             except (ObjectGone, DocumentRejected) as error:
                 self.fail(document, pages, error)
                 return document
-            renderer = self.renderer(document.preprocessing)
+            renderer = self.renderer(document.preprocessing, document.options)
             self.fan_out(document, pages, renderer.render(path, contents, pages, password, deadline))
         return document
 
@@ -167,7 +170,12 @@ class Split:
         settings = self.settings
         profile = profiles.chosen(self.profiles, upload.key, download.metadata, settings.deployed_tasks)
         return metadata.document_options(
-            download.metadata, settings.default_tasks, settings.deployed_tasks, profile, rotates=settings.rotates
+            download.metadata,
+            settings.default_tasks,
+            settings.deployed_tasks,
+            profile,
+            rotates=settings.rotates,
+            engine=Ability(model_of(settings.model), settings.renderer.max_pixels, settings.bounds_pixels),
         )
 
     def check_bytes(self, upload: Upload) -> None:
@@ -194,7 +202,7 @@ class Split:
         spending = self.settings.spending
         if not spending:
             return None
-        sizes = self.settings.renderer.sizes(path, contents, wishes.password)
+        sizes = self.renderer(wishes.preprocessing, wishes.options).sizes(path, contents, wishes.password)
         most = spending.most(sizes, wishes.tasks, wishes.options)
         spending.check(most)
         return most if spending.day_cap > 0 else None
@@ -211,7 +219,7 @@ class Split:
         upload is rejected with the page's reason."""
         if contents.pages != 1:
             return None
-        renderer = self.renderer(wishes.preprocessing)
+        renderer = self.renderer(wishes.preprocessing, wishes.options)
         (page,) = renderer.render(path, contents, PageRange(1, 1), wishes.password, deadline)
         if isinstance(page, Unreached):
             raise out_of_time()
@@ -239,9 +247,14 @@ class Split:
             reserved=reserved,
         )
 
-    def renderer(self, preprocessing: tuple[Step, ...] | None) -> Renderer:
-        renderer = self.settings.renderer
-        return renderer if preprocessing is None else replace(renderer, preprocessing=preprocessing)
+    def renderer(self, preprocessing: tuple[Step, ...] | None, options: TaskOptions) -> Renderer:
+        stack = self.settings.renderer
+        return replace(
+            stack,
+            dpi=options.dpi or stack.dpi,
+            max_pixels=options.max_pixels or stack.max_pixels,
+            preprocessing=stack.preprocessing if preprocessing is None else preprocessing,
+        )
 
     def fan_out(self, document: Document, pages: PageRange, rendered: Generator[Rendered, None, None]) -> None:
         """Queue smaller ranges, or store the pages and queue their jobs; then note that the range is done."""
