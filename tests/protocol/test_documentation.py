@@ -11,6 +11,7 @@ import pytest
 
 from pagewise.errors import PagewiseError
 from pagewise.qwen import prompts
+from pagewise.qwen.models import MODELS
 from pagewise.tasks import Task
 from tests.protocol import captures
 from tests.protocol.test_errors import TABLE
@@ -18,12 +19,14 @@ from tests.protocol.test_errors import TABLE
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs/qwen-ocr.md").read_text(encoding="utf-8")
 VENDORS_PAGE = ROOT.parent / "shared/qwen-ocr-documentation.txt"
-MODULES = {path.stem for path in (ROOT / "layers/pagewise/pagewise").glob("*.py")}
+CORE = ROOT / "layers/pagewise/pagewise"
+MODULES = {path.stem for path in CORE.rglob("*.py")}
 
 
 def named_code() -> list[tuple[str, str]]:
     found = re.findall(r"`([a-z_]+)\.([A-Za-z_]+)`", PAGE)
-    return sorted({(module, name) for module, name in found if module in MODULES})
+    assert not (unknown := {module for module, name in found if module not in MODULES and name != "py"}), unknown
+    return sorted({(module, name) for module, name in found if name != "py"})
 
 
 def named_tests() -> list[tuple[str, str]]:
@@ -32,7 +35,18 @@ def named_tests() -> list[tuple[str, str]]:
 
 @pytest.mark.parametrize(("module", "name"), named_code())
 def test_code_that_is_named_exists(module: str, name: str) -> None:
-    assert hasattr(importlib.import_module(f"pagewise.{module}"), name)
+    places = [path.relative_to(CORE.parent).with_suffix("") for path in CORE.rglob(f"{module}.py")]
+    assert any(hasattr(importlib.import_module(".".join(place.parts)), name) for place in places)
+
+
+def test_every_model_is_in_its_table() -> None:
+    table = PAGE.partition("## Models")[2].partition("\n## ")[0]
+    named = {name if name.startswith("qwen") else f"qwen-vl-ocr{name}" for name in re.findall(r"`([\w.-]+)`", table)}
+    assert set(MODELS) <= named
+    for model in MODELS.values():
+        assert f"{model.patch} × {model.patch}" in table
+        assert all(f"{limit:,}" in table for limit in (model.max_input_tokens, model.requests_per_minute))
+        assert all(f"{rate.input_per_million} / {rate.output_per_million}" in table for rate in model.prices.values())
 
 
 @pytest.mark.parametrize(("file", "name"), named_tests())
