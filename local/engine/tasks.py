@@ -95,8 +95,9 @@ def wish_for_prompt(prompt: str) -> Request:
     if re.search(r"\bjson\b", plain, re.IGNORECASE) and "{" in plain:
         return Request(Task.KEY_INFORMATION_EXTRACTION, _schema_in(prompt), prompt)
     raise refusal.invalid(
-        "The embedded engine can't follow this prompt: it knows the documented prompts of the built-in tasks, "
-        "requests for all of the text, and prompts that end with a JSON template of the fields to extract. A real Qwen-OCR endpoint can."
+        "The embedded engine can't follow this prompt: it knows the documented prompts of the built-in tasks, requests "
+        "for all of the text, and prompts that end with a JSON template of the fields to extract. A real Qwen-OCR "
+        "endpoint can."
     )
 
 
