@@ -118,6 +118,7 @@ def test_layouts_are_kept_where_they_come_and_hostile_ones_harm_nothing() -> Non
         {"type": "7", "text": "", "position": None},
         {"type": "", "text": "", "position": None},
     ]
+    hostile: Any
     for hostile in ("x", 7, {}, [[]], None):
         assert output(Task.TEXT_RECOGNITION, text_answer("text", layouts=hostile)) == {"text": "text"}
 
