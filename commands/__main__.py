@@ -101,6 +101,11 @@ of_what_is_asked = together(
     click.option("--tasks", metavar="A,B", help="Tasks by their own names, or: all. [default: the stack's]"),
     click.option("--profile", metavar="NAME", help="A named configuration of profiles/."),
     click.option("--schema", type=A_FILE, help="JSON of the fields to extract, for key_information_extraction."),
+    click.option("--prompt", type=NAMED, metavar="TEXT", help="In each task's own place, or JSON: texts by task."),
+    click.option("--min-pixels", type=int, metavar="N", help="The model enlarges a smaller image. [default: 3072]"),
+    click.option("--max-pixels", type=int, metavar="N", help="Of a page: more where small text is unclear."),
+    click.option("--dpi", type=int, metavar="N", help="At which PDF pages are rendered, 36 to 1200."),
+    click.option("--logprobs/--no-logprobs", default=None, help="Whether results say how sure the model is."),
     click.option("--rotate/--no-rotate", default=None, help="Whether the engine turns skewed pages."),
     click.option("--preprocessing", metavar="STEPS", help="none, or of: median, mean, equalize, deskew."),
     click.option("--text-layer", type=click.Choice(["prefer", "ignore"]),
@@ -351,6 +356,11 @@ def options_of(words: dict[str, Any]) -> RequestedOptions:
         preprocessing=words["preprocessing"],
         text_layer=words["text_layer"],
         tag=words["tag"],
+        prompt=words["prompt"],
+        min_pixels=words["min_pixels"],
+        max_pixels=words["max_pixels"],
+        dpi=words["dpi"],
+        logprobs=words["logprobs"],
         password=password.read_text(encoding="utf-8").partition("\n")[0] if password else None,
     )
 

@@ -181,7 +181,7 @@ def test_a_table_in_a_document_becomes_a_tabular(engine: Engine) -> None:
 
 def test_a_documented_prompt_stands_for_its_task(engine: Engine) -> None:
     plain = "Please output only the text content from the image without any additional descriptions or formatting."
-    for prompt in (plain, None):
+    for prompt in (plain, None, "Extract all text from this image.", "Please read the text in the picture"):
         reply = engine.post(request(data_url(drawn(*LINES)), prompt=prompt))
         assert content(reply) == {"text": "\n".join(LINES)}
 

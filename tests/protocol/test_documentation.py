@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from pagewise.errors import PagewiseError
+from pagewise.qwen.models import MODELS
 from tests.protocol import captures
 from tests.protocol.test_failures import TABLE
 
@@ -20,11 +21,12 @@ PACKAGE = ROOT / "layers/pagewise"
 MODULES = {
     path.stem: [other for other in PACKAGE.rglob("*.py") if other.stem == path.stem] for path in PACKAGE.rglob("*.py")
 }
+OF_THE_WIRE = {"ocr_result"}  # the reply's own members
 
 
 def named_code() -> list[tuple[str, str]]:
     found = re.findall(r"`([a-z_]+)\.([A-Za-z_]+)`", PAGE)
-    return sorted(set(found))
+    return sorted({(module, name) for module, name in found if name != "py" and module not in OF_THE_WIRE})
 
 
 def named_tests() -> list[tuple[str, str]]:
@@ -35,6 +37,16 @@ def named_tests() -> list[tuple[str, str]]:
 def test_code_that_is_named_exists(module: str, name: str) -> None:
     modules = (".".join(path.relative_to(PACKAGE).with_suffix("").parts) for path in MODULES[module])
     assert any(hasattr(importlib.import_module(found), name) for found in modules)
+
+
+def test_every_model_is_in_its_table() -> None:
+    table = PAGE.partition("## Models")[2].partition("\n## ")[0]
+    named = {name if name.startswith("qwen") else f"qwen-vl-ocr{name}" for name in re.findall(r"`([\w.-]+)`", table)}
+    assert set(MODELS) <= named
+    for model in MODELS.values():
+        assert f"{model.patch} × {model.patch}" in table
+        assert all(f"{limit:,}" in table for limit in (model.max_input_tokens, model.requests_per_minute))
+        assert all(f"{rate.input_per_million} / {rate.output_per_million}" in table for rate in model.prices.values())
 
 
 @pytest.mark.parametrize(("file", "name"), named_tests())

@@ -107,10 +107,27 @@ class Usage:
 
 @dataclass(frozen=True, slots=True)
 class TaskOptions:
-    """What the uploader asked of the engine beyond the task itself."""
+    """What the uploader asked of the engine beyond the task itself.
+
+    `prompts` stand in the place of the tasks' own. `min_pixels` and `max_pixels` bound the image that the model sees,
+    `dpi` is the resolution at which pages are rendered; None: as the stack is set. `logprobs`: whether the engine
+    shall say how sure it is.
+    """
 
     result_schema: Mapping[str, Any] | None = None
     enable_rotate: bool = False
+    prompts: Mapping[Task, str] = field(default_factory=dict)
+    min_pixels: int | None = None
+    max_pixels: int | None = None
+    dpi: int | None = None
+    logprobs: bool = False
+
+    def of(self, task: Task) -> TaskOptions:
+        """As a page job of this task carries them: the other tasks' prompts are not its own."""
+        return replace(self, prompts={task: self.prompts[task]} if task in self.prompts else {})
+
+    def schema_of(self, task: Task) -> Mapping[str, Any] | None:
+        return self.result_schema if task is Task.KEY_INFORMATION_EXTRACTION else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,6 +218,9 @@ class WarningCode(StrEnum):
     REPLACED_CHARACTERS = "replaced_characters"
     REPAIRED = "repaired"
     RESULT_SCHEMA_UNUSED = "result_schema_unused"
+    PROMPT_UNUSED = "prompt_unused"
+    LOGPROBS_UNAVAILABLE = "logprobs_unavailable"
+    MODEL_TOO_OLD = "model_too_old"
     ROTATION_UNAVAILABLE = "rotation_unavailable"
     VALIDATION_UNUSED = "validation_unused"
 
@@ -289,7 +309,7 @@ class PageJob:
 def jobs_of(document: Document, page: int, image: StoredImage, runs: Mapping[Task, int]) -> list[PageJob]:
     """A page's jobs, for these tasks in these runs."""
     return [
-        PageJob(document.id, page, task, len(document.tasks), image, document.options, run=run)
+        PageJob(document.id, page, task, len(document.tasks), image, document.options.of(task), run=run)
         for task, run in runs.items()
     ]
 

@@ -60,7 +60,9 @@ def dump_result(result: Result) -> dict[str, Any]:
     return shown
 
 
-OUTPUT_FIELDS = ("text", "lines", "fields", "html", "latex", "repaired")
+OUTPUT_FIELDS = (
+    "text", "lines", "fields", "html", "latex", "layouts", "line_confidences", "field_confidences", "repaired",
+)  # fmt: skip
 
 
 def load_result(shown: Mapping[str, Any]) -> Result:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+from pagewise.messages import dump_options
 from pagewise.model import Document, DocumentStatus, PageAccount, ResultSource, Usage
 from pagewise.qwen.tokens import Price
 from pagewise.results import dump_original
@@ -17,6 +18,7 @@ def receipt(document: Document, pages: Iterable[PageAccount], price: Price) -> d
 
     `invalid` of the recognized ones break a rule of the document's profile; `from_text_layer` of them were answered by
     the pages' own text, at no call.
+    `options`: what its pages were rendered and asked with beyond the tasks; what is left out was as the stack is set.
     `superseded` is what failed page jobs had used, and cost, before they were redriven: it is in no other sum.
     """
     pages = list(pages)
@@ -59,6 +61,7 @@ def receipt(document: Document, pages: Iterable[PageAccount], price: Price) -> d
         "warnings": list(document.warnings),
         "pages": document.pages,
         "tasks": list(document.tasks),
+        "options": dump_options(document.options),
         "page_jobs": jobs,
         "invalid": invalid(pages),
         "from_text_layer": sum(job.source is ResultSource.TEXT_LAYER for page in pages for job in page.jobs),

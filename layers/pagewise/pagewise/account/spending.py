@@ -14,8 +14,8 @@ from dataclasses import dataclass, field
 from pagewise.errors import DocumentRejected, Rejection
 from pagewise.geometry import Size
 from pagewise.model import TaskOptions, Usage
-from pagewise.qwen.question import DEFAULT_MAX_PIXELS
-from pagewise.qwen.tokens import MAX_OUTPUT_TOKENS, Estimate, Price, estimate
+from pagewise.qwen.models import DEFAULT_MAX_PIXELS, DEFAULT_MIN_PIXELS, DEFAULT_MODEL, model_of
+from pagewise.qwen.tokens import Estimate, Price, estimate
 from pagewise.tasks import Task
 
 
@@ -26,9 +26,9 @@ class Spending:
     document_cap: float = 0.0
     day_cap: float = 0.0
     price: Price = field(default_factory=Price)
-    model: str = "qwen-vl-ocr-2025-11-20"
+    model: str = DEFAULT_MODEL
     max_pixels: int = DEFAULT_MAX_PIXELS
-    max_output_tokens: int = MAX_OUTPUT_TOKENS
+    max_output_tokens: int = model_of(DEFAULT_MODEL).max_output_tokens
 
     def __bool__(self) -> bool:
         return self.document_cap > 0 or self.day_cap > 0
@@ -42,7 +42,7 @@ class Spending:
         self, pages: Iterable[Size | None], tasks: Sequence[Task], options: TaskOptions
     ) -> dict[Task, Estimate]:
         """What these pages are likely to use, and can use at most, by task."""
-        side = math.isqrt(self.max_pixels)
+        side = math.isqrt(options.max_pixels or self.max_pixels)
         sizes = Counter(page or Size(side, side) for page in pages)
         found = {}
         for task in tasks:
@@ -60,8 +60,10 @@ class Spending:
             size.height,
             task,
             model=self.model,
-            result_schema=options.result_schema if task is Task.KEY_INFORMATION_EXTRACTION else None,
-            max_pixels=self.max_pixels,
+            result_schema=options.schema_of(task),
+            prompt=options.prompts.get(task),
+            min_pixels=options.min_pixels or DEFAULT_MIN_PIXELS,
+            max_pixels=options.max_pixels or self.max_pixels,
         )
         return Estimate(tokens.likely.within(self.max_output_tokens), tokens.most.within(self.max_output_tokens))
 

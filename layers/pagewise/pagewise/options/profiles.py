@@ -1,5 +1,5 @@
 """Profiles: named configurations of a document, as JSON: {"description", "tasks", "result_schema", "enable_rotate",
-"preprocessing", "text_layer", "validation"}.
+"prompts", "min_pixels", "max_pixels", "dpi", "logprobs", "preprocessing", "text_layer", "validation"}.
 
 The object's metadata `ocr-profile` names one, or else the key's first folder below `uploads/` does, if there is one of
 that name. What the metadata says beyond that comes before what the profile says. profiles/schema.json is the form.
@@ -9,15 +9,18 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from pagewise.errors import DocumentRejected, Permanent, Rejection
 from pagewise.model import Step, TextLayer
 from pagewise.options import comparisons
+from pagewise.options.asking import LEAST_DPI, MOST_DPI, prompts_by_task, sound_number
 from pagewise.options.rules import check_rules
 from pagewise.options.spelling import did_you_mean
+from pagewise.pages.limits import MAX_PIXELS
 from pagewise.pages.preprocessing import parse_steps
+from pagewise.qwen.models import DEFAULT_MIN_PIXELS
 from pagewise.qwen.question import check_schema
 from pagewise.strict_json import given
 from pagewise.tasks import Task, parse_tasks
@@ -27,7 +30,18 @@ UPLOADS = "uploads/"
 NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")  # what Parameter Store takes as a part of a name
 KEYS = frozenset(
     {
-        *("$schema", "description", "tasks", "result_schema", "enable_rotate", "preprocessing", "text_layer"),
+        "$schema",
+        "description",
+        "tasks",
+        "result_schema",
+        "enable_rotate",
+        "prompts",
+        "min_pixels",
+        "max_pixels",
+        "dpi",
+        "logprobs",
+        "preprocessing",
+        "text_layer",
         "validation",
     }
 )
@@ -54,6 +68,11 @@ class Profile:
     preprocessing: tuple[Step, ...] | None = None
     text_layer: TextLayer | None = None
     validation: Mapping[str, Any] | None = None
+    prompts: Mapping[Task, str] = field(default_factory=dict)
+    min_pixels: int | None = None
+    max_pixels: int | None = None
+    dpi: int | None = None
+    logprobs: bool = False
 
 
 def chosen(
@@ -87,10 +106,15 @@ def load_profile(name: str, text: str, deployed: tuple[Task, ...] = tuple(Task))
     return Profile(
         tasks=tasks_of(name, stored.get("tasks", []), deployed),
         result_schema=result_schema,
-        enable_rotate=flag_of(name, stored.get("enable_rotate", False)),
+        enable_rotate=flag_of(name, stored, "enable_rotate"),
         preprocessing=steps_of(name, stored.get("preprocessing")),
         text_layer=text_layer_of(name, stored.get("text_layer")),
         validation=rules_of(name, stored.get("validation"), result_schema),
+        prompts=prompts_of(name, stored.get("prompts", {})),
+        min_pixels=number_of(name, stored, "min_pixels", DEFAULT_MIN_PIXELS, MAX_PIXELS),
+        max_pixels=number_of(name, stored, "max_pixels", DEFAULT_MIN_PIXELS, MAX_PIXELS),
+        dpi=number_of(name, stored, "dpi", LEAST_DPI, MOST_DPI),
+        logprobs=flag_of(name, stored, "logprobs"),
     )
 
 
@@ -114,10 +138,27 @@ def schema_of(name: str, schema: Any) -> Mapping[str, Any] | None:
     return dict(schema)
 
 
-def flag_of(name: str, flag: Any) -> bool:
+def flag_of(name: str, stored: Mapping[str, Any], key: str) -> bool:
+    flag = stored.get(key, False)
     if not isinstance(flag, bool):
-        raise invalid(f"enable_rotate of the profile {name} is neither true nor false.")
+        raise invalid(f"{key} of the profile {name} is neither true nor false.")
     return flag
+
+
+def prompts_of(name: str, prompts: Any) -> dict[Task, str]:
+    try:
+        return prompts_by_task(prompts)
+    except ValueError as unsound:
+        raise invalid(f"prompts of the profile {name}: one {unsound}") from None
+
+
+def number_of(name: str, stored: Mapping[str, Any], key: str, least: int, most: int) -> int | None:
+    if stored.get(key) is None:
+        return None
+    try:
+        return sound_number(stored[key], least, most)
+    except ValueError as unsound:
+        raise invalid(f"{key} of the profile {name} {unsound}") from None
 
 
 def steps_of(name: str, steps: Any) -> tuple[Step, ...] | None:

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from pagewise.errors import DocumentRejected, Rejection
 from pagewise.geometry import Size
-from pagewise.model import WarningCode
+from pagewise.model import Step, TaskOptions, TextLayer, WarningCode
 from pagewise.options import metadata, profiles
+from pagewise.options.asking import Ability
 from pagewise.options.metadata import DocumentOptions
 from pagewise.options.profiles import Profiles
-from pagewise.pages.rendering import Contents, inspect
+from pagewise.pages.rendering import Contents, Renderer, inspect
+from pagewise.qwen.models import model_of
 from pagewise.qwen.tokens import Estimate
-from pagewise.tasks import Task
+from pagewise.tasks import ANSWERED_BY_TEXT_LAYER, Task
 from pagewise.use_cases.settings import SplitSettings
 
 
@@ -22,7 +24,12 @@ def wishes(settings: SplitSettings, known: Profiles, key: str, said: Mapping[str
     """What an uploader wants of the object under this key. Raises DocumentRejected."""
     profile = profiles.chosen(known, key, said, settings.deployed_tasks)
     return metadata.document_options(
-        said, settings.default_tasks, settings.deployed_tasks, profile, rotates=settings.rotates
+        said,
+        settings.default_tasks,
+        settings.deployed_tasks,
+        profile,
+        rotates=settings.rotates,
+        engine=Ability(model_of(settings.model), settings.renderer.max_pixels, settings.bounds_pixels),
     )
 
 
@@ -48,7 +55,29 @@ def acceptable(settings: SplitSettings, path: Path, password: str | None) -> Con
 
 def sizes(settings: SplitSettings, path: Path, contents: Contents, wanted: DocumentOptions) -> list[Size | None]:
     """Of every page the largest page image that it can become; None where the file does not say."""
-    return settings.renderer.sizes(path, contents, wanted.password)
+    own = renderer(settings, wanted.tasks, wanted.options, wanted.preprocessing, wanted.text_layer)
+    return own.sizes(path, contents, wanted.password)
+
+
+def renderer(
+    settings: SplitSettings,
+    tasks: Sequence[Task],
+    options: TaskOptions,
+    preprocessing: tuple[Step, ...] | None,
+    layer: TextLayer | None,
+) -> Renderer:
+    """The stack's, but for what is said of the document. Pages' own text is looked for where it can answer: for one of
+    its tasks, without a prompt."""
+    stack = settings.renderer
+    chosen = layer or stack.text_layer
+    answered = ANSWERED_BY_TEXT_LAYER.intersection(tasks).difference(options.prompts)
+    return replace(
+        stack,
+        dpi=options.dpi or stack.dpi,
+        max_pixels=options.max_pixels or stack.max_pixels,
+        preprocessing=stack.preprocessing if preprocessing is None else preprocessing,
+        text_layer=chosen if answered else TextLayer.IGNORE,
+    )
 
 
 @dataclass(frozen=True, slots=True)

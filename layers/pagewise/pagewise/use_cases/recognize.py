@@ -34,13 +34,15 @@ from pagewise.options.rules import judged
 from pagewise.ports import Clock, PagesBucket, Queues
 from pagewise.qwen import fitting
 from pagewise.qwen.fitting import FittedImage, Inline, Sent
+from pagewise.qwen.models import DEFAULT_MIN_PIXELS, model_of
 from pagewise.qwen.parsing import nothing_found, reading
+from pagewise.qwen.prompts import asked
 from pagewise.qwen.question import Engine, Question
 from pagewise.qwen.settings import BlankPages, EngineSettings
 from pagewise.qwen.tokens import estimate
 from pagewise.rate.budget import Backoff, Grant, SlotRequest
 from pagewise.rate.gate import Gate
-from pagewise.tasks import ANSWERED_BY_TEXT_LAYER, OUTPUTS, Output, Task
+from pagewise.tasks import ANSWERED_BY_TEXT_LAYER, OUTPUTS, Output
 
 # What a page job waits that the configuration stops: SQS delays by 900 s at most.
 CONFIGURATION_WAIT = 300.0
@@ -233,15 +235,17 @@ class Recognize:
             job.image.height,
             job.task,
             model=self.settings.model,
-            result_schema=job.options.result_schema,
-            max_pixels=self.settings.max_pixels,
+            result_schema=job.options.schema_of(job.task),
+            prompt=job.options.prompts.get(job.task),
+            min_pixels=job.options.min_pixels or DEFAULT_MIN_PIXELS,
+            max_pixels=job.options.max_pixels or self.settings.max_pixels,
         ).likely
         return SlotRequest(tokens.input_tokens + tokens.output_tokens, job.slot)
 
     def own_text(self, job: PageJob) -> Mapping[str, Any] | None:
         """What the page says itself, if that answers this task. Where it is gone the engine is asked."""
         place = job.image.look.text_layer
-        if place is None or job.task not in ANSWERED_BY_TEXT_LAYER:
+        if place is None or job.task not in ANSWERED_BY_TEXT_LAYER or job.task in job.options.prompts:
             return None
         try:
             stored = self.pages.json(place)
@@ -263,7 +267,7 @@ class Recognize:
             image_width=job.image.width,
             image_height=job.image.height,
             image_sha256=job.image.sha256,
-            output=nothing_found(job.task) if own is None else own,
+            output=nothing_found(job.task, prompted=job.task in job.options.prompts) if own is None else own,
             source=None if own is None else ResultSource.TEXT_LAYER,
             run=job.run,
             look=job.image.look,
@@ -280,7 +284,8 @@ class Recognize:
         # From here on the answer is paid for: nothing raises until it is stored.
         seconds = round(time.monotonic() - began, 3)
         page, look = Size(job.image.width, job.image.height), job.image.look
-        read = partial(reading, job.task, answer, Size(sent.width, sent.height), page, blank=look.blank)
+        own = job.task in job.options.prompts
+        read = partial(reading, job.task, answer, Size(sent.width, sent.height), page, blank=look.blank, prompted=own)
         found = await asyncio.to_thread(read)
         return Result(
             document_id=job.document_id,
@@ -315,18 +320,35 @@ class Recognize:
             content = self.pages.image(job.image)
         except ObjectGone as gone:
             raise PageUnreadable(f"The image of page {job.page} is gone: {gone.message}") from gone
-        fitted = fitting.fitted_for_call(content, self.settings.image_transport)
-        schema = job.options.result_schema if job.task is Task.KEY_INFORMATION_EXTRACTION else None
-        question = Question(
-            model=self.settings.model,
-            image=self.sendable(job, fitted, seconds),
-            task=job.task,
-            result_schema=schema,
-            max_pixels=self.settings.max_pixels,
-            enable_rotate=job.options.enable_rotate,
-            parameters=self.settings.parameters,
-        )
+        model = model_of(self.settings.model)
+        fitted = fitting.fitted_for_call(content, self.settings.image_transport, model.max_url_bytes)
+        question = self.in_words(job) if self.needs_words(job) else self.by_task(job)
+        question = replace(question, image=self.sendable(job, fitted, seconds))
         return question, fitted.sent, hashlib.sha256(content).hexdigest()
+
+    def needs_words(self, job: PageJob) -> bool:
+        """Whether the task cannot be named: an own prompt takes its place, or the model has no tasks built in."""
+        return job.task in job.options.prompts or not model_of(self.settings.model).built_in_tasks
+
+    def by_task(self, job: PageJob) -> Question:
+        options = job.options
+        logprobs = {"logprobs": True} if options.logprobs else {}
+        return Question(
+            model=self.settings.model,
+            image="",
+            task=job.task,
+            result_schema=options.schema_of(job.task),
+            min_pixels=options.min_pixels or DEFAULT_MIN_PIXELS,
+            max_pixels=options.max_pixels or self.settings.max_pixels,
+            enable_rotate=options.enable_rotate,
+            parameters={**self.settings.parameters, **logprobs},
+        )
+
+    def in_words(self, job: PageJob) -> Question:
+        """As the vendor's page asks by a prompt: without a task, and without enable_rotate unless it is wanted."""
+        prompt = asked(job.task, job.options.schema_of(job.task), job.options.prompts.get(job.task))
+        rotate = job.options.enable_rotate or None
+        return replace(self.by_task(job), task=None, result_schema=None, prompt=prompt, enable_rotate=rotate)
 
     def sendable(self, job: PageJob, fitted: FittedImage, seconds: float) -> Inline | str:
         """The image itself, or a URL of it that lives for this call: of the stored page where that is what is sent."""

@@ -38,9 +38,7 @@ from pagewise.model import (
     PageJob,
     PageRange,
     Source,
-    Step,
     StoredImage,
-    TextLayer,
     Upload,
     jobs_of,
 )
@@ -52,7 +50,7 @@ from pagewise.pages.ranges import subranges
 from pagewise.pages.rendering import Contents, LostPage, Rendered, Renderer, Unreached, inspect
 from pagewise.pages.text_layer import as_text
 from pagewise.ports import Clock, Download, PagesBucket, Publisher, Queues, UploadsBucket
-from pagewise.tasks import ANSWERED_BY_TEXT_LAYER, Task
+from pagewise.tasks import Task
 from pagewise.use_cases import admission
 from pagewise.use_cases.settings import SplitSettings
 
@@ -112,7 +110,7 @@ class Split:
             if single:
                 rendered = only(single)
             else:
-                renderer = self.renderer(document.tasks, document.preprocessing, document.text_layer)
+                renderer = self.renderer(document)
                 rendered = renderer.render(path, contents, everything, wishes.password, deadline)
             self.fan_out(document, everything, rendered)
         return document
@@ -138,7 +136,7 @@ class Split:
             except (ObjectGone, DocumentRejected) as error:
                 self.fail(document, pages, error)
                 return document
-            renderer = self.renderer(document.tasks, document.preprocessing, document.text_layer)
+            renderer = self.renderer(document)
             self.fan_out(document, pages, renderer.render(path, contents, pages, password, deadline))
         return document
 
@@ -188,7 +186,7 @@ class Split:
         upload is rejected with the page's reason."""
         if contents.pages != 1:
             return None
-        renderer = self.renderer(wishes.tasks, wishes.preprocessing, wishes.text_layer)
+        renderer = self.renderer(wishes)
         (page,) = renderer.render(path, contents, PageRange(1, 1), wishes.password, deadline)
         if isinstance(page, Unreached):
             raise out_of_time()
@@ -217,15 +215,8 @@ class Split:
             reserved=reserved,
         )
 
-    def renderer(
-        self, tasks: tuple[Task, ...], preprocessing: tuple[Step, ...] | None, layer: TextLayer | None
-    ) -> Renderer:
-        """The stack's, but for what is said of the document. No task, no text: it is looked for where it can answer."""
-        renderer = self.settings.renderer
-        steps = renderer.preprocessing if preprocessing is None else preprocessing
-        chosen = layer or renderer.text_layer
-        answering = chosen if ANSWERED_BY_TEXT_LAYER.intersection(tasks) else TextLayer.IGNORE
-        return replace(renderer, preprocessing=steps, text_layer=answering)
+    def renderer(self, wanted: Document | DocumentOptions) -> Renderer:
+        return admission.renderer(self.settings, wanted.tasks, wanted.options, wanted.preprocessing, wanted.text_layer)
 
     def fan_out(self, document: Document, pages: PageRange, rendered: Generator[Rendered, None, None]) -> None:
         """Queue smaller ranges, or store the pages and queue their jobs; then note that the range is done."""
