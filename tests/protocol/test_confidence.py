@@ -11,6 +11,7 @@ import pytest
 from pagewise.geometry import Size
 from pagewise.model import JobStatus
 from pagewise.qwen import dashscope
+from pagewise.qwen.confidence import with_confidence
 from pagewise.qwen.openai_compatible import OpenAICompatible
 from pagewise.qwen.parsing import reading
 from pagewise.qwen.question import Answer
@@ -30,6 +31,10 @@ def spoken(text: str, unsure: str = "") -> Answer:
 
 def output(task: Task, answer: Answer) -> dict[str, Any]:
     return reading(task, answer, SIZE, SIZE).output
+
+
+def test_an_answer_without_logprobs_says_nothing_of_its_confidence() -> None:
+    assert with_confidence({"text": "one"}, text_answer("one")) == {"text": "one"}
 
 
 def test_a_line_s_number_is_the_mean_of_its_tokens() -> None:
