@@ -15,9 +15,8 @@ from commands.outputs import OutputFolder, prepare
 from commands.progress import Progress, bill, made_of, progress, reasons, summary, summary_json
 from commands.run import EXIT_CODES, NOT_RUN
 from commands.uploads import NO_OPTIONS, LocalDocument, RequestedOptions, Uploaded, Uploader, find_all
-from pagewise.account.ledger import Ledger, is_unassembled
-from pagewise.aws.buckets import S3Pages
-from pagewise.aws.table import DynamoTable
+from pagewise.account.ledger import is_unassembled
+from pagewise.aws.wiring import OfStack
 from pagewise.model import Document, DocumentId, DocumentStatus, Upload
 
 POLL_SECONDS = 2.0
@@ -52,8 +51,7 @@ class Submitted:
         self._documents = documents
         self._bucket = stack.outputs["UploadsBucket"]
         self._s3 = stack.client("s3")
-        pages = S3Pages(self._s3, stack.outputs["PagesBucket"])
-        self._ledger = Ledger(DynamoTable(stack.client("dynamodb"), stack.outputs["ResultsTable"]), pages)
+        self._ledger = OfStack(stack.client, stack.outputs).ledger()
         self._outcome = OutputFolder(stack.outputs, stack.client)
         self._receipts: dict[int, dict[str, Any]] = {}
 

@@ -213,24 +213,6 @@ def test_counts_are_exact_when_all_tasks_of_many_pages_end_at_once_and_twice(dep
     assert sum(outcome.first and outcome.page_closed for outcome in recorded) == pages
 
 
-def test_records_expire_so_many_days_after_their_last_change(deployed: Deployed) -> None:
-    kept = dynamo(deployed)
-    assert isinstance(kept.table, DynamoTable)
-    for days in (0, 7):
-        ledger = replace(kept, table=replace(kept.table, retention_days=days))
-        written = document(pages=1, tasks=(Task.TEXT_RECOGNITION,))
-        ledger.open(written)
-        ledger.record(result(written, 1, Task.TEXT_RECOGNITION), 1)
-        ledger.mark_split(written.id, PageRange(1, 1))
-        for kind in ("document", "page#", "result#", "split#"):
-            (record,) = kept.table.records(written.id, kind)
-            if days:
-                assert 0 <= time.time() + 7 * 86_400 - int(record["expires"]) < 60
-            else:
-                assert "expires" not in record
-        assert ledger.document(written.id) is not None
-
-
 def test_a_day_s_cap_is_claimed_once_for_a_document_and_settled_by_its_bill(ledger: Ledger) -> None:
     day = f"{uuid.uuid4().hex[:10]}"  # of this test alone: the table is shared
     first = replace(document(pages=1, tasks=(Task.MULTI_LAN,)), started=f"{day}T", reserved=600)

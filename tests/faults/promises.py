@@ -8,10 +8,11 @@ from collections.abc import Iterator, Set
 from typing import Any
 
 from pagewise.account.ledger import Ledger
-from pagewise.model import Document, DocumentStatus, JobStatus, Usage
+from pagewise.model import Document, DocumentStatus, JobStatus, ResultSource, Usage
+from pagewise.tasks import Task
 from tests.fakes import MemoryTable
 from tests.faults.invocations import lambda_service
-from tests.faults.simulator import BATCH, Restless, World, answer_to, in_run
+from tests.faults.simulator import BATCH, Restless, World, answer_to, in_run, own_text
 
 
 def simulate(seed: int, kind: type[World] = World) -> tuple[World, list[str]]:
@@ -22,6 +23,8 @@ def simulate(seed: int, kind: type[World] = World) -> tuple[World, list[str]]:
             world.run()
     except Restless as restless:
         return world, [str(restless)]
+    finally:
+        world.folder.cleanup()
     return world, list(violations(world))
 
 
@@ -35,6 +38,7 @@ def violations(world: World) -> Iterator[str]:
     yield from rate_overruns(world)
     yield from wrong_sums(world, ledger)
     yield from paid_in_spite_of_reuse(world)
+    yield from paid_in_spite_of_own_text(world)
     for document_id, upload in world.sent.items():
         document = ledger.document(document_id)
         if document is None:
@@ -110,10 +114,22 @@ def mixed_up(world: World, ledger: Ledger, document: Document) -> Iterator[str]:
                 continue
             key = f"documents/{document.id}/pages/{page.page:05}.png"
             image = world.pages.objects.get(key) or world.pages.expired[key]
-            if result.output["text"] != answer_to(image, job.task, rotate=document.options.enable_rotate):
+            asked = answer_to(image, job.task, rotate=document.options.enable_rotate)
+            itself = result.source is ResultSource.TEXT_LAYER
+            if result.output["text"] != (own_text(image) if itself else asked):
                 yield f"page {page.page} has the result of something else"
+            if job.source != result.source or (itself and (result.usage != Usage() or result.reused_from)):
+                yield f"the own text of page {page.page} is not what its account says"
             if result.reused_from != job.reused_from or (result.reused_from and result.usage != Usage()):
                 yield f"the reuse for page {page.page} is not what its account says"
+
+
+def paid_in_spite_of_own_text(world: World) -> Iterator[str]:
+    """What a page says itself is not asked for, unless it was stored and is gone."""
+    for document_id, page, task, _run in world.engine.paid:
+        key = f"documents/{document_id}/texts/{page:05}.json"
+        if task == Task.TEXT_RECOGNITION and key in world.pages.documents and key not in world.pages.texts_expired:
+            yield f"page {page} was paid for although it has text of its own"
 
 
 def wrong_sums(world: World, ledger: Ledger) -> Iterator[str]:

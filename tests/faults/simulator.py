@@ -17,7 +17,7 @@ import json
 import math
 import tempfile
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import suppress
 from contextvars import ContextVar
 from dataclasses import dataclass, field, replace
@@ -46,8 +46,12 @@ from pagewise.model import (
     Result,
     Source,
     StoredImage,
+    TextLayer,
     Upload,
 )
+from pagewise.pages.images import PageImage
+from pagewise.pages.rendering import Rendered, Renderer
+from pagewise.pages.text_layer import TextLine
 from pagewise.ports import Download
 from pagewise.qwen.fitting import Inline
 from pagewise.qwen.question import Again, Answer, Question
@@ -182,6 +186,8 @@ class World:
     """What it is made of can be replaced by something broken, to show that it is noticed."""
 
     usual: Odds = Odds()
+    requests_per_minute: tuple[int, ...] = REQUESTS_PER_MINUTE
+    most_pages: int = 5
     ledger_class: type[Ledger] = Ledger
     accounting_class: type[Accounting] = Accounting
     split_class: type[Split] = Split
@@ -223,7 +229,7 @@ class World:
         self.misconfigured_until = self.outage(MISCONFIGURED_SECONDS)
         self.folder = tempfile.TemporaryDirectory(prefix="pagewise-world-")
         self.disks: list[Path] = []
-        self.limits = RateLimits(self.chance.choice(REQUESTS_PER_MINUTE), 0)
+        self.limits = RateLimits(self.chance.choice(self.requests_per_minute), 0)
         self.spending = Spending(day_cap=self.chance.choice(DAY_CAPS))
         self.clock = MemoryClock()
         self.uploads = FaultyUploads(self)
@@ -280,7 +286,7 @@ class World:
     def run(self) -> None:
         """Upload documents, let everything happen until nothing is left to do, then let the sweeper come by."""
         uploads = [
-            self.upload(f"uploads/scan {number}", tiff(self.chance.randint(1, 5), (20, 20)))
+            self.upload(f"uploads/scan {number}", tiff(self.chance.randint(1, self.most_pages), (20, 20)))
             for number in range(self.chance.randint(1, 3))
         ]
         if self.chance.random() < 0.3:
@@ -310,7 +316,15 @@ class World:
         tasks = ",".join(TASKS[: self.chance.randint(1, 2)])
         rotate = self.chance.choice(["true", "false", "false"])
         outputs = self.chance.choice(["none", "text", "text,markdown"])
-        upload = self.uploads.put(content, key=key, ocr_tasks=tasks, ocr_enable_rotate=rotate, ocr_outputs=outputs)
+        layer = self.chance.choice(["prefer", "ignore"])
+        upload = self.uploads.put(
+            content,
+            key=key,
+            ocr_tasks=tasks,
+            ocr_enable_rotate=rotate,
+            ocr_outputs=outputs,
+            ocr_text_layer=layer,
+        )
         self.sent[upload.document_id] = upload
         return upload
 
@@ -556,7 +570,7 @@ class World:
             self.publisher,
             self.accounting,
             self.clock,
-            SplitSettings(pages_per_range=PAGES_PER_RANGE, spending=self.spending),
+            SplitSettings(pages_per_range=PAGES_PER_RANGE, spending=self.spending, renderer=LetteredRenderer()),
             disk=self.disk() if self.clears_disk else None,
         )
 
@@ -636,6 +650,21 @@ class FaultyUploads(MemoryUploads):
         return download
 
 
+class LetteredRenderer(Renderer):
+    """Every second page has text of its own, where that is preferred: which text, its image tells."""
+
+    def render(self, *pages: Any, **more: Any) -> Generator[Rendered, None, None]:
+        for page in super().render(*pages, **more):
+            if isinstance(page, PageImage) and page.page % 2 and self.text_layer is TextLayer.PREFER:
+                yield replace(page, lines=(TextLine(own_text(page.content), 0, 0, 20, 10),))
+            else:
+                yield page
+
+
+def own_text(image: bytes) -> str:
+    return f"own text of {hashlib.sha256(image).hexdigest()}"
+
+
 class FaultyPages(MemoryPages):
     """Page images are stored by a pool of threads, which take no steps: their faults are those of the steps around."""
 
@@ -643,6 +672,7 @@ class FaultyPages(MemoryPages):
         super().__init__()
         self.world = world
         self.expired: dict[str, bytes] = {}
+        self.texts_expired: set[str] = set()
 
     def image(self, image: StoredImage) -> bytes:
         read = super().image
@@ -652,6 +682,16 @@ class FaultyPages(MemoryPages):
             raise Configuration("access_denied", "A page image: AccessDenied.")
         content: bytes = self.world.effect("read page", lambda: read(image))
         return content
+
+    def json(self, key: str) -> dict[str, Any]:
+        read = super().json
+        if "/texts/" not in key:
+            return read(key)
+        if self.world.happens("own text expired", self.world.odds.expired):
+            self.documents.pop(key, None)
+            self.texts_expired.add(key)
+        found: dict[str, Any] = self.world.effect("read own text", lambda: read(key))
+        return found
 
     def put_receipt(self, document_id: DocumentId, receipt: Mapping[str, Any]) -> Mapping[str, str]:
         put = super().put_receipt
@@ -878,3 +918,10 @@ class FaultyEngine:
         self.questions[f"reuse#{fingerprint(job, SETTINGS)}"] += 1
         if self.world.table.stored_at.get(result_key(job.document_id, job.page, job.task), began) < began:
             self.paid_although_stored.append(f"{job.task} of page {job.page}")
+
+
+class Crowded(World):
+    """Many page jobs for few requests: the line is as long as a queue can delay a message."""
+
+    requests_per_minute = (1,)
+    most_pages = 12

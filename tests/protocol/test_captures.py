@@ -123,19 +123,3 @@ def test_a_page_travels_as_the_data_url_of_its_very_bytes(native: bool) -> None:
     element = (body["input"]["messages"] if native else body["messages"])[0]["content"][0]
     source = element["image"] if native else element["image_url"]["url"]
     assert captures.image_of(source) == Inline(page, "image/jpeg")
-
-
-def test_a_server_that_rejects_pixel_limits_gets_none() -> None:
-    body = OpenAICompatible(pixel_limits=False).body(question(), "https://host/page.png")
-    assert set(body["messages"][0]["content"][0]) == {"type", "image_url"}
-
-
-def test_a_schema_of_four_layers_is_refused_before_the_call() -> None:
-    deep = {"a": {"b": [{"c": {"d": ""}}]}}
-    for protocol in (DashScope(), OpenAICompatible()):
-        asking = question(Task.KEY_INFORMATION_EXTRACTION, result_schema=deep)
-        with pytest.raises(PagewiseError) as refused:
-            protocol.body(asking, "x")
-        assert refused.value.reason == "invalid_schema"
-        assert "at most 3" in refused.value.message
-        assert protocol.body(question(Task.KEY_INFORMATION_EXTRACTION, result_schema={"a": {"b": {"c": ""}}}), "x")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -11,13 +10,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from aws_lambda_powertools import Metrics
 from hypothesis import given
 from hypothesis import strategies as st
 
 import pagewise as pagewise_core
 from pagewise.account.metering import OWN_REASONS, dimension
-from pagewise.aws.metering import NAMESPACE, CloudWatchMeter
 from pagewise.errors import Configuration, PagewiseError, StorageBusy, Throttled, Transient
 from pagewise.model import Document, PageJob, Result
 from pagewise.qwen.failures import KNOWN_CODES
@@ -81,21 +78,6 @@ def test_waiting_is_counted_and_no_page_job(pagewise: Pagewise, meter: MemoryMet
 def test_a_rejection_is_an_end(pagewise: Pagewise, meter: MemoryMeter) -> None:
     pagewise.split.upload(pagewise.upload(b""))
     assert meter.counted == [("ended", "rejected")]
-
-
-def test_metrics_are_lines_of_the_log(pagewise: Pagewise, capsys: pytest.CaptureFixture[str]) -> None:
-    metrics = Metrics(namespace=NAMESPACE, service="stack")
-    pagewise.accounting = replace(pagewise.accounting, meter=CloudWatchMeter(metrics))
-    pagewise.split.upload(pagewise.upload(picture()))
-    pagewise.split.upload(pagewise.uploads.put(b"", key="uploads/empty"))
-    pagewise.run_queues()
-    metrics.flush_metrics()
-    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
-    assert {line["_aws"]["CloudWatchMetrics"][0]["Namespace"] for line in lines} == {"Pagewise"}
-    (rejection, counts) = lines
-    assert (rejection["service"], rejection["reason"], rejection["Rejections"]) == ("stack", "empty", [1.0])
-    assert rejection["_aws"]["CloudWatchMetrics"][0]["Dimensions"] == [["service", "reason"]]
-    assert (counts["Pages"], counts["InputTokens"], counts["Cost"]) == ([1.0], [100.0], [0.0000086])
 
 
 def test_a_splitter_s_retry_counts_its_document_once(pagewise: Pagewise, meter: MemoryMeter) -> None:

@@ -96,13 +96,14 @@ def page_ended(document: Document, result: Result) -> Event:
     facts["reused_from"] = dump_original(result.reused_from)
     facts["valid"] = result.valid
     facts["blank"] = result.look.blank
+    facts["source"] = result.source
     return event("PageRecognized", document, suffix, **facts)
 
 
 def short_output(result: Result) -> dict[str, Any] | None:
     """What was recognized, where it is short; the lines of advanced_recognition are left to the result itself."""
     field = OUTPUTS[result.task]
-    field = Output.TEXT if field is Output.LINES else field
+    field = Output.TEXT if field is Output.LINES or field not in result.output else field
     output = result.output.get(field)
     if output is None or len(dumped(output).encode()) > INLINE_OUTPUT_BYTES:
         return None

@@ -32,6 +32,7 @@ from pagewise.model import (
 from pagewise.tasks import Task
 
 SCHEMA_VERSION = "1"
+WHOLE_NUMBERS = ("min_pixels", "max_pixels", "dpi")  # of the options
 
 
 def dump_range(document_id: DocumentId, pages: PageRange) -> str:
@@ -161,7 +162,7 @@ def dump_look(look: Look) -> dict[str, Any]:
         "blank": look.blank,
         "geometry": dump_geometry(look.geometry),
         "warnings": list(look.warnings),
-    }
+    } | ({"text_layer": look.text_layer} if look.text_layer else {})
 
 
 def load_look(look: Mapping[str, Any] | None) -> Look:
@@ -172,6 +173,7 @@ def load_look(look: Mapping[str, Any] | None) -> Look:
         blank=bool(look["blank"]),
         geometry=load_geometry(look["geometry"]),
         warnings=tuple(map(WarningCode, look["warnings"])),
+        text_layer=look.get("text_layer"),
     )
 
 
@@ -193,11 +195,24 @@ def dump_options(options: TaskOptions) -> dict[str, Any]:
         chosen["result_schema"] = options.result_schema
     if options.enable_rotate:
         chosen["enable_rotate"] = True
+    if options.prompts:
+        chosen["prompts"] = {str(task): prompt for task, prompt in options.prompts.items()}
+    for name in WHOLE_NUMBERS:
+        if (number := getattr(options, name)) is not None:
+            chosen[name] = number
+    if options.logprobs:
+        chosen["logprobs"] = True
     return chosen
 
 
 def load_options(options: dict[str, Any]) -> TaskOptions:
-    return TaskOptions(options.get("result_schema"), bool(options.get("enable_rotate", False)))
+    return TaskOptions(
+        options.get("result_schema"),
+        bool(options.get("enable_rotate", False)),
+        {Task(task): str(prompt) for task, prompt in options.get("prompts", {}).items()},
+        **{name: int(options[name]) for name in WHOLE_NUMBERS if name in options},
+        logprobs=bool(options.get("logprobs", False)),
+    )
 
 
 def compact(message: dict[str, Any]) -> str:

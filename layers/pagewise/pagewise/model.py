@@ -22,6 +22,14 @@ class Step(StrEnum):
     DESKEW = "deskew"
 
 
+class TextLayer(StrEnum):
+    """What becomes of the text that a PDF page brings itself: where it is sound it answers in the engine's place, or it
+    is taken no notice of."""
+
+    PREFER = "prefer"
+    IGNORE = "ignore"
+
+
 class DocumentStatus(StrEnum):
     """A document is in progress until one of the other four, which are final."""
 
@@ -89,13 +97,37 @@ class Usage:
     def __add__(self, other: Usage) -> Usage:
         return Usage(self.input_tokens + other.input_tokens, self.output_tokens + other.output_tokens)
 
+    def __mul__(self, times: int) -> Usage:
+        return Usage(self.input_tokens * times, self.output_tokens * times)
+
+    def within(self, most: int) -> Usage:
+        """With an output of at most so many tokens."""
+        return Usage(self.input_tokens, min(most, self.output_tokens))
+
 
 @dataclass(frozen=True, slots=True)
 class TaskOptions:
-    """What the uploader asked of the engine beyond the task itself."""
+    """What the uploader asked of the engine beyond the task itself.
+
+    `prompts` stand in the place of the tasks' own. `min_pixels` and `max_pixels` bound the image that the model sees,
+    `dpi` is the resolution at which pages are rendered; None: as the stack is set. `logprobs`: whether the engine
+    shall say how sure it is.
+    """
 
     result_schema: Mapping[str, Any] | None = None
     enable_rotate: bool = False
+    prompts: Mapping[Task, str] = field(default_factory=dict)
+    min_pixels: int | None = None
+    max_pixels: int | None = None
+    dpi: int | None = None
+    logprobs: bool = False
+
+    def of(self, task: Task) -> TaskOptions:
+        """As a page job of this task carries them: the other tasks' prompts are not its own."""
+        return replace(self, prompts={task: self.prompts[task]} if task in self.prompts else {})
+
+    def schema_of(self, task: Task) -> Mapping[str, Any] | None:
+        return self.result_schema if task is Task.KEY_INFORMATION_EXTRACTION else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +135,8 @@ class Document:
     """One uploaded object version and its account.
 
     `preprocessing` is what every page is prepared by, however many invocations render them; None: as the stack is set.
-    `rules` are for its fields (options/rules.py), and nothing that the engine is asked.
+    `rules` are for its fields (options/rules.py), and nothing that the engine is asked. `text_layer` None: as the stack
+    is set.
     `run` counts how often it was opened: 1, and one more for every redrive. What redriven page jobs had used before is
     in no counter but in `superseded_usage`.
     `reserved` is the most that it can cost, in the price's units, claimed of its day's cap until its bill takes the
@@ -124,6 +157,7 @@ class Document:
     options: TaskOptions = TaskOptions()
     preprocessing: tuple[Step, ...] | None = None
     rules: Mapping[str, Any] | None = None
+    text_layer: TextLayer | None = None
     tag: str | None = None
     warnings: tuple[WarningCode, ...] = ()
     reason: str | None = None
@@ -189,6 +223,9 @@ class WarningCode(StrEnum):
     REPLACED_CHARACTERS = "replaced_characters"
     REPAIRED = "repaired"
     RESULT_SCHEMA_UNUSED = "result_schema_unused"
+    PROMPT_UNUSED = "prompt_unused"
+    LOGPROBS_UNAVAILABLE = "logprobs_unavailable"
+    MODEL_TOO_OLD = "model_too_old"
     ROTATION_UNAVAILABLE = "rotation_unavailable"
     VALIDATION_UNUSED = "validation_unused"
 
@@ -221,13 +258,14 @@ class Look:
     """What was seen of a page when it was rendered.
 
     `reader` drew it (poppler, pdfium, pillow). A `blank` page has no text, and nothing is asked about it unless the
-    stack says so.
+    stack says so. `text_layer` is where the page's own text is stored, if it answers in the engine's place.
     """
 
     reader: str | None = None
     blank: bool = False
     geometry: PageGeometry | None = None
     warnings: tuple[WarningCode, ...] = ()
+    text_layer: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -276,7 +314,7 @@ class PageJob:
 def jobs_of(document: Document, page: int, image: StoredImage, runs: Mapping[Task, int]) -> list[PageJob]:
     """A page's jobs, for these tasks in these runs."""
     return [
-        PageJob(document.id, page, task, len(document.tasks), image, document.options, run=run)
+        PageJob(document.id, page, task, len(document.tasks), image, document.options.of(task), run=run)
         for task, run in runs.items()
     ]
 
@@ -308,6 +346,13 @@ class Validation:
         return not self.problems
 
 
+class ResultSource(StrEnum):
+    """What a result was read by: the engine, or nobody, as the page's own text layer has it."""
+
+    ENGINE = "engine"
+    TEXT_LAYER = "text_layer"
+
+
 @dataclass(frozen=True, slots=True)
 class Result:
     """The stored outcome of one page job.
@@ -315,7 +360,7 @@ class Result:
     `output` holds the task's own fields, as `results/<page>.<task>.json` shows them: `text` for every task,
     and `lines`, `fields`, `html` or `latex`. `sent` says how the page went to the engine, None if it never did.
     `engine` and `model` are what answered, by their own names. `validation` is None where there are no rules for it.
-    `warnings` are the page's own and the answer's.
+    `warnings` are the page's own and the answer's. `source` is None where nobody was asked, or answered.
     """
 
     document_id: DocumentId
@@ -342,6 +387,7 @@ class Result:
     validation: Validation | None = None
     look: Look = Look()
     warnings: tuple[WarningCode, ...] = ()
+    source: ResultSource | None = None
 
     @property
     def valid(self) -> bool | None:
@@ -364,6 +410,7 @@ class JobAccount:
     valid: bool | None = None
     blank: bool = False
     warnings: tuple[WarningCode, ...] = ()
+    source: ResultSource | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -53,6 +53,12 @@ class PagesBucket(Protocol):
     def url(self, key: str, seconds: int) -> str:
         """A URL under which anybody can read this object, for so many seconds."""
 
+    def put_json(self, key: str, value: Mapping[str, Any]) -> None:
+        """Store what goes along with a page image: its own text."""
+
+    def json(self, key: str) -> dict[str, Any]:
+        """Raises ObjectGone."""
+
     def put_receipt(self, document_id: DocumentId, receipt: Mapping[str, Any]) -> Mapping[str, str]:
         """Store the receipt; its pointer: {"bucket", "key"}."""
 

@@ -6,7 +6,18 @@ from collections.abc import Mapping
 from typing import Any
 
 from pagewise.messages import dump_geometry, load_geometry
-from pagewise.model import DocumentId, JobStatus, Look, Original, Problem, Result, Usage, Validation, WarningCode
+from pagewise.model import (
+    DocumentId,
+    JobStatus,
+    Look,
+    Original,
+    Problem,
+    Result,
+    ResultSource,
+    Usage,
+    Validation,
+    WarningCode,
+)
 from pagewise.tasks import Task
 
 SCHEMA_VERSION = "1"
@@ -22,6 +33,7 @@ def dump_result(result: Result) -> dict[str, Any]:
         "status": result.status,
         "reason": result.reason,
         "message": result.message,
+        "source": result.source,
         "engine": result.engine,
         "model": result.model,
         "attempts": result.attempts,
@@ -48,7 +60,9 @@ def dump_result(result: Result) -> dict[str, Any]:
     return shown
 
 
-OUTPUT_FIELDS = ("text", "lines", "fields", "html", "latex", "repaired")
+OUTPUT_FIELDS = (
+    "text", "lines", "fields", "html", "latex", "layouts", "line_confidences", "field_confidences", "repaired",
+)  # fmt: skip
 
 
 def load_result(shown: Mapping[str, Any]) -> Result:
@@ -81,7 +95,15 @@ def load_result(shown: Mapping[str, Any]) -> Result:
             geometry=load_geometry(shown.get("geometry")),
         ),
         warnings=tuple(map(WarningCode, shown.get("warnings", ()))),
+        source=load_source(shown),
     )
+
+
+def load_source(shown: Mapping[str, Any]) -> ResultSource | None:
+    """Results of before 2026-11-25 do not say; what answered was an engine."""
+    if "source" not in shown:
+        return ResultSource.ENGINE if shown["model"] else None
+    return ResultSource(source) if (source := shown["source"]) else None
 
 
 def dump_original(original: Original | None) -> dict[str, Any] | None:

@@ -302,6 +302,7 @@ class Ledger:
             usage=line.usage,
             run=line.run,
             reused_from=line.reused_from,
+            source=line.source,
             # Which rules it broke has gone with it.
             validation=None if line.valid is None else Validation(() if line.valid else (Problem("", "unknown"),)),
         )

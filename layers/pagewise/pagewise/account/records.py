@@ -15,9 +15,11 @@ from pagewise.model import (
     PageAccount,
     PageRange,
     Result,
+    ResultSource,
     Source,
     Step,
     StoredImage,
+    TextLayer,
     Usage,
     WarningCode,
 )
@@ -72,6 +74,7 @@ def dump_document(document: Document) -> Attributes:
         "options": dumped(dump_options(document.options)),
         "preprocessing": None if document.preprocessing is None else [str(step) for step in document.preprocessing],
         "rules": None if document.rules is None else dumped(document.rules),
+        "text_layer": None if document.text_layer is None else str(document.text_layer),
         "tag": document.tag,
         "outputs": list(document.outputs) or None,
         "tasks_for_outputs": [str(task) for task in document.tasks_for_outputs] or None,
@@ -114,6 +117,7 @@ def load_document(document_id: DocumentId, stored: Attributes) -> Document:
         options=load_options(json.loads(stored["options"])),
         preprocessing=tuple(map(Step, stored["preprocessing"])) if "preprocessing" in stored else None,
         rules=json.loads(stored["rules"]) if "rules" in stored else None,
+        text_layer=TextLayer(stored["text_layer"]) if "text_layer" in stored else None,
         tag=stored.get("tag"),
         warnings=tuple(map(WarningCode, stored.get("warnings", ()))),
         reason=stored.get("reason"),
@@ -151,6 +155,7 @@ def dump_job(result: Result) -> Attributes:
         "valid": result.valid,
         "blank": result.look.blank,
         "warnings": [str(code) for code in result.warnings],
+        "source": None if result.source is None else str(result.source),
     }
 
 
@@ -167,6 +172,7 @@ def load_job(task: str, line: dict[str, Any], run: int) -> JobAccount:
         valid=line.get("valid"),
         blank=bool(line.get("blank", False)),
         warnings=tuple(map(WarningCode, line.get("warnings", ()))),
+        source=ResultSource(source) if (source := line.get("source")) else None,
     )
 
 

@@ -1,16 +1,17 @@
 """The composition root: the one place that reads the environment and puts adapters and use cases together.
 
-Clients are made once for an execution environment and kept over its invocations.
+Clients are made once for an execution environment and kept over its invocations. Commands, outside of any function, put
+theirs together of a stack's outputs: OfStack.
 """
 
 from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Mapping
 from contextlib import suppress
 from contextvars import ContextVar
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeVar, cast
@@ -21,7 +22,17 @@ from pagewise.account.ledger import Ledger
 from pagewise.aws.buckets import S3Outputs, S3Pages, S3Uploads
 from pagewise.aws.bus import EventBridgePublisher
 from pagewise.aws.clock import UtcClock
-from pagewise.aws.environment import engine_settings, flag, number, price_settings, rate_limits, split_settings, text
+from pagewise.aws.environment import (
+    engine_settings,
+    flag,
+    number,
+    price_settings,
+    rate_limits,
+    spending,
+    split_settings,
+    text,
+    whole,
+)
 from pagewise.aws.failures import translated
 from pagewise.aws.metering import CloudWatchMeter
 from pagewise.aws.observing import metrics, set_level
@@ -36,11 +47,14 @@ if TYPE_CHECKING:
     from botocore.session import Session
     from mypy_boto3_sqs import SQSClient
 
+    from pagewise.aws.profiles import SsmProfiles
+    from pagewise.ports import Publisher, Queues
     from pagewise.qwen.client import WireProtocol
     from pagewise.rate.budget import RateBudget
     from pagewise.use_cases.assemble import Assemble
     from pagewise.use_cases.give_up import GiveUp
     from pagewise.use_cases.recognize import Recognize
+    from pagewise.use_cases.redrive import Redrive
     from pagewise.use_cases.split import Split
     from pagewise.use_cases.suspension import Suspension
     from pagewise.use_cases.sweep import Sweep
@@ -281,6 +295,62 @@ def assemble() -> Assemble:
         meter=CloudWatchMeter(metrics),
         disk=own_disk(),
     )
+
+
+@dataclass(frozen=True, slots=True)
+class OfStack:
+    """The parts of a stack that commands use, from outside its functions.
+
+    `outputs` are CloudFormation's; `variables` are the functions' settings, as far as a part reads them.
+    """
+
+    client: Callable[[str], Any]
+    outputs: Mapping[str, str]
+    variables: Mapping[str, str] = field(default_factory=dict)
+
+    def uploads(self) -> S3Uploads:
+        return S3Uploads(self.client("s3"))
+
+    def pages(self) -> S3Pages:
+        return S3Pages(self.client("s3"), self.outputs["PagesBucket"])
+
+    def table(self, retention_days: float = 0) -> DynamoTable:
+        return DynamoTable(self.client("dynamodb"), self.outputs["ResultsTable"], retention_days)
+
+    def ledger(self) -> Ledger:
+        """To read from: what it wrote would neither expire nor have a price."""
+        return Ledger(self.table(), self.pages())
+
+    def profiles(self, stack: str) -> SsmProfiles:
+        from pagewise.aws.profiles import SsmProfiles
+
+        return SsmProfiles(self.client("ssm"), f"/{stack}/profiles")
+
+    def redrive(self) -> Redrive:
+        from pagewise.use_cases.redrive import Redrive
+
+        price = price_settings(self.variables)
+        ledger = Ledger(self.table(number(self.variables, "RESULTS_RETENTION_DAYS")), self.pages(), price=price)
+        publisher = EventBridgePublisher(self.client("events"), self.outputs["EventBus"])
+        return Redrive(
+            ledger=ledger,
+            queues=SqsQueues(self.client("sqs"), self.outputs["PageJobQueues"], self.outputs["SplitQueue"]),
+            accounting=Accounting(ledger, self.pages(), publisher, UtcClock(), price),
+            clock=UtcClock(),
+            overdue_seconds=60 * whole(self.variables, "OVERDUE_MINUTES"),
+            pages_per_range=whole(self.variables, "PAGES_PER_RANGE"),
+            spending=spending(self.variables),
+        )
+
+    def split(self, queues: Queues, publisher: Publisher) -> Split:
+        """For samples, which cost nothing: without profiles, price or expiry."""
+        from pagewise.use_cases.split import Split
+
+        pages, ledger, clock = self.pages(), self.ledger(), UtcClock()
+        accounting = Accounting(ledger, pages, publisher, clock)
+        return Split(
+            self.uploads(), pages, ledger, queues, publisher, accounting, clock, split_settings(self.variables)
+        )
 
 
 def run(work: Coroutine[Any, Any, Outcome]) -> Outcome:

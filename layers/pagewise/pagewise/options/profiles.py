@@ -1,5 +1,5 @@
 """Profiles: named configurations of a document, as JSON: {"description", "tasks", "result_schema", "enable_rotate",
-"preprocessing", "validation", "outputs"}.
+"prompts", "min_pixels", "max_pixels", "dpi", "logprobs", "preprocessing", "text_layer", "validation", "outputs"}.
 
 The object's metadata `ocr-profile` names one, or else the key's first folder below `uploads/` does, if there is one of
 that name. What the metadata says beyond that comes before what the profile says. profiles/schema.json is the form.
@@ -9,15 +9,19 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from pagewise.errors import DocumentRejected, Permanent, Rejection
-from pagewise.model import Step
+from pagewise.model import Step, TextLayer
+from pagewise.options import comparisons
+from pagewise.options.asking import LEAST_DPI, MOST_DPI, prompts_by_task, sound_number
 from pagewise.options.rules import check_rules
 from pagewise.options.spelling import did_you_mean
 from pagewise.outputs.wanted import WantedOutput, parse_outputs
+from pagewise.pages.limits import MAX_PIXELS
 from pagewise.pages.preprocessing import parse_steps
+from pagewise.qwen.models import DEFAULT_MIN_PIXELS
 from pagewise.qwen.question import check_schema
 from pagewise.strict_json import given
 from pagewise.tasks import Task, parse_tasks
@@ -26,7 +30,22 @@ PROFILE = "ocr-profile"
 UPLOADS = "uploads/"
 NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")  # what Parameter Store takes as a part of a name
 KEYS = frozenset(
-    {"$schema", "description", "tasks", "result_schema", "enable_rotate", "preprocessing", "validation", "outputs"}
+    {
+        "$schema",
+        "description",
+        "tasks",
+        "result_schema",
+        "enable_rotate",
+        "prompts",
+        "min_pixels",
+        "max_pixels",
+        "dpi",
+        "logprobs",
+        "preprocessing",
+        "text_layer",
+        "validation",
+        "outputs",
+    }
 )
 
 
@@ -42,14 +61,21 @@ class NoProfiles:
 
 @dataclass(frozen=True, slots=True)
 class Profile:
-    """What metadata leaves open. No tasks: the stack's default ones; `preprocessing`, `outputs` None: the stack's."""
+    """What metadata leaves open. No tasks: the stack's default ones; `preprocessing`, `text_layer` or `outputs` None:
+    the stack's own, too."""
 
     tasks: tuple[Task, ...] = ()
     result_schema: Mapping[str, Any] | None = None
     enable_rotate: bool = False
     preprocessing: tuple[Step, ...] | None = None
+    text_layer: TextLayer | None = None
     validation: Mapping[str, Any] | None = None
     outputs: tuple[WantedOutput, ...] | None = None
+    prompts: Mapping[Task, str] = field(default_factory=dict)
+    min_pixels: int | None = None
+    max_pixels: int | None = None
+    dpi: int | None = None
+    logprobs: bool = False
 
 
 def chosen(
@@ -83,10 +109,16 @@ def load_profile(name: str, text: str, deployed: tuple[Task, ...] = tuple(Task))
     return Profile(
         tasks=tasks_of(name, stored.get("tasks", []), deployed),
         result_schema=result_schema,
-        enable_rotate=flag_of(name, stored.get("enable_rotate", False)),
+        enable_rotate=flag_of(name, stored, "enable_rotate"),
         preprocessing=steps_of(name, stored.get("preprocessing")),
+        text_layer=text_layer_of(name, stored.get("text_layer")),
         validation=rules_of(name, stored.get("validation"), result_schema),
         outputs=outputs_of(name, stored.get("outputs")),
+        prompts=prompts_of(name, stored.get("prompts", {})),
+        min_pixels=number_of(name, stored, "min_pixels", DEFAULT_MIN_PIXELS, MAX_PIXELS),
+        max_pixels=number_of(name, stored, "max_pixels", DEFAULT_MIN_PIXELS, MAX_PIXELS),
+        dpi=number_of(name, stored, "dpi", LEAST_DPI, MOST_DPI),
+        logprobs=flag_of(name, stored, "logprobs"),
     )
 
 
@@ -110,10 +142,27 @@ def schema_of(name: str, schema: Any) -> Mapping[str, Any] | None:
     return dict(schema)
 
 
-def flag_of(name: str, flag: Any) -> bool:
+def flag_of(name: str, stored: Mapping[str, Any], key: str) -> bool:
+    flag = stored.get(key, False)
     if not isinstance(flag, bool):
-        raise invalid(f"enable_rotate of the profile {name} is neither true nor false.")
+        raise invalid(f"{key} of the profile {name} is neither true nor false.")
     return flag
+
+
+def prompts_of(name: str, prompts: Any) -> dict[Task, str]:
+    try:
+        return prompts_by_task(prompts)
+    except ValueError as unsound:
+        raise invalid(f"prompts of the profile {name}: one {unsound}") from None
+
+
+def number_of(name: str, stored: Mapping[str, Any], key: str, least: int, most: int) -> int | None:
+    if stored.get(key) is None:
+        return None
+    try:
+        return sound_number(stored[key], least, most)
+    except ValueError as unsound:
+        raise invalid(f"{key} of the profile {name} {unsound}") from None
 
 
 def steps_of(name: str, steps: Any) -> tuple[Step, ...] | None:
@@ -144,6 +193,14 @@ def outputs_of(name: str, outputs: Any) -> tuple[WantedOutput, ...] | None:
         ) from None
 
 
+def text_layer_of(name: str, word: Any) -> TextLayer | None:
+    if word is None:
+        return None
+    if word not in list(TextLayer):
+        raise invalid(f"text_layer of the profile {name} is none of: {', '.join(TextLayer)}.")
+    return TextLayer(word)
+
+
 def rules_of(name: str, rules: Any, result_schema: Mapping[str, Any] | None) -> Mapping[str, Any] | None:
     if rules is None:
         return None
@@ -152,7 +209,8 @@ def rules_of(name: str, rules: Any, result_schema: Mapping[str, Any] | None) -> 
     except Permanent as error:
         raise invalid(f"The profile {name}: {error.message}") from None
     wanted = {*rules.get("properties", ()), *rules.get("required", ())}
-    if result_schema and (unknown := sorted(wanted.difference(result_schema))):
+    compared = {path for path in comparisons.paths(rules) if not comparisons.at(result_schema, path)}
+    if result_schema and (unknown := sorted(wanted.difference(result_schema) | compared)):
         raise invalid(
             f"The profile {name} has rules for {unknown[0][:100]!r}, which its result_schema does not ask for."
         )

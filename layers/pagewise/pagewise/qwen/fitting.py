@@ -93,14 +93,19 @@ class Header:
     height: int
 
 
-def fitted_for_call(content: bytes, choice: ImageTransport = ImageTransport.AUTO) -> FittedImage:
-    """The image in a form that passes the limits. Raises ImageRejected with the name of a rule that cannot be kept."""
+def fitted_for_call(
+    content: bytes, choice: ImageTransport = ImageTransport.AUTO, max_url_bytes: int = limits.MAX_URL_BYTES
+) -> FittedImage:
+    """The image in a form that passes the limits; `max_url_bytes` is the model's.
+
+    Raises ImageRejected with the name of a rule that cannot be kept.
+    """
     header = read_header(content)
     limits.check_dimensions(header.width, header.height)
-    room = room_for(choice)
+    room = room_for(choice, max_url_bytes)
     if len(content) <= room and not must_be_encoded_anew(header):
         media_type, by_url = limits.MEDIA_TYPES[header.format], goes_by_url(len(content), choice)
-        limits.check(header.width, header.height, header.format, len(content), by_url)
+        limits.check(header.width, header.height, header.format, len(content), by_url, max_url_bytes)
         return FittedImage(content, Sent(media_type, header.width, header.height, len(content), by_url))
     for attempt in mendings(content, header):
         if attempt.sent.size <= room:
@@ -108,8 +113,8 @@ def fitted_for_call(content: bytes, choice: ImageTransport = ImageTransport.AUTO
     raise ImageRejected("too_many_bytes", f"No encoding of the page is under {room:,} bytes. Scan it smaller.")
 
 
-def room_for(choice: ImageTransport) -> int:
-    return limits.MAX_INLINE_BYTES if choice is ImageTransport.BASE64 else limits.MAX_URL_BYTES
+def room_for(choice: ImageTransport, max_url_bytes: int) -> int:
+    return limits.MAX_INLINE_BYTES if choice is ImageTransport.BASE64 else max_url_bytes
 
 
 def goes_by_url(size: int, choice: ImageTransport) -> bool:

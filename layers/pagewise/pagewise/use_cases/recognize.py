@@ -6,10 +6,11 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
+from typing import Any
 
 from pagewise.account.closing import Accounting
 from pagewise.account.ledger import Ledger
@@ -28,18 +29,20 @@ from pagewise.errors import (
 )
 from pagewise.events import recognition_suspended
 from pagewise.geometry import Size
-from pagewise.model import Document, JobStatus, PageJob, Result, Slot, StoredImage
+from pagewise.model import Document, JobStatus, PageJob, Result, ResultSource, Slot, StoredImage
 from pagewise.options.rules import judged
 from pagewise.ports import Clock, PagesBucket, Queues
 from pagewise.qwen import fitting
 from pagewise.qwen.fitting import FittedImage, Inline, Sent
+from pagewise.qwen.models import DEFAULT_MIN_PIXELS, model_of
 from pagewise.qwen.parsing import nothing_found, reading
+from pagewise.qwen.prompts import asked
 from pagewise.qwen.question import Engine, Question
 from pagewise.qwen.settings import BlankPages, EngineSettings
 from pagewise.qwen.tokens import estimate
 from pagewise.rate.budget import Backoff, Grant, SlotRequest
 from pagewise.rate.gate import Gate
-from pagewise.tasks import Task
+from pagewise.tasks import ANSWERED_BY_TEXT_LAYER, OUTPUTS, Output
 
 # What a page job waits that the configuration stops: SQS delays by 900 s at most.
 CONFIGURATION_WAIT = 300.0
@@ -77,7 +80,8 @@ class Recognize:
         message waits in the queue in this one's place. Raises Transient if this message should be delivered again.
         """
         attempts = job.earlier_attempts + deliveries
-        unasked = job.image.look.blank and self.settings.blank_pages is BlankPages.SKIP
+        own = await asyncio.to_thread(self.own_text, job)
+        unasked = own is not None or (job.image.look.blank and self.settings.blank_pages is BlankPages.SKIP)
         turn: Grant | None = None
         with self.gate.approach() as approach:
             document, stored, known = await asyncio.gather(
@@ -95,8 +99,8 @@ class Recognize:
         if document.run > 1 and await asyncio.to_thread(self.is_superseded, job):
             return None
         if unasked:
-            blank = await asyncio.to_thread(judged, self.blank(job), document.rules)
-            return await asyncio.to_thread(self.accounting.save, document, blank, job.image)
+            unpaid = await asyncio.to_thread(judged, self.without_call(job, own), document.rules)
+            return await asyncio.to_thread(self.accounting.save, document, unpaid, job.image)
         if isinstance(known, Result):
             copy = replace(known, attempts=attempts, ended=self.clock.now())
             copy = await asyncio.to_thread(judged, copy, document.rules)
@@ -231,13 +235,28 @@ class Recognize:
             job.image.height,
             job.task,
             model=self.settings.model,
-            result_schema=job.options.result_schema,
-            max_pixels=self.settings.max_pixels,
+            result_schema=job.options.schema_of(job.task),
+            prompt=job.options.prompts.get(job.task),
+            min_pixels=job.options.min_pixels or DEFAULT_MIN_PIXELS,
+            max_pixels=job.options.max_pixels or self.settings.max_pixels,
         ).likely
         return SlotRequest(tokens.input_tokens + tokens.output_tokens, job.slot)
 
-    def blank(self, job: PageJob) -> Result:
-        """The result of a page that nothing is asked about: models invent text on blank pages, and bill it."""
+    def own_text(self, job: PageJob) -> Mapping[str, Any] | None:
+        """What the page says itself, if that answers this task. Where it is gone the engine is asked."""
+        place = job.image.look.text_layer
+        if place is None or job.task not in ANSWERED_BY_TEXT_LAYER or job.task in job.options.prompts:
+            return None
+        try:
+            stored = self.pages.json(place)
+        except ObjectGone:
+            return None
+        wanted = ("text", "lines") if OUTPUTS[job.task] is Output.LINES else ("text",)
+        return {name: stored[name] for name in wanted}
+
+    def without_call(self, job: PageJob, own: Mapping[str, Any] | None) -> Result:
+        """The result of a page that nothing is asked about: it has text of its own, or none at all. Models invent text
+        on blank pages, and bill it."""
         return Result(
             document_id=job.document_id,
             page=job.page,
@@ -248,7 +267,8 @@ class Recognize:
             image_width=job.image.width,
             image_height=job.image.height,
             image_sha256=job.image.sha256,
-            output=nothing_found(job.task),
+            output=nothing_found(job.task, prompted=job.task in job.options.prompts) if own is None else own,
+            source=None if own is None else ResultSource.TEXT_LAYER,
             run=job.run,
             look=job.image.look,
             warnings=job.image.look.warnings,
@@ -264,7 +284,8 @@ class Recognize:
         # From here on the answer is paid for: nothing raises until it is stored.
         seconds = round(time.monotonic() - began, 3)
         page, look = Size(job.image.width, job.image.height), job.image.look
-        read = partial(reading, job.task, answer, Size(sent.width, sent.height), page, blank=look.blank)
+        own = job.task in job.options.prompts
+        read = partial(reading, job.task, answer, Size(sent.width, sent.height), page, blank=look.blank, prompted=own)
         found = await asyncio.to_thread(read)
         return Result(
             document_id=job.document_id,
@@ -278,6 +299,7 @@ class Recognize:
             image_width=job.image.width,
             image_height=job.image.height,
             image_sha256=digest,
+            source=ResultSource.ENGINE,
             engine=answer.engine,
             model=answer.model or self.settings.model,
             output=found.output,
@@ -298,18 +320,35 @@ class Recognize:
             content = self.pages.image(job.image)
         except ObjectGone as gone:
             raise PageUnreadable(f"The image of page {job.page} is gone: {gone.message}") from gone
-        fitted = fitting.fitted_for_call(content, self.settings.image_transport)
-        schema = job.options.result_schema if job.task is Task.KEY_INFORMATION_EXTRACTION else None
-        question = Question(
-            model=self.settings.model,
-            image=self.sendable(job, fitted, seconds),
-            task=job.task,
-            result_schema=schema,
-            max_pixels=self.settings.max_pixels,
-            enable_rotate=job.options.enable_rotate,
-            parameters=self.settings.parameters,
-        )
+        model = model_of(self.settings.model)
+        fitted = fitting.fitted_for_call(content, self.settings.image_transport, model.max_url_bytes)
+        question = self.in_words(job) if self.needs_words(job) else self.by_task(job)
+        question = replace(question, image=self.sendable(job, fitted, seconds))
         return question, fitted.sent, hashlib.sha256(content).hexdigest()
+
+    def needs_words(self, job: PageJob) -> bool:
+        """Whether the task cannot be named: an own prompt takes its place, or the model has no tasks built in."""
+        return job.task in job.options.prompts or not model_of(self.settings.model).built_in_tasks
+
+    def by_task(self, job: PageJob) -> Question:
+        options = job.options
+        logprobs = {"logprobs": True} if options.logprobs else {}
+        return Question(
+            model=self.settings.model,
+            image="",
+            task=job.task,
+            result_schema=options.schema_of(job.task),
+            min_pixels=options.min_pixels or DEFAULT_MIN_PIXELS,
+            max_pixels=options.max_pixels or self.settings.max_pixels,
+            enable_rotate=options.enable_rotate,
+            parameters={**self.settings.parameters, **logprobs},
+        )
+
+    def in_words(self, job: PageJob) -> Question:
+        """As the vendor's page asks by a prompt: without a task, and without enable_rotate unless it is wanted."""
+        prompt = asked(job.task, job.options.schema_of(job.task), job.options.prompts.get(job.task))
+        rotate = job.options.enable_rotate or None
+        return replace(self.by_task(job), task=None, result_schema=None, prompt=prompt, enable_rotate=rotate)
 
     def sendable(self, job: PageJob, fitted: FittedImage, seconds: float) -> Inline | str:
         """The image itself, or a URL of it that lives for this call: of the stored page where that is what is sent."""

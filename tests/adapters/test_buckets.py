@@ -1,90 +1,17 @@
-"""Queues, bus and buckets against the emulator's own endpoints."""
+"""The uploads and pages buckets, against the emulator's own endpoint."""
 
 from __future__ import annotations
 
-import json
 import urllib.request
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from pagewise import messages
 from pagewise.aws.buckets import S3Outputs, S3Pages, S3Uploads
-from pagewise.aws.bus import EventBridgePublisher
-from pagewise.aws.notifications import uploads_of
-from pagewise.aws.queues import SqsQueues
 from pagewise.errors import Configuration, ObjectGone, Superseded
-from pagewise.events import Event
-from pagewise.model import DocumentId, PageJob, PageRange, StoredImage, Upload
-from pagewise.tasks import Task
+from pagewise.model import DocumentId, StoredImage, Upload
 from tests.deployed import Deployed
-
-JOB = PageJob(
-    DocumentId("d"), 7, Task.MULTI_LAN, 2, StoredImage("documents/d/pages/00007.png", "image/png", 10, 20, 30)
-)
-
-
-def queues(deployed: Deployed) -> SqsQueues:
-    return SqsQueues(deployed.client("sqs"), deployed.outputs["PageJobQueues"], deployed.outputs["SplitQueue"])
-
-
-def received(deployed: Deployed, url: str, count: int) -> list[dict[str, object]]:
-    """So many messages of a queue, taken off it."""
-    sqs = deployed.client("sqs")
-    found: list[dict[str, object]] = []
-    while len(found) < count:
-        reply = sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10, WaitTimeSeconds=5, AttributeNames=["All"])
-        if not reply.get("Messages"):
-            break
-        for message in reply["Messages"]:
-            found.append(message)
-            sqs.delete_message(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])
-    return found
-
-
-def test_page_jobs_go_to_their_tasks_queues_with_the_document_as_group(deployed: Deployed) -> None:
-    jobs = [
-        replace(JOB, page=page, task=task) for page in range(1, 13) for task in (Task.MULTI_LAN, Task.TABLE_PARSING)
-    ]
-    queues(deployed).send_jobs(jobs)
-    for task in (Task.MULTI_LAN, Task.TABLE_PARSING):
-        found = received(deployed, deployed.outputs["PageJobQueues"] + task, 12)
-        bodies = [messages.load_job(str(message["Body"])) for message in found]
-        assert sorted(bodies, key=lambda job: job.page) == [job for job in jobs if job.task is task]
-        assert {message["Attributes"]["MessageGroupId"] for message in found} == {"d"}  # type: ignore[index]
-
-
-def test_page_ranges_go_to_the_split_queue(deployed: Deployed) -> None:
-    deployed.empty_queues()  # of the event with which S3 tries a notification's queue
-    ranges = [PageRange(first, first + 19) for first in range(1, 500, 20)]
-    queues(deployed).send_ranges(DocumentId("d"), ranges)
-    found = received(deployed, deployed.outputs["SplitQueue"], len(ranges))
-    assert (
-        sorted((messages.load_range(str(message["Body"]))[1] for message in found), key=lambda pages: pages.first)
-        == ranges
-    )
-
-
-def test_a_job_put_off_is_not_seen_before_its_time(deployed: Deployed) -> None:
-    queues(deployed).defer(replace(JOB, task=Task.FORMULA_RECOGNITION), seconds=2)
-    url = deployed.outputs["PageJobQueues"] + Task.FORMULA_RECOGNITION
-    assert not deployed.client("sqs").receive_message(QueueUrl=url).get("Messages")
-    assert len(received(deployed, url, 1)) == 1
-
-
-def test_every_event_reaches_a_subscriber(deployed: Deployed) -> None:
-    sqs, events = deployed.client("sqs"), deployed.client("events")
-    url = sqs.create_queue(QueueName="subscriber")["QueueUrl"]
-    arn = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
-    bus = deployed.outputs["EventBus"]
-    events.put_rule(Name="all", EventBusName=bus, EventPattern=json.dumps({"source": ["pagewise"]}))
-    events.put_targets(Rule="all", EventBusName=bus, Targets=[{"Id": "1", "Arn": arn}])
-    sent = [Event("PageRecognized", {"event_id": str(number)}) for number in range(23)]
-    EventBridgePublisher(events, bus).publish(sent)
-    found = [json.loads(str(message["Body"])) for message in received(deployed, url, 23)]
-    assert {message["detail"]["event_id"] for message in found} == {event.id for event in sent}
-    assert {message["detail-type"] for message in found} == {"PageRecognized"}
 
 
 @pytest.fixture
@@ -140,16 +67,6 @@ def test_what_is_sent_in_a_pages_place_is_kept_beside_it_and_has_a_url(deployed:
     with urllib.request.urlopen(pages.url(mended, 60), timeout=10) as reply:  # noqa: S310  the emulator
         assert reply.read() == b"jpeg"
     assert pages.image(StoredImage(key, "image/png", 1, 1, 3)) == b"png"
-
-
-def test_a_notification_s_key_is_decoded_and_folders_are_no_uploads() -> None:
-    def record(key: str, size: int) -> dict[str, object]:
-        stored = {"key": key, "size": size, "eTag": "e", "versionId": "v", "sequencer": "s"}
-        return {"s3": {"bucket": {"name": "b"}, "object": stored}}
-
-    event = {"Records": [record("uploads/%C3%A4+b%2Bc%231.pdf", 5), record("uploads/folder/", 0), record("empty", 0)]}
-    assert [upload.key for upload in uploads_of(event)] == ["uploads/ä b+c#1.pdf", "empty"]
-    assert list(uploads_of({"Service": "Amazon S3", "Event": "s3:TestEvent"})) == []
 
 
 def outputs(deployed: Deployed) -> S3Outputs:
