@@ -35,9 +35,11 @@ SAM_BUILD = $(SAM) build --parameter-overrides "Architecture=$$ARCHITECTURE" && 
 # SAM zips the functions' folders as they are: what running them here has left in there stays here.
 SAM_DEPLOY = find functions -name __pycache__ -prune -exec rm -r {} + && \
 	$(SAM) deploy --config-env "$$ENVIRONMENT" $(DEPLOY)
+# The core's own tests, by room; what runs in another process is not counted.
+CORE_TESTS := tests/unit tests/adapters tests/protocol tests/split tests/outputs tests/handlers
 PYTHON_SOURCES := layers functions commands local tests docs
 
-.PHONY: help run local redrive engine invoke profile test check lint docs checkov format bench fuzz simulate build deploy deploy-built submit delete cost lock clean
+.PHONY: help run local redrive engine invoke profile test coverage check lint docs checkov format bench fuzz simulate build deploy deploy-built submit delete cost lock clean
 
 help: ## what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -61,9 +63,19 @@ invoke: $(BUILT) ## FUNCTION=SplitterFunction EVENT=s3-put-pdf: one function in 
 profile: ## NAME=receipts [STACK=pagewise-dev] [ENDPOINT=url]: put a profile of profiles/ into a stack
 	@$(PAGEWISE) profile --stack="$$STACK" $${ENDPOINT:+--endpoint="$$ENDPOINT"} -- "$$NAME"
 
+# Tests of a stack, an engine or a build have the machine to themselves; the others share its cores.
+TESTS_ON_ALL_CORES := $(addprefix tests/,fuzz handlers outputs protocol split template unit faults/test_simulator.py)
+OTHER_TESTS := $(addprefix --ignore=,$(TESTS_ON_ALL_CORES))
+
 test: ## all tests
 	@local/setup.sh emulator functions engine local development sam sdk
-	@$(DEVELOPMENT)/pytest
+	@$(DEVELOPMENT)/pytest -n auto --dist worksteal $(TESTS_ON_ALL_CORES)
+	@$(DEVELOPMENT)/pytest $(OTHER_TESTS)
+
+coverage: ## lines and branches of the core that its tests reach; minutes
+	@local/setup.sh emulator functions engine local development
+	@$(DEVELOPMENT)/coverage run --branch --source=layers/pagewise/pagewise -m pytest $(CORE_TESTS)
+	@$(DEVELOPMENT)/coverage report --sort=cover --skip-covered
 
 check: lint test ## lint, types, template, tests
 

@@ -13,6 +13,7 @@ import os
 import signal
 import sys
 import time
+import tomllib
 from collections.abc import Callable
 from pathlib import Path
 from types import FrameType
@@ -67,7 +68,19 @@ ANY_PATH = NamedPath()
 A_FILE = click.Path(path_type=Path, exists=True, dir_okay=False, readable=True)
 
 
+def version() -> str:
+    return str(tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["version"])
+
+
+def show_version(context: click.Context, _: click.Parameter, wanted: bool) -> None:
+    if wanted:
+        tell(f"pagewise {version()}")
+        context.exit()
+
+
 @click.group(context_settings=CONTEXT)
+@click.option("--version", is_flag=True, is_eager=True, expose_value=False, callback=show_version,
+              help="Show the version and exit.")  # fmt: skip
 def cli() -> None:
     """Documents in, their text out: on this machine, or on a stack in your AWS account."""
 
@@ -84,15 +97,28 @@ def together(*options: Callable[[Any], Any]) -> Callable[[Any], Any]:
     return decorate
 
 
-of_documents = together(
+of_what_is_asked = together(
     click.option("--tasks", metavar="A,B", help="Tasks by their own names, or: all. [default: the stack's]"),
     click.option("--profile", metavar="NAME", help="A named configuration of profiles/."),
     click.option("--schema", type=A_FILE, help="JSON of the fields to extract, for key_information_extraction."),
+    click.option("--prompt", type=NAMED, metavar="TEXT", help="In each task's own place, or JSON: texts by task."),
+    click.option("--min-pixels", type=int, metavar="N", help="The model enlarges a smaller image. [default: 3072]"),
+    click.option("--max-pixels", type=int, metavar="N", help="Of a page: more where small text is unclear."),
+    click.option("--dpi", type=int, metavar="N", help="At which PDF pages are rendered, 36 to 1200."),
+    click.option("--logprobs/--no-logprobs", default=None, help="Whether results say how sure the model is."),
     click.option("--rotate/--no-rotate", default=None, help="Whether the engine turns skewed pages."),
     click.option("--pages-per-call", type=click.IntRange(1, 20), help="Pages asked about in one call: fields, tables."),
     click.option("--preprocessing", metavar="STEPS", help="none, or of: median, mean, equalize, deskew."),
+    click.option("--outputs", metavar="A,B",
+                 help="text, markdown, html, latex, tables, pdf, boxes, fields, all or none. [default: the stack's]"),
+    click.option("--text-layer", type=click.Choice(["prefer", "ignore"]),
+                 help="prefer: a PDF page's own sound text answers at no call."),
     click.option("--tag", help="Up to 256 characters of yours, echoed in every event and in the receipt."),
     click.option("--password-file", type=A_FILE, help="Its first line opens encrypted PDFs."),
+)  # fmt: skip
+
+of_documents = together(
+    of_what_is_asked,
     click.option("--out", type=ANY_PATH, default=Path("out"), show_default=True, help="The output folder."),
     click.option("--patience", type=click.FloatRange(min=1), default=1800.0, metavar="SECONDS", show_default=True,
                  help="Give up after so long without any progress."),
@@ -132,7 +158,7 @@ def run(
 ) -> int:
     """Recognize documents, or folders of them, on this machine; without any, the project's own samples.
 
-    Results are in OUT/<document>/: receipt.json, pages/, results/.
+    Results are in OUT/<document>/: receipt.json, pages/, results/, and the outputs with their manifest.json.
     """
     from commands.run import Order, run
 
@@ -172,6 +198,62 @@ def submit(documents: tuple[Path, ...], named: tuple[Path, ...], stack: str, end
         as_json=words["as_json"],
     )
     return submit(submission, console(to_errors=words["as_json"]))
+
+
+@cli.command()
+@click.argument("documents", nargs=-1, type=ANY_PATH, metavar="DOCUMENT...")
+@click.option(
+    "--outputs",
+    metavar="A,B",
+    default="text,markdown",
+    show_default=True,
+    help="text, markdown, html, latex, tables, pdf, boxes, fields; or: all.",
+)
+@click.option("--no-running-lines", is_flag=True, help="Leave out headers and footers that come on every page.")
+@click.option("--password-file", type=A_FILE, help="Its first line opens encrypted PDFs.")
+@click.option(
+    "--out", type=ANY_PATH, default=Path("out"), show_default=True, help="The output folder of `run` or `submit`."
+)
+def assemble(
+    documents: tuple[Path, ...], outputs: str, no_running_lines: bool, password_file: Path | None, out: Path
+) -> int:
+    """Make outputs of documents whose results are in OUT already; nothing is recognized again.
+
+    DOCUMENT is a file that was recognized, or its folder in OUT.
+    """
+    from commands.assemble import AssemblyRequest, assemble
+
+    if not documents:
+        raise click.UsageError("Say of which DOCUMENT.")
+    password = password_file.read_text(encoding="utf-8").partition("\n")[0] if password_file else None
+    return assemble(AssemblyRequest(documents, outputs, out, password, running_lines=not no_running_lines))
+
+
+@cli.command()
+@click.argument("documents", nargs=-1, type=ANY_PATH, metavar="[DOCUMENT]...")
+@named_document
+@of_what_is_asked
+@click.option("--parameter", "parameters", multiple=True, metavar="NAME=VALUE", help="Of template.yaml.")
+@click.option("--stack", help="By a deployed stack's parameters and profiles. [default: template.yaml's, profiles/]")
+@click.option("--endpoint", metavar="URL", help="Of an embedded stack (./pagewise local), with --stack. [default: AWS]")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object on standard output.")
+def estimate(documents: tuple[Path, ...], named: tuple[Path, ...], parameters: tuple[str, ...], stack: str | None,
+             endpoint: str | None, as_json: bool, **words: Any) -> int:  # fmt: skip
+    """Say what documents would cost before they are uploaded: pages, tokens and money by task, likely and at most.
+
+    The most is what the caps (MaxDocumentCost, MaxDailyCost) hold against a document.
+    """
+    from commands.estimate import Inquiry, estimate
+
+    inquiry = Inquiry(
+        documents=(*documents, *named) or (SAMPLES,),
+        options=options_of(words),
+        parameters=named_values(parameters),
+        stack=stack or ("pagewise" if endpoint else None),
+        endpoint=endpoint,
+        as_json=as_json,
+    )
+    return estimate(inquiry, console(to_errors=as_json))
 
 
 @cli.command()
@@ -305,7 +387,14 @@ def options_of(words: dict[str, Any]) -> RequestedOptions:
         rotate=words["rotate"],
         pages_per_call=words["pages_per_call"],
         preprocessing=words["preprocessing"],
+        text_layer=words["text_layer"],
         tag=words["tag"],
+        outputs=words["outputs"],
+        prompt=words["prompt"],
+        min_pixels=words["min_pixels"],
+        max_pixels=words["max_pixels"],
+        dpi=words["dpi"],
+        logprobs=words["logprobs"],
         password=password.read_text(encoding="utf-8").partition("\n")[0] if password else None,
     )
 

@@ -30,6 +30,9 @@ class DocumentProgress:
     invalid: Counter[str] = field(default_factory=Counter)  # of pages, by task, field and rule
     warnings: list[str] = field(default_factory=list)  # of the document: wishes that came to nothing
     receipt: dict[str, str] = field(default_factory=dict)
+    completed: dict[str, Any] | None = None  # the event, while outputs are made
+    assembled: bool = False
+    outputs: dict[str, Any] = field(default_factory=dict)  # the manifest
     moments: deque[float] = field(default_factory=lambda: deque(maxlen=RECENT_JOBS))  # of the last page jobs
 
     @property
@@ -61,7 +64,16 @@ class DocumentProgress:
             case "DocumentCompleted":
                 self.pages = detail["pages"]
                 self.recognized, self.failed = detail["page_jobs"]["recognized"], detail["page_jobs"]["failed"]
-                self.end(detail["status"], detail)
+                self.completed, self.status = detail, "assembling"
+                self.end_when_assembled()
+            case "DocumentAssembled":
+                self.assembled = True
+                self.end_when_assembled()
+
+    def end_when_assembled(self) -> None:
+        """Events come in no order."""
+        if self.completed and (self.assembled or not self.completed["outputs"]):
+            self.end(self.completed["status"], self.completed)
 
     def end(self, status: str, detail: dict[str, Any]) -> None:
         self.status, self.ended, self.receipt = status, time.monotonic(), detail["receipt"]

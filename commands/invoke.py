@@ -6,6 +6,7 @@ import urllib.request
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,17 +17,11 @@ from local.containers.sam import STACK, ContainerError, lacking, sam, variables_
 from local.embedded_mode import Options, embedded_mode
 from local.emulator.process import client
 from local.stack import ROOT
-from pagewise.account.closing import Accounting
-from pagewise.account.ledger import Ledger
-from pagewise.aws.buckets import S3Pages, S3Uploads
-from pagewise.aws.clock import UtcClock
-from pagewise.aws.environment import split_settings
 from pagewise.aws.notifications import uploads_of
-from pagewise.aws.table import DynamoTable
+from pagewise.aws.wiring import OfStack
 from pagewise.events import Event
 from pagewise.model import DocumentId, PageJob, PageRange, Upload
 from pagewise.table import Delete, Key
-from pagewise.use_cases.split import Split
 
 EVENTS = ROOT / "events"
 SUCCEEDED, FAILED = 0, 1
@@ -160,11 +155,9 @@ class Documents:
         self._outputs = {output["OutputKey"]: output["OutputValue"] for output in outputs}
         splitter = resources.describe_stack_resource(StackName=STACK, LogicalResourceId="SplitterFunction")
         name = splitter["StackResourceDetail"]["PhysicalResourceId"]
-        self._settings = split_settings(
-            variables_of(client("lambda", endpoint).get_function_configuration(FunctionName=name))
-        )
-        self._pages = S3Pages(self._s3, self._outputs["PagesBucket"])
-        self._table = DynamoTable(client("dynamodb", endpoint), self._outputs["ResultsTable"])
+        configuration = client("lambda", endpoint).get_function_configuration(FunctionName=name)
+        self._parts = OfStack(partial(client, endpoint=endpoint), self._outputs, variables_of(configuration))
+        self._table = self._parts.table()
 
     def upload(self, upload: Upload, tasks: set[str]) -> None:
         if upload.bucket != self._outputs["UploadsBucket"]:
@@ -186,10 +179,8 @@ class Documents:
 
     def split(self, upload: Upload) -> None:
         """Accept the document and store its pages, but leave its page jobs and page ranges to the event."""
-        ledger, silent = Ledger(self._table, self._pages), Silent()
-        accounting = Accounting(ledger, self._pages, silent, UtcClock())
-        uploads = S3Uploads(self._s3)
-        Split(uploads, self._pages, ledger, silent, silent, accounting, UtcClock(), self._settings).upload(upload)
+        silent = Silent()
+        self._parts.split(silent, silent).upload(upload)
         self.forget(upload.document_id, "split#")
 
 

@@ -6,7 +6,8 @@ import re
 import shutil
 import tempfile
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping
+from contextlib import suppress
 from io import BytesIO
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -16,7 +17,7 @@ from boto3.dynamodb.types import TypeDeserializer
 from commands.errors import CommandError
 from commands.uploads import LocalDocument
 
-RECEIPT = "receipt.json"
+RECEIPT, MANIFEST = "receipt.json", "manifest.json"
 PAGES, RESULTS, LOGS = "pages", "results", "logs"
 # The result's field → the suffix of the file that holds it alone.
 TEXT_FILES = {"text": ".txt", "html": ".html", "latex": ".tex"}
@@ -73,8 +74,20 @@ class OutputFolder:
         receipt: dict[str, Any] = json.loads(body)
         return receipt
 
+    def write_outputs(self, folder: Path, document_id: str) -> dict[str, Any]:
+        """The document's outputs with their manifest, which is returned."""
+        prefix = f"documents/{document_id}/outputs"
+        content = self._object(self.pages_bucket, f"{prefix}/{MANIFEST}")
+        manifest: dict[str, Any] = json.loads(content)
+        for file in manifest["files"]:
+            path = inside(folder, file["name"])
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self._s3.download_file(self.pages_bucket, f"{prefix}/{file['name']}", str(path))
+        (folder / MANIFEST).write_bytes(content)
+        return manifest
+
     def write(self, folder: Path, receipt: dict[str, Any]) -> Counter[str]:
-        """Write all of it; of how many pages which fields are invalid."""
+        """Write all of it but the outputs; of how many pages which fields are invalid."""
         invalid: Counter[str] = Counter()
         remove_earlier(folder)
         write_json(folder / RECEIPT, receipt)
@@ -120,7 +133,37 @@ def remove_earlier(folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     for name in (PAGES, RESULTS):
         shutil.rmtree(folder / name, ignore_errors=True)
+    remove_outputs(folder)
     (folder / RECEIPT).unlink(missing_ok=True)
+
+
+def remove_outputs(folder: Path, of: Container[str] | None = None) -> None:
+    """The files of these outputs, or of all, that the folder's own manifest names."""
+    for file in outputs_in(folder).get("files", []):
+        if of is not None and file["output"] not in of:
+            continue
+        path = inside(folder, file["name"])
+        path.unlink(missing_ok=True)
+        if path.parent != folder:
+            with suppress(OSError):  # others lie in it
+                path.parent.rmdir()
+    (folder / MANIFEST).unlink(missing_ok=True)
+
+
+def outputs_in(folder: Path) -> dict[str, Any]:
+    """The manifest of a document's folder; nothing if there is none, or it is somebody else's."""
+    try:
+        manifest: dict[str, Any] = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return manifest if isinstance(manifest, dict) and "document_id" in manifest and "files" in manifest else {}
+
+
+def inside(folder: Path, name: str) -> Path:
+    path = folder / name
+    if not path.resolve().is_relative_to(folder.resolve()):
+        raise OutputError(f"{folder / MANIFEST} names {name}, which does not lie in its folder. Delete it.")
+    return path
 
 
 def write_page(folder: Path, key: PurePosixPath, image: bytes) -> None:

@@ -2,7 +2,8 @@
 
 import json
 import time
-from collections.abc import Iterable, Mapping
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import timedelta
 from pathlib import Path
 from types import TracebackType
@@ -142,6 +143,23 @@ def summary(accounts: Iterable[DocumentProgress], receipts: Mapping[int, Mapping
     return table
 
 
+def made_of(accounts: Iterable[DocumentProgress]) -> list[str]:
+    """The outputs of each document, and why some were not made."""
+    return [f"{account.document.name}: {line}" for account in accounts for line in outputs_told(account.outputs)]
+
+
+def outputs_told(manifest: Mapping[str, Any]) -> Iterator[str]:
+    """Files by name; of a folder, how many it has."""
+    names = Counter(
+        name.partition("/")[0] + "/" * ("/" in name) for name in (file["name"] for file in manifest.get("files", []))
+    )
+    shown = [f"{name} ({count} files)" if name.endswith("/") else name for name, count in names.items()]
+    if shown:
+        yield f"outputs: {', '.join(shown)}"
+    for failed in manifest.get("failed", []):
+        yield f"no {failed['output']} output: {failed['reason']}: {failed['message']}"
+
+
 def bill(receipts: Iterable[Mapping[str, Any]]) -> str | None:
     """What the service would have billed, where nothing was."""
     free = [receipt["cost"] for receipt in receipts if "cost" in receipt and not receipt["cost"]["billed"]]
@@ -165,6 +183,8 @@ def summary_json(documents: Iterable[DocumentProgress], receipts: Mapping[int, M
             "usage": receipts.get(id(document), {}).get("usage"),
             "cost": receipts.get(id(document), {}).get("cost"),
             "warnings": receipts.get(id(document), {}).get("warnings"),
+            "outputs": [file["name"] for file in document.outputs.get("files", [])],
+            "outputs_failed": document.outputs.get("failed", []),
         }
         for document in documents
     ]

@@ -7,21 +7,17 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from commands.deployed import DeployedStack, deployed_stack
 from commands.errors import CommandError
-from pagewise.account.closing import Accounting
-from pagewise.account.ledger import Ledger
-from pagewise.aws.buckets import S3Pages
-from pagewise.aws.bus import EventBridgePublisher
-from pagewise.aws.clock import UtcClock
-from pagewise.aws.environment import price_settings, spending
-from pagewise.aws.queues import SqsQueues
-from pagewise.aws.table import DynamoTable
+from pagewise.aws.wiring import OfStack
 from pagewise.errors import PagewiseError
 from pagewise.model import DocumentId
 from pagewise.tasks import Task
 from pagewise.use_cases.redrive import Redrive, Redriven, Selection
 
-# What the use case needs to know of money, by the functions' names for it and the stack's.
-MONEY = {
+# The settings of the use case, by the functions' variables and the stack's parameters.
+SETTINGS = {
+    "RESULTS_RETENTION_DAYS": "ResultsRetentionDays",
+    "OVERDUE_MINUTES": "OverdueMinutes",
+    "PAGES_PER_RANGE": "PagesPerRange",
     "MAX_DOCUMENT_COST": "MaxDocumentCost",
     "MAX_DAILY_COST": "MaxDailyCost",
     "QWEN_MODEL": "QwenModel",
@@ -93,26 +89,10 @@ def all_documents(use_case: Redrive, choice: Selection) -> Iterator[str]:
 
 def redrive_of(stack: DeployedStack) -> Redrive:
     """The use case on a deployed stack, with its names and settings."""
-    client_of, outputs, parameters = stack.client, stack.outputs, stack.parameters
-    pages = S3Pages(client_of("s3"), outputs["PagesBucket"])
-    publisher = EventBridgePublisher(client_of("events"), outputs["EventBus"])
-    money = {variable: parameters[parameter] for variable, parameter in MONEY.items() if parameter in parameters}
-    money.setdefault("ENGINE_BILLS", "true")  # stacks before 2026-11-25 do not say
-    price = price_settings(money)
-    ledger = Ledger(
-        DynamoTable(client_of("dynamodb"), outputs["ResultsTable"], float(parameters["ResultsRetentionDays"])),
-        pages,
-        price=price,
-    )
-    return Redrive(
-        ledger=ledger,
-        queues=SqsQueues(client_of("sqs"), outputs["PageJobQueues"], outputs["SplitQueue"]),
-        accounting=Accounting(ledger, pages, publisher, UtcClock(), price),
-        clock=UtcClock(),
-        overdue_seconds=60 * int(parameters["OverdueMinutes"]),
-        pages_per_range=int(parameters["PagesPerRange"]),
-        spending=spending(money),
-    )
+    given = stack.parameters
+    variables = {variable: given[parameter] for variable, parameter in SETTINGS.items() if parameter in given}
+    variables.setdefault("ENGINE_BILLS", "true")  # stacks before 2026-11-25 do not say
+    return OfStack(stack.client, stack.outputs, variables).redrive()
 
 
 def line(redriven: Redriven) -> str:

@@ -17,7 +17,7 @@ from commands.documents import DocumentProgress, DocumentsProgress
 from commands.errors import CommandError
 from commands.outputs import LOGS, OutputFolder, prepare
 from commands.profiles import profile_text, put_all
-from commands.progress import Progress, bill, progress, reasons, summary, summary_json
+from commands.progress import Progress, bill, made_of, progress, reasons, summary, summary_json
 from commands.uploads import NO_OPTIONS, LocalDocument, RequestedOptions, Uploader, find_all, hidden_files
 from local.embedded_mode import EmbeddedMode, Options, embedded_mode
 from local.emulator.published_events import PublishedEvent
@@ -122,6 +122,8 @@ class Run:
         self._console.print(summary(self._accounts.all, self._receipts))
         for reason in reasons(self._accounts.all):
             self._console.print(printable(reason), highlight=False, markup=False, soft_wrap=True)
+        for line in made_of(self._accounts.all):
+            self._console.print(printable(line), highlight=False, markup=False, soft_wrap=True)
         if billed := bill(self._receipts.values()):
             self._console.print(billed, highlight=False, markup=False, soft_wrap=True)
         self._console.print(f"results: {self._order.output}/<document>/", highlight=False, markup=False)
@@ -155,7 +157,10 @@ class Run:
 
     def _write(self, account: DocumentProgress) -> None:
         receipt = self._outcome.receipt(account.receipt)
-        account.invalid = self._outcome.write(self._order.output / account.document.place, receipt)
+        folder = self._order.output / account.document.place
+        account.invalid = self._outcome.write(folder, receipt)
+        if account.assembled:
+            account.outputs = self._outcome.write_outputs(folder, receipt["document_id"])
         account.warnings = receipt["warnings"]
         self._receipts[id(account)] = receipt
 

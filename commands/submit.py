@@ -12,12 +12,11 @@ from commands.console import Console, printable, tell
 from commands.deployed import DeployedStack, StackError, deployed_stack
 from commands.documents import DocumentProgress, DocumentsProgress
 from commands.outputs import OutputFolder, prepare
-from commands.progress import Progress, bill, progress, reasons, summary, summary_json
+from commands.progress import Progress, bill, made_of, progress, reasons, summary, summary_json
 from commands.run import EXIT_CODES, NOT_RUN
 from commands.uploads import NO_OPTIONS, LocalDocument, RequestedOptions, Uploaded, Uploader, find_all
-from pagewise.account.ledger import Ledger
-from pagewise.aws.buckets import S3Pages
-from pagewise.aws.table import DynamoTable
+from pagewise.account.ledger import is_unassembled
+from pagewise.aws.wiring import OfStack
 from pagewise.model import Document, DocumentId, DocumentStatus, Upload
 
 POLL_SECONDS = 2.0
@@ -52,8 +51,7 @@ class Submitted:
         self._documents = documents
         self._bucket = stack.outputs["UploadsBucket"]
         self._s3 = stack.client("s3")
-        pages = S3Pages(self._s3, stack.outputs["PagesBucket"])
-        self._ledger = Ledger(DynamoTable(stack.client("dynamodb"), stack.outputs["ResultsTable"]), pages)
+        self._ledger = OfStack(stack.client, stack.outputs).ledger()
         self._outcome = OutputFolder(stack.outputs, stack.client)
         self._receipts: dict[int, dict[str, Any]] = {}
 
@@ -66,6 +64,8 @@ class Submitted:
         console.print(summary(accounts.all, self._receipts))
         for reason in reasons(accounts.all):
             console.print(printable(reason), highlight=False, markup=False, soft_wrap=True)
+        for line in made_of(accounts.all):
+            console.print(printable(line), highlight=False, markup=False, soft_wrap=True)
         if billed := bill(self._receipts.values()):
             console.print(billed, highlight=False, markup=False, soft_wrap=True)
         console.print(f"results: {self._submission.output}/<document>/", highlight=False, markup=False)
@@ -97,7 +97,9 @@ class Submitted:
         account.pages, account.tasks, account.pages_done = document.pages, len(document.tasks), document.pages_closed
         account.recognized, account.failed = document.recognized, document.failed
         account.accepted = account.accepted or time.monotonic()
-        if document.announced:
+        if document.announced and is_unassembled(document):
+            account.status = "assembling"
+        elif document.announced:
             self._fetch(account, document)
         elif document.status is DocumentStatus.IN_PROGRESS:
             account.status = "recognizing"
@@ -106,7 +108,10 @@ class Submitted:
     def _fetch(self, account: DocumentProgress, document: Document) -> None:
         pointer = {"bucket": self._outcome.pages_bucket, "key": f"documents/{document.id}/receipt.json"}
         receipt = self._outcome.receipt(pointer)
-        account.invalid = self._outcome.write(self._submission.output / account.document.place, receipt)
+        folder = self._submission.output / account.document.place
+        account.invalid = self._outcome.write(folder, receipt)
+        if document.outputs:
+            account.outputs = self._outcome.write_outputs(folder, document.id)
         account.warnings = receipt["warnings"]
         self._receipts[id(account)] = receipt
         account.end(str(document.status), {"receipt": pointer})

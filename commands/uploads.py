@@ -6,7 +6,7 @@ import time
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from email.header import Header
+from email.base64mime import header_encode
 from pathlib import Path, PurePath
 from typing import Any
 from unicodedata import normalize
@@ -19,6 +19,8 @@ PREFIX = "uploads"
 CLUTTER = {"thumbs.db", "desktop.ini", "__macosx", "icon\r"}
 RESERVED = {"logs"}  # of the output folder
 DOCUMENT_SUFFIXES = frozenset({".pdf", ".tif", ".tiff", ".jpg", ".jpeg", ".png", ".bmp", ".webp", ".heic", ".heif"})
+# Of an object, names and values together (S3's "user-defined metadata").
+MOST_METADATA_BYTES = 2 * 1024
 LONGEST_NAME = 255  # bytes, of most file systems
 
 
@@ -134,21 +136,46 @@ class RequestedOptions:
     rotate: bool | None = None
     pages_per_call: int | None = None
     preprocessing: str | None = None
+    text_layer: str | None = None
     tag: str | None = None
+    prompt: str | None = None
+    min_pixels: int | None = None
+    max_pixels: int | None = None
+    dpi: int | None = None
+    logprobs: bool | None = None
     password: str | None = None
+    outputs: str | None = None
 
     def metadata(self) -> dict[str, str]:
-        """As the object's metadata carry it, for the splitter to check."""
+        """As the object's metadata carry it, for the splitter to check. Raises DocumentError for more than S3 takes."""
+        spelled = {name: ascii_header(value) for name, value in self.said().items()}
+        size = sum(len(name) + len(value) for name, value in spelled.items())
+        if size > MOST_METADATA_BYTES:
+            raise DocumentError(
+                f"The options have {size:,} bytes, and an upload's may have {MOST_METADATA_BYTES:,} in all. "
+                "Put a long prompt or schema into a profile (profiles/*.json), and say --profile."
+            )
+        return spelled
+
+    def said(self) -> dict[str, str]:
+        """As the splitter reads it out of them."""
         said = {
             "ocr-tasks": self.tasks,
             "ocr-result-schema": self.schema,
             "ocr-enable-rotate": None if self.rotate is None else str(self.rotate).lower(),
             "ocr-pages-per-call": None if self.pages_per_call is None else str(self.pages_per_call),
+            "ocr-prompt": self.prompt,
+            "ocr-min-pixels": None if self.min_pixels is None else str(self.min_pixels),
+            "ocr-max-pixels": None if self.max_pixels is None else str(self.max_pixels),
+            "ocr-dpi": None if self.dpi is None else str(self.dpi),
+            "ocr-logprobs": None if self.logprobs is None else str(self.logprobs).lower(),
             "ocr-preprocessing": self.preprocessing,
+            "ocr-text-layer": self.text_layer,
             "ocr-tag": self.tag,
+            "ocr-outputs": self.outputs,
             "ocr-password": self.password,
         }
-        return {name: ascii_header(value) for name, value in said.items() if value}
+        return {name: value for name, value in said.items() if value}
 
 
 NO_OPTIONS = RequestedOptions()
@@ -202,5 +229,7 @@ class Uploader:
 
 
 def ascii_header(text: str) -> str:
-    """S3 takes ASCII metadata only; RFC 2047 is how S3 itself shows others."""
-    return text if text.isascii() else Header(text, "utf-8", maxlinelen=10_000).encode()
+    """S3 takes ASCII metadata only; RFC 2047 is how S3 itself shows others. A header has one line, and loses the blanks
+    at its ends."""
+    plain = text.isascii() and text.isprintable() and text == text.strip() and "=?" not in text
+    return text if plain else header_encode(text.encode(), "utf-8")

@@ -22,12 +22,12 @@ TRACE = 5e-6
 METRIC_MONTH, ALARM_METRIC_MONTH, DASHBOARD_MONTH, SECRET_MONTH = 0.30, 0.10, 3.00, 0.40
 
 # Of this stack.
-SPLITTER_GB, OCR_GB = 3008 / 1024, 1.0  # SplitterMemory, by default
+SPLITTER_GB, OCR_GB, ASSEMBLER_GB = 3008 / 1024, 1.0, 1.0  # SplitterMemory, by default
 BATCH = 10  # OcrBatchSize: page jobs that share an invocation's seconds
 PAGES_PER_RANGE = 20
-QUEUES = 9  # split, seven tasks, dead letters
-METRICS = 22  # docs/operations.md
-ALARM_METRICS = 22  # 13 alarms, 8 of them on two metrics
+QUEUES = 10  # split, seven tasks, ends of documents, dead letters
+METRICS = 26  # docs/operations.md
+ALARM_METRICS = 41  # 29 alarms, 12 of them on two metrics
 # An event source mapping keeps five long polls of 20 s open on a queue, whether it is empty or not.
 POLLS_MONTH = 5 * 30 * 86_400 / 20
 BASE64 = 4 / 3
@@ -47,6 +47,9 @@ class Page:
     output_tokens: int = 600
     input_price: float = 0.07  # per million, as the parameters' defaults
     output_price: float = 0.16
+    document_pages: int = 10  # that share an invocation of the assembler
+    assembly_seconds: float = 2.5  # of a document with the default outputs, cold start included
+    output_files: int = 3  # with the manifest
     traced: float = 0.05  # X-Ray's sampling rate
     sent: float = BASE64  # bytes that leave AWS for a byte of page image; by URL 1
 
@@ -58,6 +61,11 @@ def lines(page: Page) -> dict[str, float]:
     return {
         "Lambda: splitter": page.split_seconds * SPLITTER_GB * GB_SECOND + INVOCATION / PAGES_PER_RANGE,
         "Lambda: OCR": jobs * billed * OCR_GB * GB_SECOND + batches * INVOCATION,
+        "Lambda: assembler": (page.assembly_seconds * ASSEMBLER_GB * GB_SECOND + INVOCATION) / page.document_pages,
+        # Its end in the queue, the rule's delivery is free; files, their manifest read, the event, the note.
+        "Outputs: the rest": (3 * SQS_REQUEST + page.output_files * PUT + 2 * GET + EVENT + 2 * TABLE_WRITE)
+        / page.document_pages
+        + jobs * (TABLE_READ + GET / 5),  # a fifth of the results lie in the bucket
         # Send, receive and delete, each in batches of ten, and a page's share of a range's message.
         "SQS": 3 * SQS_REQUEST * (batches + 1 / PAGES_PER_RANGE),
         # A job: two reads; a transaction of result (about 4 KB), page, and (once) the document: each write twice.

@@ -18,13 +18,13 @@ def picture(
     return buffer.getvalue()
 
 
-def tiff(pages: int, size: tuple[int, int] = (120, 80)) -> bytes:
-    """A TIFF of so many pages, each with its number of bars."""
+def tiff(pages: int, size: tuple[int, int] = (120, 80), colour: int = 0) -> bytes:
+    """A TIFF of so many pages, each with its number of bars in this grey; white ones are blank."""
     frames = []
     for page in range(pages):
         frame = Image.new("L", size, 255)
         for bar in range(page + 1):
-            ImageDraw.Draw(frame).rectangle((4 * bar, 0, 4 * bar + 1, 40), fill=0)
+            ImageDraw.Draw(frame).rectangle((4 * bar, 0, 4 * bar + 1, 40), fill=colour)
         frames.append(frame)
     buffer = io.BytesIO()
     frames[0].save(buffer, format="TIFF", save_all=True, append_images=frames[1:])

@@ -1,7 +1,7 @@
 """What nobody could finish → failed results and rejected documents, with their events.
 
-Three kinds arrive: page jobs, page ranges and uploads that a queue gave up on; the last as S3's events, in an envelope
-where Lambda gave up on them.
+Four kinds arrive: page jobs, page ranges, uploads and ends of documents that a queue gave up on. Uploads are S3's
+events, in an envelope where Lambda gave up on them; ends are EventBridge's, which may not have reached their queue.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from pagewise.aws import batches, wiring
 from pagewise.aws.batches import Message, Response
 from pagewise.aws.notifications import uploads_of
 from pagewise.aws.observing import logger, metrics
-from pagewise.messages import load_job, load_range
+from pagewise.messages import load_end, load_job, load_range
 
 
 @logger.inject_lambda_context
@@ -44,6 +44,8 @@ def give_up(message: Message, deadline: float) -> None:
     if "requestPayload" in letter or "Records" in letter:
         for upload in uploads_of(letter.get("requestPayload", letter)):
             use_case.upload(upload, deadline)
+    elif "detail" in letter:
+        wiring.composition.get().assemble().give_up(*load_end(message.body))
     elif "page" in letter:
         use_case.page_job(load_job(message.body), message.deliveries)
     else:

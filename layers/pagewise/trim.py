@@ -44,6 +44,8 @@ def undocumented(value: Any) -> Any:
 
 
 def write(path: Path, value: Any) -> None:
+    """A file anew: an installer may have linked the one that is there to its cache, and to other environments."""
+    path.unlink(missing_ok=True)
     path.write_text(json.dumps(value, separators=(",", ":")))
 
 

@@ -14,6 +14,7 @@ from typing import Any
 
 from rapidfuzz import fuzz
 
+from local.engine import till_receipts
 from local.engine.glossary import TRANSLATIONS
 from local.engine.recognition.joining import joined
 from local.engine.recognition.page import Box, Line, Page, around
@@ -28,6 +29,8 @@ SIMILAR = 80.0
 BELOW, BESIDE = 2.5, 25.0
 """How far from its label a value may stand, in line heights."""
 STEP = 4.0
+RATE = re.compile(r"[\d.,]+\s*%")
+"""A part of the label: "VAT 7 %"."""
 HEADING_LETTERS = 24
 STACKED_LETTERS = 12
 DATE = re.compile(r"(\d{4})\s*[-/.年]\s*(\d{1,2})\s*[-/.月]\s*(\d{1,2})")
@@ -57,7 +60,22 @@ def all_fields(page: Page) -> dict[str, Any]:
 
 def fields_by_schema(page: Page, schema: Schema) -> dict[str, Any]:
     """The schema with its values filled in."""
-    return _filled(schema, page.rows)
+    found = _filled(schema, page.rows)
+    return found | dict(_without_labels(found, schema, page.rows))
+
+
+def _without_labels(found: dict[str, Any], schema: Schema, rows: Sequence[Row]) -> Iterator[tuple[str, str]]:
+    """What a receipt says without a label: shop, address, and its day, if one day is asked for."""
+    shop, address = till_receipts.head(rows)
+    days = [key for key, wanted in schema.items() if isinstance(wanted, str) and "YYYY-MM-DD" in wanted]
+    for key in [key for key, value in found.items() if value is None]:
+        name = till_receipts.plain(key)
+        if shop and name in till_receipts.SHOP:
+            yield key, shop
+        elif address and name in till_receipts.ADDRESS:
+            yield key, address
+        elif [key] == days and (day := DATE.search(" ".join(line.text for row in rows for line in row))):
+            yield key, _in_form(day[0], schema[key])
 
 
 def _filled(schema: Schema, rows: Sequence[Row]) -> dict[str, Any]:
@@ -254,7 +272,8 @@ def _pairs_by_prefix(keys: Sequence[str], rows: Sequence[Row]) -> Iterator[Pair]
                 for name in _names(key):
                     length = len(name.split())
                     label, value = " ".join(words[:length]), " ".join(words[length:])
-                    if value and _has_digit(value) and fuzz.ratio(_plain(label), _plain(name)) >= SIMILAR:
+                    alike = fuzz.ratio(_plain(label), _plain(name)) >= SIMILAR
+                    if value and _has_digit(value) and not RATE.fullmatch(value) and alike:
                         yield Pair(label, value, number)
 
 
@@ -274,7 +293,9 @@ def _likeness_of_names(name: str, label: str) -> float:
 
 
 def _names(key: str) -> list[str]:
-    return [key, *TRANSLATIONS.get(_plain(key), ())]
+    """Its own, in other words too: "Receipt 4817" has the number of the receipt."""
+    short = re.sub(r"\s+(number|no\.?)$", "", key, flags=re.IGNORECASE)
+    return [*dict.fromkeys([key, short]), *TRANSLATIONS.get(_plain(key), ())]
 
 
 def _plain(text: str) -> str:
@@ -334,7 +355,7 @@ def _elements(key: str, template: list[Any], rows: Sequence[Row]) -> list[Any]:
 def _records(template: Schema, rows: Sequence[Row]) -> list[dict[str, Any]]:
     found = _headings(template, rows)
     if found is None:
-        return []
+        return till_receipts.lines_bought(list(template), rows)
     start, headings = found
     records: list[dict[str, Any]] = []
     for row in rows[start + 1 :]:

@@ -11,7 +11,18 @@ from local.engine import refusal, tokens
 from local.engine.tasks import PROMPTS, Request, Task, wish_for_prompt
 
 PATH = "/api/v1/services/aigc/multimodal-generation/generation"
-MODELS = frozenset({"qwen-vl-ocr", "qwen-vl-ocr-latest", "qwen-vl-ocr-2025-11-20", "qwen-vl-ocr-2025-08-28"})
+OF_PROMPTS_ALONE = "qwen-vl-ocr-2024-10-28"
+MODELS = frozenset(
+    {
+        "qwen-vl-ocr",
+        "qwen-vl-ocr-latest",
+        "qwen-vl-ocr-2025-11-20",
+        "qwen-vl-ocr-2025-08-28",
+        "qwen-vl-ocr-2025-04-13",
+        OF_PROMPTS_ALONE,
+        "qwen3.5-ocr",
+    }
+)
 MOST_SCHEMA_LAYERS = 3
 SYSTEM_TOKENS = 20
 """The fixed system message and the chat template, roughly."""
@@ -62,6 +73,8 @@ def read_call(body: bytes) -> Call:
         raise refusal.model_not_found()
     elements = last_question(request["input"].get("messages"))
     parameters = request["parameters"]
+    if request["model"] == OF_PROMPTS_ALONE and parameters.get("ocr_options") is not None:
+        raise refusal.invalid(f"{OF_PROMPTS_ALONE} has no built-in tasks: ask by a prompt, without ocr_options.")
     return Call(
         model=request["model"],
         images=_images(elements),

@@ -61,6 +61,12 @@ SAMPLE_PROMPT = "Extract the key information from this image."
 """Of the documentation's sample of Base64."""
 SAME_PROMPT = 90.0
 """Of 100: a documented prompt with a word changed is still that prompt."""
+# What asks for the text, the whole text and nothing but the text, in the words that people use for it.
+ALL_TEXT = re.compile(
+    r"(please )?(read|extract|transcribe|recogni[sz]e|output|ocr)( and output)?( only)?( all)?( of)?( the)? "
+    r"text( content)?( (in|from|of|on) (the|this) (image|page|picture|document|scan|photo))?[.!]?",
+    re.IGNORECASE,
+)
 
 Schema = dict[str, Any]
 
@@ -77,7 +83,7 @@ class Request:
 def wish_for_prompt(prompt: str) -> Request:
     """The task that a prompt stands for."""
     plain = " ".join(prompt.split())
-    if not plain:
+    if not plain or ALL_TEXT.fullmatch(plain):
         return Request(Task.TEXT_RECOGNITION, prompt=PLAIN_TEXT)
     if _same(plain[: len(FIELDS_BY_SCHEMA)], FIELDS_BY_SCHEMA):
         return Request(Task.KEY_INFORMATION_EXTRACTION, _schema_in(prompt), prompt)
@@ -89,8 +95,9 @@ def wish_for_prompt(prompt: str) -> Request:
     if re.search(r"\bjson\b", plain, re.IGNORECASE) and "{" in plain:
         return Request(Task.KEY_INFORMATION_EXTRACTION, _schema_in(prompt), prompt)
     raise refusal.invalid(
-        "The embedded engine can't follow this prompt: it knows the documented prompts of the built-in tasks and "
-        "prompts that end with a JSON template of the fields to extract. A real Qwen-OCR endpoint can."
+        "The embedded engine can't follow this prompt: it knows the documented prompts of the built-in tasks, requests "
+        "for all of the text, and prompts that end with a JSON template of the fields to extract. A real Qwen-OCR "
+        "endpoint can."
     )
 
 

@@ -64,4 +64,14 @@ class BucketNotifications:
                 if function := self._functions.get(notification_id):
                     self._invocations.invoke(function, {"Records": [record]}, trigger="bucket")
                 elif url := self._queues.get(notification_id):
-                    self._sqs.send_message(QueueUrl=url, MessageBody=json.dumps({"Records": [record]}))
+                    self._send(url, json.dumps({"Records": [record]}))
+
+    def _send(self, url: str, body: str) -> None:
+        while not self._stopping.is_set():
+            try:
+                self._sqs.send_message(QueueUrl=url, MessageBody=body)
+            except (BotoCoreError, ClientError) as error:
+                if not self._stopping.wait(0.5):
+                    logger.warning("handing on a bucket notification failed: %s", error)
+            else:
+                return

@@ -174,7 +174,7 @@ def test_unfinished_documents_are_found_until_their_end_is_announced(ledger: Led
     ended = ledger.close(known.id, "2026-01-01T00:02:00.000Z")
     assert ended is not None
     assert known.id in ledger.unfinished(before="2026-01-01T06:00:00.001Z")
-    ledger.announced(ended)
+    ledger.announced(ended, "2026-01-01T14:00:00.000Z")
     assert known.id not in ledger.unfinished(before="2026-01-01T06:00:00.001Z")
     stored = ledger.document(known.id)
     assert stored is not None
@@ -211,24 +211,6 @@ def test_counts_are_exact_when_all_tasks_of_many_pages_end_at_once_and_twice(dep
     assert (stored.pages_closed, stored.recognized) == (pages, pages * len(tasks))
     assert sum(outcome.first for outcome in recorded) == pages * len(tasks)
     assert sum(outcome.first and outcome.page_closed for outcome in recorded) == pages
-
-
-def test_records_expire_so_many_days_after_their_last_change(deployed: Deployed) -> None:
-    kept = dynamo(deployed)
-    assert isinstance(kept.table, DynamoTable)
-    for days in (0, 7):
-        ledger = replace(kept, table=replace(kept.table, retention_days=days))
-        written = document(pages=1, tasks=(Task.TEXT_RECOGNITION,))
-        ledger.open(written)
-        ledger.record(result(written, 1, Task.TEXT_RECOGNITION), 1)
-        ledger.mark_split(written.id, PageRange(1, 1))
-        for kind in ("document", "page#", "result#", "split#"):
-            (record,) = kept.table.records(written.id, kind)
-            if days:
-                assert 0 <= time.time() + 7 * 86_400 - int(record["expires"]) < 60
-            else:
-                assert "expires" not in record
-        assert ledger.document(written.id) is not None
 
 
 def test_a_day_s_cap_is_claimed_once_for_a_document_and_settled_by_its_bill(ledger: Ledger) -> None:

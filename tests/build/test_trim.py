@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import filecmp
 import json
 import os
 import re
@@ -45,9 +46,12 @@ print(json.dumps(found, sort_keys=True))
 
 @pytest.fixture(scope="module")
 def trimmed(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("layer")
-    shutil.copytree(Path(botocore.__file__).parent, folder / "botocore")
+    """Of files that are linked to an installer's cache, as uv's are."""
+    folder, cache = tmp_path_factory.mktemp("layer"), tmp_path_factory.mktemp("cache")
+    shutil.copytree(Path(botocore.__file__).parent, cache / "botocore")
+    shutil.copytree(cache / "botocore", folder / "botocore", copy_function=os.link)
     subprocess.run([sys.executable, LAYER / "trim.py", folder / "botocore/data", *SERVICES], check=True)
+    assert not filecmp.dircmp(DATA, cache / "botocore/data").diff_files
     return folder
 
 

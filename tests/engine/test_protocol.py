@@ -221,6 +221,14 @@ def test_a_prompt_that_is_no_documented_one_is_refused(engine: Engine) -> None:
     assert refused(reply) == (400, "InvalidParameter")
 
 
+def test_the_model_without_built_in_tasks_takes_prompts_alone(engine: Engine) -> None:
+    asked = {**request(data_url(PAGE), task="text_recognition"), "model": "qwen-vl-ocr-2024-10-28"}
+    reply = engine.post(asked)
+    assert refused(reply) == (400, "InvalidParameter")
+    assert "no built-in tasks" in reply.json()["message"]
+    assert engine.post({**request(data_url(PAGE), prompt=""), "model": "qwen-vl-ocr-2024-10-28"}).status_code == 200
+
+
 def test_an_animated_or_many_paged_image_is_read_by_its_first_frame(engine: Engine) -> None:
     buffer = io.BytesIO()
     drawn("First page").save(buffer, "TIFF", save_all=True, append_images=[drawn("Second page")])

@@ -10,7 +10,12 @@ from typing import Any
 import pytest
 from PIL import Image, ImageDraw, ImageFont
 
+from pagewise.options.profiles import load_profile
+from pagewise.options.rules import judged
 from tests.engine.asking import Engine, content, data_url, drawn, request, write
+from tests.unit.test_rules import extracted
+
+ROOT = Path(__file__).parents[2]
 
 LINES = ["Invoice number: 4711", "Date: 2024-03-17", "Total 98.50"]
 LEFT = ["The left column tells", "how the river came", "to the old town and", "why nobody left it."]
@@ -177,7 +182,7 @@ def test_a_table_in_a_document_becomes_a_tabular(engine: Engine) -> None:
 
 def test_a_documented_prompt_stands_for_its_task(engine: Engine) -> None:
     plain = "Please output only the text content from the image without any additional descriptions or formatting."
-    for prompt in (plain, None):
+    for prompt in (plain, None, "Extract all text from this image.", "Please read the text in the picture"):
         reply = engine.post(request(data_url(drawn(*LINES)), prompt=prompt))
         assert content(reply) == {"text": "\n".join(LINES)}
 
@@ -240,3 +245,30 @@ def test_what_exceeds_the_models_input_is_refused(canned: Engine) -> None:
 
 def test_places_of_lines_are_of_one_image(engine: Engine) -> None:
     assert engine.post(of_pages("advanced_recognition", drawn("one"), drawn("two"))).status_code == 400
+
+
+def test_the_shipped_receipt_has_the_fields_of_the_shipped_profile_and_keeps_its_rules(engine: Engine) -> None:
+    profile = load_profile("receipts", (ROOT / "profiles/receipts.json").read_text())
+    receipt = Image.open(ROOT / "events/samples/receipt.jpg").convert("RGB")
+    answer = content(engine.ask(receipt, "key_information_extraction", result_schema=dict(profile.result_schema or {})))
+    found = answer["ocr_result"]["kv_result"]
+    lines = found.pop("Lines")
+    assert found == {
+        "Shop": "GREENLEAF GROCERS",
+        "Address": "17 Mill Lane, Lowmoor",
+        "Date": "2025-09-26",
+        "Receipt number": "004817",
+        "Subtotal": "32.50",
+        "VAT": "2.27",
+        "Total": "34.77",
+    }
+    assert [line["Price"] for line in lines] == ["7.80", "8.45", "2.52", "2.75", "3.45", "9.80"]
+    assert lines[2] == {"Article": "Eggs, free range", "Quantity": "6", "Price": "2.52"}
+    assert judged(extracted(found | {"Lines": lines}), profile.validation).valid
+    assert not judged(extracted(found | {"Lines": lines[1:]}), profile.validation).valid
+
+
+def test_a_letter_has_no_shop_and_no_lines_of_a_receipt(engine: Engine) -> None:
+    schema = {"Shop": "", "Address": "", "Lines": [{"Article": "", "Price": ""}]}
+    found = content(engine.ask(drawn(*LINES), "key_information_extraction", result_schema=schema))
+    assert found["ocr_result"]["kv_result"] == {"Shop": None, "Address": None, "Lines": []}

@@ -4,13 +4,15 @@ S3 and EventBridge refuse."""
 from __future__ import annotations
 
 import copy
+import json
+import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from pagewise import messages
-from pagewise.errors import ObjectGone, Transient
+from pagewise.errors import ObjectGone, Superseded, Transient
 from pagewise.events import Event
 from pagewise.model import (
     DocumentId,
@@ -23,6 +25,9 @@ from pagewise.model import (
     Upload,
     Usage,
 )
+from pagewise.outputs.assembly import AssembledDocument, Pages, Shelf
+from pagewise.outputs.manifest import Manifest, OutputFile, digest
+from pagewise.outputs.wanted import WantedOutput
 from pagewise.ports import Download
 from pagewise.qwen.question import Again, Answer, Question
 from pagewise.strict_json import dumped
@@ -128,6 +133,57 @@ class MemoryPages:
 
 
 @dataclass
+class MemoryOutputs:
+    """A document's outputs beside the pages: each with the run that it is of."""
+
+    pages: MemoryPages
+    stored: dict[tuple[DocumentId, str], tuple[int, bytes]] = field(default_factory=dict)
+
+    def put_output(self, document_id: DocumentId, run: int, name: str, media_type: str, file: Path) -> None:  # noqa: ARG002
+        check_key(f"documents/{document_id}/outputs/{name}")
+        there, _ = self.stored.get((document_id, name), (0, b""))
+        if there > run:
+            raise Superseded
+        if there < run or name != "manifest.json":
+            self.stored[document_id, name] = run, file.read_bytes()
+
+    def manifest(self, document_id: DocumentId) -> dict[str, Any] | None:
+        stored = self.stored.get((document_id, "manifest.json"))
+        return dict(json.loads(stored[1])) if stored else None
+
+    def manifest_pointer(self, document_id: DocumentId) -> dict[str, str]:
+        return {"bucket": "pages", "key": f"documents/{document_id}/outputs/manifest.json"}
+
+    def page_image(self, document_id: DocumentId, page: int, folder: Path) -> Path | None:
+        content = self.pages.objects.get(f"documents/{document_id}/pages/{page:05}.png")
+        if content is None:
+            return None
+        path = folder / "page.png"
+        path.write_bytes(content)
+        return path
+
+
+def plainly(
+    document: AssembledDocument, pages: Pages, wanted: Sequence[WantedOutput], to: Shelf, _options: Any, _bounds: Any
+) -> Manifest:
+    """As assembly.assemble, but in this process, and of text alone."""
+    texts = [str(result.output.get("text")) for page in range(1, document.pages + 1) for result in pages.results(page)]
+    files = []
+    with tempfile.TemporaryDirectory() as folder:
+        for output in wanted:
+            path = Path(folder) / output
+            path.write_text("\n".join([str(document.run), *texts]))
+            size, sha256 = digest(path)
+            to.put(f"document.{output}", "text/plain", path)
+            files.append(OutputFile(f"document.{output}", output, "text/plain", size, sha256, {}))
+        manifest = Manifest(document.document_id, document.pages, tuple(wanted), tuple(files), (), run=document.run)
+        path = Path(folder) / "manifest.json"
+        path.write_text(manifest.text())
+        to.put("manifest.json", "application/json", path)
+    return manifest
+
+
+@dataclass
 class MemoryQueues:
     ranges: list[tuple[DocumentId, PageRange]] = field(default_factory=list)
     jobs: list[PageJob] = field(default_factory=list)
@@ -157,7 +213,11 @@ class MemoryPublisher:
     def publish(self, events: Sequence[Event]) -> None:
         for event in events:
             check_entry(event.name, dumped(event.detail))
-        self.events += copy.deepcopy(list(events))
+        for event in events:
+            self.taken(copy.deepcopy(event))
+
+    def taken(self, event: Event) -> None:
+        self.events.append(event)
 
     def named(self, name: str) -> list[Mapping[str, Any]]:
         return [event.detail for event in self.events if event.name == name]

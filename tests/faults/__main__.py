@@ -6,7 +6,7 @@ import sys
 import time
 from collections import Counter
 
-from tests.faults.mutations import MUTATIONS, first_broken
+from tests.faults.mutations import MUTATIONS, first_broken, note_found
 from tests.faults.promises import simulate
 
 SHOWN_EVERY = 500
@@ -27,10 +27,13 @@ def main() -> int:
         if number % SHOWN_EVERY == 0:
             say(f"{number:,} of {seeds:,} seeds, {broken} broken, {time.monotonic() - began:.0f} s")
     say(f"{seeds:,} seeds, {broken} broken, {steps:,} steps, {faults.total():,} faults of {len(faults)} kinds")
+    seeds_that_find = {}
     for name, kind in MUTATIONS.items():
-        seed_and_promise = first_broken(kind)
+        if seed_and_promise := first_broken(kind):
+            seeds_that_find[name] = seed_and_promise[0]
         broken += seed_and_promise is None
         say(f"mutation: {name}: " + (": ".join(map(str, seed_and_promise)) if seed_and_promise else "not found"))
+    note_found(seeds_that_find)
     return int(bool(broken))
 
 

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Iterator, Mapping, Set
 from typing import Any
 
 from pagewise.account.groups import group_number
 from pagewise.account.ledger import Ledger
-from pagewise.model import Document, DocumentStatus, Group, JobStatus, Result, Usage
+from pagewise.model import Document, DocumentStatus, Group, JobStatus, Result, ResultSource, Usage
 from pagewise.results import load_result
 from pagewise.tasks import Task
 from tests.fakes import MemoryTable
 from tests.faults.invocations import lambda_service
-from tests.faults.simulator import BATCH, Restless, World, answer_to, in_run
+from tests.faults.simulator import BATCH, Restless, World, answer_to, in_run, own_text
 
 
 def simulate(seed: int, kind: type[World] = World) -> tuple[World, list[str]]:
@@ -24,6 +25,8 @@ def simulate(seed: int, kind: type[World] = World) -> tuple[World, list[str]]:
             world.run()
     except Restless as restless:
         return world, [str(restless)]
+    finally:
+        world.folder.cleanup()
     return world, list(violations(world))
 
 
@@ -37,6 +40,7 @@ def violations(world: World) -> Iterator[str]:
     yield from rate_overruns(world)
     yield from wrong_sums(world, ledger)
     yield from paid_in_spite_of_reuse(world)
+    yield from paid_in_spite_of_own_text(world)
     for document_id, upload in world.sent.items():
         document = ledger.document(document_id)
         if document is None:
@@ -48,6 +52,7 @@ def violations(world: World) -> Iterator[str]:
             yield from broken_events(world, ledger, document)
             yield from mixed_up(world, ledger, document)
             yield from broken_groups(world, ledger, document)
+            yield from unassembled(world, document)
 
 
 def double_payments(world: World) -> Iterator[str]:
@@ -76,6 +81,31 @@ def paid_in_spite_of_reuse(world: World) -> Iterator[str]:
             yield f"a question was paid for {times} times"
 
 
+def unassembled(world: World, document: Document) -> Iterator[str]:
+    """Every document that asked for outputs has the manifest of its last run, told of, with the files that it names as
+    they are; others have none."""
+    stored = {name: one for (document_id, name), one in world.outputs.stored.items() if document_id == document.id}
+    published = {event.id for event in world.publisher.events if event.name == "DocumentAssembled"}
+    told = {name for name in published if name.startswith(f"{document.id}/")}
+    if not document.outputs or document.status is DocumentStatus.REJECTED:
+        if stored or told:
+            yield f"{document.source.key} has outputs that nobody asked for"
+        return
+    run, content = stored.get("manifest.json", (0, b"{}"))
+    manifest = json.loads(content)
+    if (run, manifest.get("run")) != (document.run, document.run) or document.assembled != document.run:
+        yield f"run {document.run} of {document.source.key} has no manifest: {run} is there, noted {document.assembled}"
+        return
+    if f"{document.id}/DocumentAssembled{in_run(document.run)}" not in told:
+        yield f"the outputs of run {document.run} were never told of"
+    if manifest["outputs"] != list(document.outputs):
+        yield f"outputs of {document.source.key}: {manifest['outputs']}, not {document.outputs}"
+    for file in manifest["files"]:
+        of, bytes_ = stored.get(file["name"], (0, b""))
+        if of != run or hashlib.sha256(bytes_).hexdigest() != file["sha256"]:
+            yield f"{file['name']} of {document.source.key} is not what the manifest says"
+
+
 def mixed_up(world: World, ledger: Ledger, document: Document) -> Iterator[str]:
     """Each result is of its own page's image, task and options, whoever paid for it; a failed one is nobody else's."""
     for page in ledger.pages(document.id):
@@ -85,18 +115,26 @@ def mixed_up(world: World, ledger: Ledger, document: Document) -> Iterator[str]:
                 if job.reused_from:
                     yield f"a failed result of page {page.page} was used again"
                 continue
-            if result.output["text"] != said_of(world, document, result):
+            image = image_of(world, document, page.page)
+            itself = result.source is ResultSource.TEXT_LAYER
+            if result.output["text"] != (own_text(image) if itself else said_of(world, document, result)):
                 yield f"page {page.page} has the result of something else"
+            if job.source != result.source or (itself and (result.usage != Usage() or result.reused_from)):
+                yield f"the own text of page {page.page} is not what its account says"
             if result.reused_from != job.reused_from or (result.reused_from and result.usage != Usage()):
                 yield f"the reuse for page {page.page} is not what its account says"
+
+
+def image_of(world: World, document: Document, page: int) -> bytes:
+    key = f"documents/{document.id}/pages/{page:05}.png"
+    return world.pages.objects.get(key) or world.pages.expired[key]
 
 
 def said_of(world: World, document: Document, result: Result) -> str:
     """What the engine says of all pages that it was asked about; nothing, where another page holds the answer."""
     if result.group and result.group.holder != result.page:
         return ""
-    keys = [f"documents/{document.id}/pages/{page:05}.png" for page in (result.group or result_alone(result)).pages]
-    images = [world.pages.objects.get(key) or world.pages.expired[key] for key in keys]
+    images = [image_of(world, document, page) for page in (result.group or result_alone(result)).pages]
     return answer_to(images, result.task, rotate=document.options.enable_rotate)
 
 
@@ -164,6 +202,14 @@ def torn_redrives(world: World, ledger: Ledger, document: Document) -> Iterator[
                 yield f"page {before.page} was done again without page {page}"
 
 
+def paid_in_spite_of_own_text(world: World) -> Iterator[str]:
+    """What a page says itself is not asked for, unless it was stored and is gone."""
+    for document_id, page, task, _run in world.engine.paid:
+        key = f"documents/{document_id}/texts/{page:05}.json"
+        if task == Task.TEXT_RECOGNITION and key in world.pages.documents and key not in world.pages.texts_expired:
+            yield f"page {page} was paid for although it has text of its own"
+
+
 def wrong_sums(world: World, ledger: Ledger) -> Iterator[str]:
     """At rest, what is spent of all days' caps is the bills of all documents that count for one."""
     known = [document for document_id in world.sent if (document := ledger.document(document_id))]
@@ -177,7 +223,7 @@ def wrong_sums(world: World, ledger: Ledger) -> Iterator[str]:
 def lost_pages(world: World, document: Document) -> set[int]:
     """The pages whose messages were lost: the sweeper ends them, and of their results nobody tells who has crashed
     before telling."""
-    bodies = [json.loads(message.body) for message in world.lost]
+    bodies = [json.loads(message.body) for message in world.lost if "detail" not in message.body]
     return {
         page
         for body in bodies

@@ -17,7 +17,7 @@ import json
 import math
 import tempfile
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import suppress
 from contextvars import ContextVar
 from dataclasses import dataclass, field, replace
@@ -56,8 +56,12 @@ from pagewise.model import (
     Slot,
     Source,
     StoredImage,
+    TextLayer,
     Upload,
 )
+from pagewise.pages.images import PageImage
+from pagewise.pages.rendering import Rendered, Renderer
+from pagewise.pages.text_layer import TextLine
 from pagewise.ports import Download
 from pagewise.qwen.fitting import Inline
 from pagewise.qwen.question import Again, Answer, Question
@@ -67,6 +71,7 @@ from pagewise.rate.gate import Gate
 from pagewise.results import load_result
 from pagewise.table import Attributes, Change, Key, Refused
 from pagewise.tasks import Task
+from pagewise.use_cases.assemble import Assemble
 from pagewise.use_cases.give_up import GiveUp
 from pagewise.use_cases.recognize import Recognize
 from pagewise.use_cases.redrive import NothingToRedrive, Redrive, Selection
@@ -74,7 +79,16 @@ from pagewise.use_cases.settings import SplitSettings
 from pagewise.use_cases.split import Split
 from pagewise.use_cases.suspension import Suspension
 from pagewise.use_cases.sweep import Sweep
-from tests.fakes import MemoryClock, MemoryPages, MemoryPublisher, MemoryTable, MemoryUploads, text_answer
+from tests.fakes import (
+    MemoryClock,
+    MemoryOutputs,
+    MemoryPages,
+    MemoryPublisher,
+    MemoryTable,
+    MemoryUploads,
+    plainly,
+    text_answer,
+)
 from tests.faults.invocations import SCHEDULED, Handler, deployed, invoked, on_failure, s3_event, sqs_record
 from tests.faults.scheduler import Crash, Scheduler
 from tests.pictures import tiff
@@ -82,13 +96,13 @@ from tests.template import cloudformation
 
 MODEL = "qwen-vl-ocr-2025-11-20"
 MAX_RECEIVES = 5
-VISIBILITY_SECONDS = {"split": 1800.0, "dead_letter": 360.0}  # of the other queues:
+VISIBILITY_SECONDS = {"split": 1800.0, "dead_letter": 360.0, "assembler": 5400.0}  # of the other queues:
 PAGE_JOB_VISIBILITY_SECONDS = 1100.0
 BACKOFF_SECONDS = 10.0
 BATCH = 4
 PAGES_PER_RANGE = 2
 # The functions of the queues; page jobs are the OCR function's.
-FUNCTIONS = {"split": "splitter", "dead_letter": "dead_letter"}
+FUNCTIONS = {"split": "splitter", "dead_letter": "dead_letter", "assembler": "assembler"}
 TASKS = (Task.TEXT_RECOGNITION, Task.TABLE_PARSING)
 WISHES = ((TASKS[0],), (TASKS[1],), TASKS, TASKS)
 # The most pages that one call asks about, by the second task.
@@ -178,9 +192,11 @@ class HurriedSweep(Sweep):
 
 
 def allowed_to_loop() -> frozenset[str]:
-    """The splitter, and each task's function, whose templates say RecursiveLoop: Allow."""
+    """The splitter, the assembler, and each task's function, whose templates say RecursiveLoop: Allow."""
     found = cloudformation.resources(cloudformation.load())
-    names = {"splitter": "SplitterFunction"} | {task: f"{task.title().replace('_', '')}Function" for task in Task}
+    names = {"splitter": "SplitterFunction", "assembler": "AssemblerFunction"} | {
+        task: f"{task.title().replace('_', '')}Function" for task in Task
+    }
     return frozenset(name for name, of in names.items() if found[of]["Properties"].get("RecursiveLoop") == "Allow")
 
 
@@ -191,6 +207,8 @@ class World:
     """What it is made of can be replaced by something broken, to show that it is noticed."""
 
     usual: Odds = Odds()
+    requests_per_minute: tuple[int, ...] = REQUESTS_PER_MINUTE
+    most_pages: int = 5
     ledger_class: type[Ledger] = Ledger
     accounting_class: type[Accounting] = Accounting
     split_class: type[Split] = Split
@@ -204,8 +222,10 @@ class World:
     lists_pages: bool = True
     clears_disk: bool = True
     reuse_class: type[Reuse] = Reuse
+    assemble_class: type[Assemble] = Assemble
+    outputs_class: ClassVar[type[FaultyOutputs]]
     handlers: ClassVar[Mapping[str, Handler]] = {
-        folder: deployed(folder) for folder in ("splitter", "ocr", "dead_letter", "sweeper")
+        folder: deployed(folder) for folder in ("splitter", "ocr", "dead_letter", "sweeper", "assembler")
     }
 
     def __init__(self, seed: int, odds: Odds | None = None) -> None:
@@ -230,11 +250,12 @@ class World:
         self.misconfigured_until = self.outage(MISCONFIGURED_SECONDS)
         self.folder = tempfile.TemporaryDirectory(prefix="pagewise-world-")
         self.disks: list[Path] = []
-        self.limits = RateLimits(self.chance.choice(REQUESTS_PER_MINUTE), 0)
+        self.limits = RateLimits(self.chance.choice(self.requests_per_minute), 0)
         self.spending = Spending(day_cap=self.chance.choice(DAY_CAPS))
         self.clock = MemoryClock()
         self.uploads = FaultyUploads(self)
         self.pages = FaultyPages(self)
+        self.outputs = self.outputs_class(self)
         self.table = self.make_table()
         self.publisher = FaultyPublisher(self)
         self.queues = FaultyQueues(self)
@@ -286,7 +307,7 @@ class World:
     def run(self) -> None:
         """Upload documents, let everything happen until nothing is left to do, then let the sweeper come by."""
         uploads = [
-            self.upload(f"uploads/scan {number}", tiff(self.chance.randint(1, 5), (20, 20)))
+            self.upload(f"uploads/scan {number}", tiff(self.chance.randint(1, self.most_pages), (20, 20)))
             for number in range(self.chance.randint(1, 3))
         ]
         if self.chance.random() < 0.3:
@@ -310,14 +331,24 @@ class World:
             disturbed = self.faults.total() + self.redrives > before
 
     def unfinished(self) -> bool:
-        return any(stored.get("open") == "open" for stored in self.table.stored.values())
+        return any(stored.get("open") in ("open", "unassembled") for stored in self.table.stored.values())
 
     def upload(self, key: str, content: bytes) -> Upload:
         tasks = self.chance.choice(WISHES)
         rotate = self.chance.choice(["true", "false", "false"])
         together = self.chance.choice(PAGES_PER_CALL)
         asked = {"ocr_pages_per_call": str(together)} if TASKS[1] in tasks else {}
-        upload = self.uploads.put(content, key=key, ocr_tasks=",".join(tasks), ocr_enable_rotate=rotate, **asked)
+        outputs = self.chance.choice(["none", "text", "text,markdown"])
+        layer = self.chance.choice(["prefer", "ignore"])
+        upload = self.uploads.put(
+            content,
+            key=key,
+            ocr_tasks=",".join(tasks),
+            ocr_enable_rotate=rotate,
+            ocr_outputs=outputs,
+            ocr_text_layer=layer,
+            **asked,
+        )
         self.sent[upload.document_id] = upload
         return upload
 
@@ -361,7 +392,7 @@ class World:
 
     def purge(self) -> None:
         """An operator's mistake: whatever waits for a known document is gone."""
-        gone = [message for message in self.messages if "document_id" in message.body]
+        gone = [one for one in self.messages if one.queue == "assembler" or "document_id" in one.body]
         self.lost += gone
         self.messages = [message for message in self.messages if message not in gone]
 
@@ -418,7 +449,7 @@ class World:
     def take(self, message: Message) -> bool:
         """Receive a message, or move it to the dead letters if it was received too often."""
         self.messages.remove(message)
-        may_be_lost = message.queue != "dead_letter" and "document_id" in message.body
+        may_be_lost = message.queue == "assembler" or (message.queue != "dead_letter" and "document_id" in message.body)
         if may_be_lost and self.happens("message lost", self.odds.lost):
             self.lost.append(message)
             return False
@@ -539,7 +570,12 @@ class World:
             suspension=lambda: self.suspension_class(self.queues, self.publisher, Unmetered(), self.clock),
             back_off=self.back_off,
             back_off_split=self.back_off_split,
+            assemble=self.assembler,
+            back_off_assembly=self.back_off_split,
         )
+
+    def assembler(self) -> Assemble:
+        return self.assemble_class(self.ledger, self.uploads, self.outputs, self.publisher, make=plainly)
 
     def sweeper(self) -> Sweep:
         def steps() -> float:
@@ -558,7 +594,7 @@ class World:
             self.publisher,
             self.accounting,
             self.clock,
-            SplitSettings(pages_per_range=PAGES_PER_RANGE, spending=self.spending),
+            SplitSettings(pages_per_range=PAGES_PER_RANGE, spending=self.spending, renderer=LetteredRenderer()),
             disk=self.disk() if self.clears_disk else None,
         )
 
@@ -638,6 +674,21 @@ class FaultyUploads(MemoryUploads):
         return download
 
 
+class LetteredRenderer(Renderer):
+    """Every second page has text of its own, where that is preferred: which text, its image tells."""
+
+    def render(self, *pages: Any, **more: Any) -> Generator[Rendered, None, None]:
+        for page in super().render(*pages, **more):
+            if isinstance(page, PageImage) and page.page % 2 and self.text_layer is TextLayer.PREFER:
+                yield replace(page, lines=(TextLine(own_text(page.content), 0, 0, 20, 10),))
+            else:
+                yield page
+
+
+def own_text(image: bytes) -> str:
+    return f"own text of {hashlib.sha256(image).hexdigest()}"
+
+
 class FaultyPages(MemoryPages):
     """Page images are stored by a pool of threads, which take no steps: their faults are those of the steps around."""
 
@@ -645,6 +696,7 @@ class FaultyPages(MemoryPages):
         super().__init__()
         self.world = world
         self.expired: dict[str, bytes] = {}
+        self.texts_expired: set[str] = set()
 
     def image(self, image: StoredImage) -> bytes:
         read = super().image
@@ -654,6 +706,16 @@ class FaultyPages(MemoryPages):
             raise Configuration("access_denied", "A page image: AccessDenied.")
         content: bytes = self.world.effect("read page", lambda: read(image))
         return content
+
+    def json(self, key: str) -> dict[str, Any]:
+        read = super().json
+        if "/texts/" not in key:
+            return read(key)
+        if self.world.happens("own text expired", self.world.odds.expired):
+            self.documents.pop(key, None)
+            self.texts_expired.add(key)
+        found: dict[str, Any] = self.world.effect("read own text", lambda: read(key))
+        return found
 
     def put_receipt(self, document_id: DocumentId, receipt: Mapping[str, Any]) -> Mapping[str, str]:
         put = super().put_receipt
@@ -674,6 +736,32 @@ class FaultyPublisher(MemoryPublisher):
             put(events[: len(events) // 2])
             raise StorageBusy("some events were not taken")
         self.world.effect("publish", lambda: put(events))
+
+    def taken(self, event: Event) -> None:
+        """The rule of the bus."""
+        super().taken(event)
+        if event.name == "DocumentCompleted" and event.detail["outputs"]:
+            bus_event = {"source": "pagewise", "detail-type": event.name, "detail": event.detail}
+            for _ in range(2 if self.world.happens("event twice", self.world.odds.duplicate) else 1):
+                self.world.enqueue("assembler", json.dumps(bus_event))
+
+
+class FaultyOutputs(MemoryOutputs):
+    def __init__(self, world: World) -> None:
+        super().__init__(world.pages)
+        self.world = world
+
+    def put_output(self, document_id: DocumentId, run: int, name: str, media_type: str, file: Path) -> None:
+        put = super().put_output
+        self.world.effect("store output", lambda: put(document_id, run, name, media_type, file))
+
+    def manifest(self, document_id: DocumentId) -> dict[str, Any] | None:
+        read = super().manifest
+        found: dict[str, Any] | None = self.world.effect("read manifest", lambda: read(document_id))
+        return found
+
+
+World.outputs_class = FaultyOutputs
 
 
 class FaultyTable(MemoryTable):
@@ -864,3 +952,10 @@ class FaultyEngine:
         for member in job.members:
             if self.world.table.stored_at.get(result_key(job.document_id, member.page, job.task), began) < began:
                 self.paid_although_stored.append(f"{job.task} of page {member.page}")
+
+
+class Crowded(World):
+    """Many page jobs for few requests: the line is as long as a queue can delay a message."""
+
+    requests_per_minute = (1,)
+    most_pages = 12

@@ -36,13 +36,17 @@ def test_documents_come_back_with_receipt_pages_and_results(pagewise: Running, t
     folder.mkdir()
     (folder / "two.tif").write_bytes(tiff(2))
     (folder / "one.png").write_bytes(picture())
-    code, shown = submitted(pagewise, folder, tasks="text_recognition,multi_lan")
+    code, shown = submitted(pagewise, folder, tasks="text_recognition,multi_lan", outputs="text,html")
     assert code == 0
     assert "two.tif: complete" in shown
     receipt = json.loads((tmp_path / "out/two.tif/receipt.json").read_text())
     assert (receipt["status"], receipt["pages"], len(receipt["page_jobs"])) == ("complete", 2, 4)
     assert (tmp_path / "out/two.tif/pages/0002.png").exists()
     assert (tmp_path / "out/one.png/results/0001.multi_lan.txt").exists()
+    manifest = json.loads((tmp_path / "out/one.png/manifest.json").read_text())
+    assert [file["name"] for file in manifest["files"]] == ["document.html", "document.txt"]
+    assert (tmp_path / "out/one.png/document.html").stat().st_size == manifest["files"][0]["size"]
+    assert "one.png: outputs: document.html, document.txt" in shown
 
 
 def test_a_rejected_document_is_told_with_its_reason(pagewise: Running, tmp_path: Path) -> None:
@@ -84,6 +88,8 @@ def test_buckets_are_emptied_of_every_version(pagewise: Running) -> None:
     for _ in range(2):
         s3.put_object(Bucket=bucket, Key="kept/a", Body=b"x")
     s3.delete_object(Bucket=bucket, Key="kept/a")
+    pages = pagewise.stack.deployment.outputs["PagesBucket"]
+    s3.put_object(Bucket=pages, Key="documents/d/outputs/document.txt", Body=b"x")
     stack = deployed_stack("pagewise", pagewise.stack.endpoint)
     with pytest.raises(StackError):
         empty_buckets(stack, "pagewise-dev")
@@ -91,3 +97,4 @@ def test_buckets_are_emptied_of_every_version(pagewise: Running) -> None:
     listed = s3.list_object_versions(Bucket=bucket)
     assert not listed.get("Versions")
     assert not listed.get("DeleteMarkers")
+    assert not s3.list_object_versions(Bucket=pages).get("Versions")

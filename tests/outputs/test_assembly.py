@@ -16,8 +16,8 @@ from PIL import Image
 
 from pagewise.geometry import Size
 from pagewise.outputs.assembly import AssembledDocument, Bounds, assemble
-from pagewise.outputs.manifest import Manifest, ranges
-from pagewise.outputs.wanted import Options, WantedOutput, parse_outputs, tasks_for
+from pagewise.outputs.manifest import Manifest
+from pagewise.outputs.wanted import Options, WantedOutput, parse_outputs
 from pagewise.tasks import Task
 from tests.outputs.making import DOCUMENT, Folder, StoredPages, blank, failed, line, recognized_lines, result
 
@@ -199,13 +199,3 @@ def test_what_stands_in_boxes(tmp_path: Path, stored: StoredPages) -> None:
     with Image.open(folder / "boxes/0001.png") as drawn:
         assert drawn.size == (1240, 1754)
         assert drawn.getpixel((250, 200)) == (0xD0, 0, 0)
-
-
-def test_names_of_outputs_and_the_tasks_they_need() -> None:
-    assert parse_outputs(["xlsx", "text", "TEXT "]) == (WantedOutput.TEXT, WantedOutput.TABLES)
-    assert parse_outputs(["all"]) == tuple(WantedOutput)
-    with pytest.raises(ValueError, match="docx"):
-        parse_outputs(["docx"])
-    assert tasks_for(parse_outputs(["pdf", "tables", "text"]), [Task.DOCUMENT_PARSING]) == (Task.ADVANCED_RECOGNITION,)
-    assert tasks_for(parse_outputs(["fields"]), []) == (Task.KEY_INFORMATION_EXTRACTION, Task.ADVANCED_RECOGNITION)
-    assert ranges([3, 1, 2, 7]) == "1-3,7"

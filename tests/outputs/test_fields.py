@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from pagewise.outputs.fields import fields_json, grounded
-from pagewise.outputs.grounding import amounts_in, dates_in, lines_of, place_of, plain_number
+from pagewise.outputs.grounding import lines_of, place_of
 from pagewise.tasks import Task
 from tests.outputs.making import line, page_of, recognized_lines, result
 
@@ -67,22 +67,6 @@ def found(name: str, value: Any) -> tuple[int, ...] | None:
 )
 def test_a_value_is_found_where_it_was_read_or_nowhere(name: str, value: Any, numbers: tuple[int, ...] | None) -> None:
     assert found(name, value) == numbers
-
-
-def test_numbers_and_dates_are_compared_as_such() -> None:
-    assert plain_number("1,234.50") == plain_number("1.234,50") == plain_number("1'234.5") == "1234.5"
-    assert plain_number("1,234") == "1234"
-    assert "7" in amounts_in("RM7.00")
-    assert amounts_in("2 x 3.50") == {"2", "3.5"}
-    assert (
-        dates_in("14 MAY 2018")
-        == dates_in("2018-05-14")
-        == dates_in("May 14, 2018")
-        == dates_in("2018年5月14日")
-        == {(2018, 5, 14)}
-    )
-    assert dates_in("03/04/18") == {(2018, 4, 3), (2018, 3, 4)}
-    assert dates_in("12.34.5678") == set()
 
 
 def test_a_field_has_the_lines_quadrilateral_and_null_without_a_match() -> None:

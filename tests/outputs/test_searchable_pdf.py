@@ -16,10 +16,8 @@ import pytest
 from pikepdf import Array, Dictionary, Name, Pdf
 from PIL import Image
 
-from layers.outputs import glyphless
 from pagewise.geometry import Size
 from pagewise.model import PageGeometry
-from pagewise.outputs import invisible_font, own_text
 from pagewise.outputs.contents import PageContents
 from pagewise.outputs.refusal import OutputRefused
 from pagewise.outputs.searchable_pdf import Layers, write_searchable
@@ -365,18 +363,6 @@ def test_a_bomb_as_a_page_is_not_unpacked(tmp_path: Path) -> None:
     layers = written(tmp_path / "in.pdf", pages, tmp_path / "out.pdf", expected=2)
     assert layers.unreadable == [1, 2]
     assert (tmp_path / "out.pdf").stat().st_size < 3_000_000
-
-
-def test_text_is_seen_in_what_looks_like_it_only() -> None:
-    assert own_text.shows_text(b"BT /F1 12 Tf [(A) -20 (B)] TJ ET")
-    assert own_text.shows_text(b"q BT\n<0041> Tj\nET Q")
-    assert not own_text.shows_text(b"/BTx Do (BT) ET")
-    assert not own_text.shows_text(b"BT ( ) Tj ET")
-    assert not own_text.shows_text(b"q 1 0 0 1 0 0 cm /Im0 Do Q")
-
-
-def test_the_font_is_the_one_that_its_script_makes() -> None:
-    assert invisible_font.FONT.read_bytes() == glyphless.built()
 
 
 def test_nothing_of_the_layer_is_seen(tmp_path: Path) -> None:

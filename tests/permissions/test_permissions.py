@@ -25,6 +25,8 @@ SAMPLE = {
     ("DeadLetterFunction", "dynamodb:UpdateItem"),
     ("DeadLetterFunction", "s3:GetObject"),
     ("SweeperFunction", "events:PutEvents"),
+    ("AssemblerFunction", "s3:GetObjectVersion"),
+    ("AssemblerFunction", "s3:PutObject"),
 }
 
 
@@ -41,10 +43,12 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
 def test_the_whole_job_is_done_with_the_functions_own_permissions(tmp_path: Path) -> None:
     with running(tmp_path, parameters={"PagesPerRange": "2"}, enforce_permissions=True) as pagewise:
         keys = [
-            pagewise.upload("long.tif", tiff(5), ocr_tasks="all"),
+            pagewise.upload("long.tif", tiff(5), ocr_tasks="all", ocr_outputs="all"),
             pagewise.upload("bad.pdf", b"no document"),
         ]
         receipts = pagewise.until_ended(*keys)
+        assembled = pagewise.until_event("DocumentAssembled").detail
+        assert {"text", "markdown", "html", "latex", "pdf", "boxes"} <= set(assembled["outputs"])
         # The canned engine has no formula in it, and says so.
         failed = {job["task"] for job in receipts[keys[0]]["page_jobs"] if job["status"] == "failed"}
         assert failed <= {"formula_recognition"}

@@ -6,7 +6,7 @@ import importlib
 import json
 import os
 import uuid
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,11 +22,12 @@ from local.emulator.roles import Roles, actions_of
 from local.stack import EMULATOR_PYTHON, ROOT
 from pagewise import messages
 from pagewise.account.ledger import INLINE_RESULT_BYTES, Ledger
-from pagewise.account.records import page_key, result_key
+from pagewise.account.records import document_key, page_key, result_key
 from pagewise.aws import wiring
-from pagewise.aws.buckets import S3Pages
+from pagewise.aws.buckets import S3Outputs, S3Pages, S3Uploads
 from pagewise.aws.table import DynamoTable
 from pagewise.errors import OVERDUE, Transient
+from pagewise.events import Event
 from pagewise.model import (
     Document,
     DocumentId,
@@ -40,6 +41,7 @@ from pagewise.model import (
 )
 from pagewise.table import Update
 from pagewise.tasks import Task
+from pagewise.use_cases.assemble import Assemble
 from tests.handlers.conftest import Context, s3_event, sqs_event
 from tests.permissions.missing import forbidden_to_whoever_may_not_list
 from tests.pictures import picture, tiff
@@ -124,11 +126,10 @@ class World:
             **self.roles.variables(deployed),
         }
         boto3.setup_default_session()
-        assert boto3.DEFAULT_SESSION
-        forbidden_to_whoever_may_not_list(boto3.DEFAULT_SESSION)
         for kept in vars(wiring).values():
             if hasattr(kept, "cache_clear"):
                 kept.cache_clear()
+        forbidden_to_whoever_may_not_list(wiring.session())
 
     # ── what is there before ─────────────────────────────────────────────────────────────────────────────────────────
 
@@ -155,6 +156,43 @@ class World:
         key = pages.put_image(document.id, 1, content, "image/png")
         image = StoredImage(key, "image/png", 200, 100, len(content))
         return document, PageJob(document.id, 1, Task.TEXT_RECOGNITION, 1, image)
+
+    def ended(self, source: Source | None = None) -> Document:
+        """A document of one page that has ended with a large result, and wants outputs; its upload is lost, if none is
+        given."""
+        document = Document(
+            id=DocumentId(uuid.uuid4().hex),
+            source=source or Source(self.deployment.outputs["UploadsBucket"], "uploads/lost", "e:1", None, 1),
+            status=DocumentStatus.IN_PROGRESS,
+            tasks=(Task.ADVANCED_RECOGNITION,),
+            pages=1,
+            started="2026-01-01T00:00:00.000Z",
+            due="2026-01-01T06:00:00.000Z",
+            outputs=("text", "pdf"),
+        )
+        ledger = self.ledger
+        ledger.open(document)
+        text = "x" * (INLINE_RESULT_BYTES + 1)
+        line = {"text": "page", "location": [10, 10, 90, 10, 90, 30, 10, 30], "rotate_rect": [50, 20, 80, 20, 0]}
+        result = Result(
+            document.id, 1, Task.ADVANCED_RECOGNITION, JobStatus.RECOGNIZED, 1, "2026-01-01T00:00:01.000Z",
+            image_width=200, image_height=100, output={"text": text, "lines": [line]},
+        )  # fmt: skip
+        ledger.record(result, page_tasks=1)
+        S3Pages(self.root("s3"), self.deployment.outputs["PagesBucket"]).put_image(
+            document.id, 1, picture(), "image/png"
+        )
+        closed = ledger.close(document.id, "2026-01-01T00:00:02.000Z")
+        assert closed
+        ledger.announced(closed, "2999-01-01T00:00:00.000Z")
+        return closed
+
+    def is_assembled(self, document: Document) -> bool:
+        stored = self.ledger.document(document.id)
+        return stored is not None and stored.assembled == 1
+
+    def unnoted(self, document: Document) -> None:
+        self.ledger.table.change(Update(document_key(document.id), remove=("assembled",)))
 
     def recorded(self, job: PageJob) -> str:
         """The page job has a large result, by an invocation that went no further; its key."""
@@ -297,7 +335,7 @@ def a_page_job_is_recognized(world: World) -> None:
 
 
 def a_page_job_whose_image_is_gone_fails_alone(world: World) -> None:
-    document, job = world.document()
+    document, job = world.document(due="2999-01-01T00:00:00.000Z")  # one that is overdue fails whatever S3 answers
     world.lose(job.image.key)
     assert handler("ocr")(sqs_event(messages.dump_job(job)), Context()) == {"batchItemFailures": []}
     assert world.has_ended(document.id).failed == 1
@@ -345,6 +383,21 @@ def a_dead_letter_finds_a_large_result(world: World) -> None:
     assert world.has_ended(document.id).recognized == 1
 
 
+def a_dead_letter_s_outputs_are_given_up(world: World) -> None:
+    document = world.ended()
+    assert handler("dead_letter")(sqs_event(end_of(document)), Context()) == {"batchItemFailures": []}
+    assert world.is_assembled(document)
+
+
+def a_dead_letter_finds_its_outputs_made(world: World) -> None:
+    document = world.ended()
+    outputs = S3Outputs(world.root("s3"), world.deployment.outputs["PagesBucket"])
+    Assemble(world.ledger, S3Uploads(world.root("s3")), outputs, Untold()).give_up(document.id, 1)
+    world.unnoted(document)
+    assert handler("dead_letter")(sqs_event(end_of(document)), Context()) == {"batchItemFailures": []}
+    assert world.is_assembled(document)
+
+
 def a_dead_letter_finds_a_large_result_gone(world: World) -> None:
     document, job = world.document()
     world.lose(world.recorded(job))
@@ -389,6 +442,53 @@ def the_sweeper_finds_a_large_result_gone(world: World) -> None:
     assert world.has_ended(document.id).recognized == 1
 
 
+class Untold:
+    def publish(self, events: Sequence[Event]) -> None:
+        pass
+
+
+def end_of(document: Document) -> str:
+    return json.dumps({"detail": {"document": {"id": document.id}, "run": 1}})
+
+
+def assembled(world: World, document: Document) -> dict[str, Any]:
+    url = world.deployment.outputs["AssemblerQueue"]
+    sent(world, url, end_of(document))
+    assert handler("assembler")(sqs_event(polled(url)), Context(seconds=900.0)) == {"batchItemFailures": []}
+    assert world.is_assembled(document)
+    key = f"documents/{document.id}/outputs/manifest.json"
+    stored = world.root("s3").get_object(Bucket=world.deployment.outputs["PagesBucket"], Key=key)["Body"].read()
+    return dict(json.loads(stored))
+
+
+def outputs_are_made(world: World) -> None:
+    key, reply = world.upload(picture())
+    source = Source(world.deployment.outputs["UploadsBucket"], key, reply["VersionId"], reply["VersionId"], 1)
+    manifest = assembled(world, world.ended(source))
+    assert {file["name"] for file in manifest["files"]} == {"document.txt", "document.pdf"}
+
+
+def outputs_of_an_object_without_version_are_made(world: World) -> None:
+    key, reply = world.upload(picture())
+    etag = reply["ETag"].strip('"')
+    manifest = assembled(
+        world, world.ended(Source(world.deployment.outputs["UploadsBucket"], key, f"{etag}:1", None, 1))
+    )
+    assert {file["name"] for file in manifest["files"]} == {"document.txt", "document.pdf"}
+
+
+def outputs_of_a_deleted_upload_are_made_as_far_as_they_can_be(world: World) -> None:
+    manifest = assembled(world, world.ended())
+    assert {file["name"] for file in manifest["files"]} == {"document.txt", "document.pdf"}  # of the page image
+
+
+def outputs_that_fail_for_now_wait_for_their_backoff(world: World) -> None:
+    url = world.deployment.outputs["AssemblerQueue"]
+    sent(world, url, "{}")
+    received = world.root("sqs").receive_message(QueueUrl=url)["Messages"][0]
+    assert wiring.back_off_assembly(received["ReceiptHandle"], 1) > 0
+
+
 USES: dict[str, list[Callable[[World], None]]] = {
     "SplitterFunction": [
         a_version_is_split,
@@ -412,6 +512,14 @@ USES: dict[str, list[Callable[[World], None]]] = {
         a_dead_letter_fails_its_page_job,
         a_dead_letter_finds_a_large_result,
         a_dead_letter_finds_a_large_result_gone,
+        a_dead_letter_s_outputs_are_given_up,
+        a_dead_letter_finds_its_outputs_made,
+    ],
+    "AssemblerFunction": [
+        outputs_are_made,
+        outputs_of_an_object_without_version_are_made,
+        outputs_of_a_deleted_upload_are_made_as_far_as_they_can_be,
+        outputs_that_fail_for_now_wait_for_their_backoff,
     ],
     "SweeperFunction": [
         an_overdue_document_is_ended,

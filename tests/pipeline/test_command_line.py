@@ -145,3 +145,27 @@ def test_an_interrupted_run_says_where_the_rest_is(tmp_path: Path) -> None:
         _, said = started.communicate(timeout=60)
     assert started.returncode == 128 + signal.SIGINT
     assert f"What had ended before is in {tmp_path}/out/." in said
+
+
+def test_a_pdf_s_own_text_is_taken_at_no_call(tmp_path: Path) -> None:
+    tasks = "text_recognition,advanced_recognition"
+    done = run(ROOT / "events/samples/report.pdf", "--text-layer", "prefer", "--tasks", tasks, "--out", tmp_path)
+    assert done.returncode == 0, done.stdout + done.stderr
+    folder = tmp_path / "report.pdf"
+    receipt = json.loads((folder / "receipt.json").read_text())
+    assert (receipt["from_text_layer"], receipt["usage"]) == (4, {"input_tokens": 0, "output_tokens": 0})
+    assert (folder / "results/0001.text_recognition.txt").read_text().startswith("Ferries of the Northern Sound\n")
+    placed = json.loads((folder / "results/0002.advanced_recognition.json").read_text())
+    assert placed["source"] == "text_layer"
+    assert {"Crossings On time", "3,412"} <= {line["text"] for line in placed["lines"]}
+    assert {page.name for page in (folder / "pages").iterdir()} == {"0001.png", "0002.png"}
+
+
+def test_the_shipped_receipt_has_its_fields_by_the_shipped_profile(tmp_path: Path) -> None:
+    done = run(ROOT / "events/samples/receipt.jpg", "--profile", "receipts", "--out", tmp_path)
+    assert done.returncode == 0, done.stdout + done.stderr
+    result = json.loads((tmp_path / "receipt.jpg/results/0001.key_information_extraction.json").read_text())
+    fields = result["fields"]
+    assert [name for name, value in fields.items() if value in (None, [])] == []
+    assert (fields["Shop"], fields["Date"], fields["Total"]) == ("GREENLEAF GROCERS", "2025-09-26", "34.77")
+    assert result["validation"] == {"valid": True, "problems": []}

@@ -154,19 +154,3 @@ def test_pages_of_one_call_travel_in_order_each_as_it_is(native: bool) -> None:
         if element.get("image") or element.get("image_url")
     ]
     assert [captures.image_of(source) for source in sources] == [first, "https://host/2.png", second]
-
-
-def test_a_server_that_rejects_pixel_limits_gets_none() -> None:
-    body = OpenAICompatible(pixel_limits=False).body(question(), "https://host/page.png")
-    assert set(body["messages"][0]["content"][0]) == {"type", "image_url"}
-
-
-def test_a_schema_of_four_layers_is_refused_before_the_call() -> None:
-    deep = {"a": {"b": [{"c": {"d": ""}}]}}
-    for protocol in (DashScope(), OpenAICompatible()):
-        asking = question(Task.KEY_INFORMATION_EXTRACTION, result_schema=deep)
-        with pytest.raises(PagewiseError) as refused:
-            protocol.body(asking, "x")
-        assert refused.value.reason == "invalid_schema"
-        assert "at most 3" in refused.value.message
-        assert protocol.body(question(Task.KEY_INFORMATION_EXTRACTION, result_schema={"a": {"b": {"c": ""}}}), "x")

@@ -10,20 +10,23 @@ from pathlib import Path
 import pytest
 
 from pagewise.errors import PagewiseError
-from pagewise.qwen import prompts
-from pagewise.tasks import Task
+from pagewise.qwen.models import MODELS
 from tests.protocol import captures
-from tests.protocol.test_errors import TABLE
+from tests.protocol.test_failures import TABLE
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs/qwen-ocr.md").read_text(encoding="utf-8")
-VENDORS_PAGE = ROOT.parent / "shared/qwen-ocr-documentation.txt"
-MODULES = {path.stem for path in (ROOT / "layers/pagewise/pagewise").glob("*.py")}
+PACKAGE = ROOT / "layers/pagewise"
+# By their names without the room, which can be more than one: `settings`, `profiles`.
+MODULES = {
+    path.stem: [other for other in PACKAGE.rglob("*.py") if other.stem == path.stem] for path in PACKAGE.rglob("*.py")
+}
+OF_THE_WIRE = {"ocr_result"}  # the reply's own members
 
 
 def named_code() -> list[tuple[str, str]]:
     found = re.findall(r"`([a-z_]+)\.([A-Za-z_]+)`", PAGE)
-    return sorted({(module, name) for module, name in found if module in MODULES})
+    return sorted({(module, name) for module, name in found if name != "py" and module not in OF_THE_WIRE})
 
 
 def named_tests() -> list[tuple[str, str]]:
@@ -32,7 +35,18 @@ def named_tests() -> list[tuple[str, str]]:
 
 @pytest.mark.parametrize(("module", "name"), named_code())
 def test_code_that_is_named_exists(module: str, name: str) -> None:
-    assert hasattr(importlib.import_module(f"pagewise.{module}"), name)
+    modules = (".".join(path.relative_to(PACKAGE).with_suffix("").parts) for path in MODULES[module])
+    assert any(hasattr(importlib.import_module(found), name) for found in modules)
+
+
+def test_every_model_is_in_its_table() -> None:
+    table = PAGE.partition("## Models")[2].partition("\n## ")[0]
+    named = {name if name.startswith("qwen") else f"qwen-vl-ocr{name}" for name in re.findall(r"`([\w.-]+)`", table)}
+    assert set(MODELS) <= named
+    for model in MODELS.values():
+        assert f"{model.patch} × {model.patch}" in table
+        assert all(f"{limit:,}" in table for limit in (model.max_input_tokens, model.requests_per_minute))
+        assert all(f"{rate.input_per_million} / {rate.output_per_million}" in table for rate in model.prices.values())
 
 
 @pytest.mark.parametrize(("file", "name"), named_tests())
@@ -56,10 +70,3 @@ def test_every_capture_is_in_its_table() -> None:
     for name, verdict in said.items():
         reason = captures.NOT_OURS.get(name)
         assert verdict == f"not sent: {reason}" if reason else verdict.startswith("equal")
-
-
-@pytest.mark.skipif(not VENDORS_PAGE.exists(), reason="../shared/qwen-ocr-documentation.txt is not here")
-@pytest.mark.parametrize("prompt", [prompts.CUSTOM_FIELDS, *prompts.PROMPTS.values()])
-def test_our_prompts_are_the_vendors_word_for_word(prompt: str) -> None:
-    assert prompt in VENDORS_PAGE.read_text(encoding="utf-8")
-    assert set(prompts.PROMPTS) == set(Task)

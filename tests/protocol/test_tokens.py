@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from pagewise.aws.environment import price_settings
 from pagewise.model import Usage
-from pagewise.qwen.tokens import MAX_OUTPUT_TOKENS, Price, estimate, image_tokens, patch_of, scaled_size
+from pagewise.qwen.models import model_of
+from pagewise.qwen.tokens import Price, estimate, image_tokens, scaled_size
 from pagewise.tasks import Task
 
 
@@ -71,8 +72,8 @@ def test_an_edge_never_vanishes() -> None:
 
 
 def test_current_models_count_32_pixels_and_others_28() -> None:
-    assert patch_of("qwen-vl-ocr") == patch_of("qwen-vl-ocr-2025-11-20") == 32
-    assert patch_of("qwen-vl-ocr-2024-10-28") == 28
+    assert model_of("qwen-vl-ocr").patch == model_of("qwen-vl-ocr-2025-11-20").patch == 32
+    assert model_of("qwen-vl-ocr-2024-10-28").patch == 28
     assert image_tokens(689, 487, patch=28) == 427
 
 
@@ -81,7 +82,7 @@ def test_an_estimate_holds_the_image_the_prompt_and_the_largest_output(task: Tas
     made = estimate(1700, 2200, task)
     image = image_tokens(1700, 2200)
     assert image + 33 < made.likely.input_tokens == made.most.input_tokens <= image + 400
-    assert 0 < made.likely.output_tokens <= made.most.output_tokens == MAX_OUTPUT_TOKENS
+    assert 0 < made.likely.output_tokens <= made.most.output_tokens == 8_192
     assert Price().amount(made.likely) < Price().amount(made.most)
 
 

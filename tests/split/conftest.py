@@ -18,6 +18,12 @@ def pagewise() -> Pagewise:
     return Pagewise()
 
 
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    """Where a test writes its document."""
+    return tmp_path / "document"
+
+
 @pytest.fixture(autouse=True)
 def _leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """No temporary file and no process is left by any test of this folder."""

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import pytest
 from PIL import Image
 
@@ -37,6 +38,21 @@ def test_words_of_other_papers_are_seen() -> None:
 def test_paper_without_words_is_called_blank_whatever_the_scanner_made_of_it() -> None:
     sent = [name for name, image in without_text() if name not in TOO_SOILED and not is_blank(raster_of(image))]
     assert sent == []
+
+
+@pytest.mark.parametrize("size", [(120, 80), (640, 400), (850, 1100), (1700, 2200)])
+@pytest.mark.parametrize("period", [4, 6, 8, 10, 12])
+def test_print_that_fills_the_page_is_not_taken_for_noise(period: int, size: tuple[int, int]) -> None:
+    """Bar codes, rasters, tables of dense print: as much ink as paper, edge to edge."""
+    across, down = (np.arange(side) % period < period / 2 for side in size)
+    bars, lines, squares = np.tile(across, (size[1], 1)), np.tile(down, (size[0], 1)).T, down[:, None] ^ across
+    called_blank = [
+        name
+        for name, ink in {"bars": bars, "lines": lines, "squares": squares}.items()
+        for dark in (0, 100)
+        if is_blank(raster_of(Image.fromarray(np.where(ink, dark, 255).astype(np.uint8))))
+    ]
+    assert called_blank == []
 
 
 def test_a_cut_out_word_that_reaches_the_edges_is_none() -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import re
-import struct
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +14,8 @@ from pagewise.errors import DocumentRejected
 from pagewise.model import PageRange
 from pagewise.pages.images import PageImage
 from pagewise.pages.rendering import LostPage, Renderer, inspect
-from tests.pictures import picture, tiff
+from tests.pictures import picture
 from tests.split.corpus import FOLDER
-from tests.unit.conftest import Pagewise
 
 FIELD = FOLDER / "field"
 
@@ -47,12 +45,6 @@ def test_white_type_on_transparency_differs_from_its_ground() -> None:
     assert 5 < mean(image) < 120
 
 
-def test_a_jpeg_with_an_empty_jfif_segment_is_read() -> None:
-    image = page_of("tw105-empty-jfif.jpg")
-    assert image.size == (942, 714)
-    assert mean(image) > 200
-
-
 def test_16_bit_grey_of_the_other_byte_order_is_read() -> None:
     image = page_of("gray16-bigendian.tiff")
     assert image.size == (157, 151)
@@ -64,38 +56,6 @@ def test_a_photo_is_turned_as_its_exif_says() -> None:
 
 
 # ── Broken frames ────────────────────────────────────────────────────────────────────────────────────────────────────
-
-
-def directories(content: bytes) -> list[int]:
-    """Where the frames' directories lie."""
-    (offset,) = struct.unpack_from("<I", content, 4)
-    found = []
-    while offset:
-        found.append(offset)
-        (entries,) = struct.unpack_from("<H", content, offset)
-        (offset,) = struct.unpack_from("<I", content, offset + 2 + 12 * entries)
-    return found
-
-
-@pytest.mark.parametrize("broken", [1, 2, 3])
-def test_a_tiff_with_a_broken_directory_loses_that_page_alone(broken: int, pagewise: Pagewise) -> None:
-    content = bytearray(tiff(3))
-    offset = directories(bytes(content))[broken - 1]
-    (entries,) = struct.unpack_from("<H", content, offset)
-    content[offset + 2 : offset + 2 + 12 * entries] = b"\xff" * 12 * entries
-    document = pagewise.split.upload(pagewise.upload(bytes(content)))
-    assert document.pages == 3
-    assert [job.page for job in pagewise.queues.jobs] == [page for page in (1, 2, 3) if page != broken]
-    (lost,) = pagewise.publisher.named("PageFailed")
-    assert (lost["page"], lost["reason"]) == (broken, "unreadable_page")
-
-
-def test_a_tiff_that_is_cut_off_loses_the_pages_behind_the_cut(pagewise: Pagewise) -> None:
-    content = tiff(3)
-    document = pagewise.split.upload(pagewise.upload(content[: directories(content)[2]]))
-    assert document.pages == 3
-    assert [job.page for job in pagewise.queues.jobs] == [1, 2]
-    assert [event["page"] for event in pagewise.publisher.named("PageFailed")] == [3]
 
 
 # ── Messages ─────────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import os
 import struct
 import time
@@ -11,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from pagewise.errors import Configuration, DocumentRejected
+from pagewise.errors import DocumentRejected
 from pagewise.model import DocumentStatus, PageRange
 from pagewise.pages.images import PageImage
-from pagewise.pages.poppler import LIST_SECONDS, PageSize, Poppler
+from pagewise.pages.poppler import LIST_SECONDS
 from pagewise.pages.rendering import Contents, LostPage, Rendered, Renderer, Unreached, inspect
 from pagewise.use_cases.settings import SplitSettings
 from tests.pictures import picture
@@ -26,11 +25,6 @@ def outcomes(path: Path, renderer: Renderer, deadline: float = float("inf")) -> 
     contents = inspect(path)
     rendered = renderer.render(path, contents, PageRange(1, contents.pages), deadline=deadline)
     return [str(page.error.message) if isinstance(page, LostPage) else type(page).__name__ for page in rendered]
-
-
-@pytest.fixture
-def path(tmp_path: Path) -> Path:
-    return tmp_path / "document"
 
 
 def test_a_page_that_never_ends_fails_alone_and_in_time(path: Path) -> None:
@@ -160,29 +154,6 @@ def programs(folder: Path, monkeypatch: pytest.MonkeyPatch, **scripts: str) -> N
     monkeypatch.setenv("PATH", f"{folder}:{os.environ['PATH']}")
 
 
-def test_poppler_sees_nothing_of_the_environment(path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
-    says = f"env >> {tmp_path}/seen; ulimit -v >> {tmp_path}/seen; echo Pages: 1"
-    programs(tmp_path, monkeypatch, pdfinfo=says, pdftoppm=says)
-    path.write_bytes(b"%PDF-1.4")
-    list(Renderer(page_seconds=2).render(path, inspect(path), PageRange(1, 1)))
-    seen = (tmp_path / "seen").read_text()
-    assert "PATH=" in seen
-    assert "AWS" not in seen
-    assert "secret" not in seen
-    assert "2000000" in seen.splitlines()
-
-
-def test_poppler_that_takes_all_memory_fails_its_page(
-    path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    takes = "dd if=/dev/zero of=/dev/null bs=3G count=1"
-    programs(tmp_path, monkeypatch, pdftoppm=takes, pdfinfo="echo Pages: 1")
-    path.write_bytes(b"%PDF-1.4")
-    (lost,) = Renderer(page_seconds=5).render(path, Contents("PDF", 1), PageRange(1, 1))
-    assert isinstance(lost, LostPage)
-
-
 def test_rendering_that_is_given_up_leaves_no_process(path: Path) -> None:
     path.write_bytes(endless_pdf(3, endless=2))
     rendered = Renderer(dpi=72).render(path, inspect(path), PageRange(1, 3))
@@ -196,12 +167,6 @@ def test_a_deadline_that_has_passed_begins_no_page(path: Path) -> None:
     path.write_bytes(text_pdf(3))
     (only,) = Renderer().render(path, inspect(path), PageRange(1, 3), deadline=time.monotonic())
     assert only == Unreached(1)
-
-
-def test_without_poppler_an_operator_is_told_and_no_page_is_blamed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("PATH", "/nowhere")
-    with pytest.raises(Configuration, match="poppler layer"):
-        Poppler()
 
 
 def png_claiming(width: int, height: int) -> bytes:
@@ -252,43 +217,3 @@ def test_an_encrypted_document_says_that_it_wants_a_password(path: Path) -> None
         inspect(original("B11"))
     assert rejected.value.reason == "encrypted"
     assert "password" in rejected.value.message
-
-
-def test_a_frame_list_without_end_is_counted_once(pagewise: Pagewise) -> None:
-    """A TIFF whose second directory is followed by its first."""
-    from PIL import Image
-
-    buffer = io.BytesIO()
-    frames = [Image.new("L", (50, 50)) for _ in range(2)]
-    frames[0].save(buffer, format="TIFF", save_all=True, append_images=frames[1:])
-    content = bytearray(buffer.getvalue())
-    (first,) = struct.unpack_from("<I", content, 4)
-    directory = first
-    while True:
-        (entries,) = struct.unpack_from("<H", content, directory)
-        (following,) = struct.unpack_from("<I", content, directory + 2 + 12 * entries)
-        if following == 0:
-            struct.pack_into("<I", content, directory + 2 + 12 * entries, first)
-            break
-        directory = following
-    assert pagewise.split.upload(pagewise.upload(bytes(content))).pages == 2
-
-
-SPOKEN = [
-    "\nPages: 1 of 3\n",
-    "\nPages:           7\n",
-    "\nPages:           0\nEncrypted:       yes\n",
-    "\rPages:           9\r\nPages:           9\r\n",
-    "\nPage    1 size:  3 x 3 pts\nPage    1 MediaBox:   0 0 3 3\nPages:           2\n",
-    "\nCommand Line Error: Incorrect password\n",
-]
-
-
-@pytest.mark.parametrize("name", ["Title", "Subject", "Keywords", "Author", "Creator", "Producer", "Spoken"])
-@pytest.mark.parametrize("spoken", SPOKEN)
-def test_a_document_does_not_speak_in_poppler_s_place(path: Path, name: str, spoken: str) -> None:
-    said = "".join(f"\\{ord(character):03o}" for character in spoken).encode()
-    path.write_bytes(text_pdf(3).replace(b"/Root 1 0 R", b"/Root 1 0 R /Info << /%s (x%s) >>" % (name.encode(), said)))
-    assert inspect(path) == Contents("PDF", 3)
-    with Poppler() as poppler:
-        assert poppler.page_sizes(path, None, PageRange(1, 3)) == dict.fromkeys((1, 2, 3), PageSize(200, 100))

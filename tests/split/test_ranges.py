@@ -8,6 +8,7 @@ import random
 from collections import Counter
 from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 from hypothesis import given, settings
@@ -17,6 +18,7 @@ from pypdf import PdfWriter
 from pagewise.errors import PageUnreadable, StorageBusy
 from pagewise.model import DocumentId, PageJob, PageRange
 from pagewise.pages.images import PageImage
+from pagewise.pages.ranges import MAX_SUBRANGES, subranges
 from pagewise.pages.rendering import Contents, LostPage, Rendered, Renderer, Unreached
 from pagewise.use_cases.settings import SplitSettings
 from tests.fakes import MemoryQueues
@@ -152,3 +154,15 @@ def test_the_password_opens_every_range(pagewise: Pagewise) -> None:
     receipt = pagewise.receipt_of(document)
     assert (document.pages, receipt["status"]) == (5, "complete")
     assert "sesame" not in str(receipt) + str(pagewise.table.__dict__) + str(pagewise.publisher.events)
+
+
+@given(first=st.integers(1, 10**6), length=st.integers(1, 10**6), size=st.integers(1, 1000))
+def test_subranges_are_exactly_the_range(first: int, length: int, size: int) -> None:
+    pages = PageRange(first, first + length - 1)
+    pieces = subranges(pages, size)
+    assert pieces[0].first == pages.first
+    assert pieces[-1].last == pages.last
+    assert all(left.last + 1 == right.first for left, right in pairwise(pieces))
+    assert len(pieces) <= MAX_SUBRANGES
+    assert all(len(piece) % size == 0 for piece in pieces[:-1])
+    assert length <= size or max(len(piece) for piece in pieces) < length

@@ -15,6 +15,7 @@ import pytest
 
 from pagewise.aws.metering import NAMESPACE
 from pagewise.aws.table import EXPIRES
+from pagewise.outputs.wanted import ALIASES, WantedOutput
 from pagewise.tasks import Task
 from tests.template import cloudformation, wiring
 from tests.template.cloudformation import LOOP, functions, listed, of_type, resources, statements, target
@@ -166,7 +167,7 @@ def queues_take_notifications_of_the_buckets_that_there_are(template: Template) 
         statement["Condition"]["ArnEquals"]["aws:SourceArn"]["Fn::Sub"]
         for policy in map(resources.__getitem__, of_type(template, "SQS::QueuePolicy"))
         for statement in policy["Properties"]["PolicyDocument"]["Statement"]
-        if "ArnEquals" in statement.get("Condition", {})
+        if statement["Principal"] == {"Service": "s3.amazonaws.com"} and "ArnEquals" in statement.get("Condition", {})
     ]
     if not sources:
         yield "no queue takes a bucket's notifications"
@@ -802,3 +803,19 @@ def test_cfn_lint_is_content() -> None:
     command = [str(Path(sys.executable).with_name("cfn-lint")), "template.yaml"]
     done = subprocess.run(command, cwd=cloudformation.ROOT, check=False, capture_output=True, text=True)
     assert (done.returncode, done.stdout) == (0, "")
+
+
+def test_outputs_are_kept_as_long_as_pages_and_in_their_bucket() -> None:
+    template = cloudformation.load()
+    rules = of_type(template, "S3::Bucket")["PagesBucket"]["LifecycleConfiguration"]["Rules"]
+    expiry = [rule["Fn::If"][1] for rule in rules if "Fn::If" in rule]
+    assert [rule["Id"] for rule in expiry] == ["expire-pages"]
+    assert not {"Prefix", "Filter", "TagFilters"}.intersection(*expiry)
+
+
+def test_the_rule_takes_every_output_there_is() -> None:
+    pattern = of_type(cloudformation.load(), "Events::Rule")["DocumentsToAssemble"]["EventPattern"]
+    assert pattern["detail"]["outputs"] == list(WantedOutput)
+    root = Path(__file__).parents[2]
+    schemas = json.loads((root / "profiles/schema.json").read_text(encoding="utf-8"))
+    assert schemas["properties"]["outputs"]["items"]["enum"] == ["all", *WantedOutput, *ALIASES]

@@ -5,10 +5,11 @@ import json
 from pathlib import Path
 from typing import Any
 
+import jsonschema
 import pytest
 
 from pagewise.aws.notifications import uploads_of
-from pagewise.messages import load_job, load_range
+from pagewise.messages import load_end, load_job, load_range
 from pagewise.model import DocumentId, PageRange, Upload
 from pagewise.pages.images import sniff
 from pagewise.tasks import Task
@@ -49,6 +50,7 @@ def test_every_trigger_has_its_event() -> None:
         "page-range",
         "dead-letter",
         "schedule",
+        "document-completed",
     }
 
 
@@ -91,7 +93,16 @@ def test_the_upload_is_s3_s_event_in_a_message() -> None:
     assert list(uploads_of(json.loads(record["body"]))) == [upload("png")]
 
 
-@pytest.mark.parametrize("name", ["upload", "page-range", "dead-letter", *(f"page-job.{task}" for task in Task)])
+def test_the_end_of_a_document_is_the_report_s_in_a_message() -> None:
+    (record,) = load("document-completed")["Records"]
+    assert load_end(record["body"]) == (upload("pdf").document_id, 1)
+    schema = json.loads((EVENTS / "schemas/DocumentCompleted.v1.json").read_text(encoding="utf-8"))
+    jsonschema.validate(json.loads(record["body"])["detail"], schema)
+
+
+@pytest.mark.parametrize(
+    "name", ["upload", "document-completed", "page-range", "dead-letter", *(f"page-job.{task}" for task in Task)]
+)
 def test_messages_carry_the_digest_of_their_body(name: str) -> None:
     for record in load(name)["Records"]:
         assert record["md5OfBody"] == hashlib.md5(record["body"].encode(), usedforsecurity=False).hexdigest()

@@ -18,6 +18,7 @@ from pagewise.model import Document, PageJob, Result, Upload
 from pagewise.qwen.question import Answer
 from pagewise.qwen.settings import EngineSettings
 from pagewise.table import Update
+from pagewise.use_cases.assemble import Assemble
 from pagewise.use_cases.give_up import GiveUp
 from pagewise.use_cases.recognize import Recognize
 from pagewise.use_cases.settings import SplitSettings
@@ -26,6 +27,7 @@ from pagewise.use_cases.suspension import Suspension
 from pagewise.use_cases.sweep import Sweep
 from tests.fakes import (
     MemoryClock,
+    MemoryOutputs,
     MemoryPages,
     MemoryProfiles,
     MemoryPublisher,
@@ -33,6 +35,7 @@ from tests.fakes import (
     MemoryTable,
     MemoryUploads,
     ScriptedEngine,
+    plainly,
     text_answer,
 )
 
@@ -58,6 +61,7 @@ class Pagewise:
         self.uploads = MemoryUploads()
         self.profiles = MemoryProfiles()
         self.pages = MemoryPages()
+        self.outputs = MemoryOutputs(self.pages)
         self.table = MemoryTable()
         self.ledger = Ledger(self.table, self.pages, pause=lambda _seconds: None)
         self.queues = MemoryQueues()
@@ -99,6 +103,10 @@ class Pagewise:
             wait=lambda _error, attempts: 10.0 * attempts,
             reuse=Reuse(self.ledger, self.engine_settings, now=lambda: self.seconds) if self.reuses else None,
         )
+
+    @property
+    def assemble(self) -> Assemble:
+        return Assemble(self.ledger, self.uploads, self.outputs, self.publisher, make=plainly)
 
     def run_job(self, job: PageJob, deliveries: int = 1) -> Result | None:
         return asyncio.run(self.recognize.page_job(job, deliveries, time.monotonic() + 100))

@@ -40,3 +40,13 @@ def test_all_metrics_and_queues_are_paid_for(cost: ModuleType) -> None:
     counted = operations.partition("## What is counted")[2].partition("\n## ")[0].partition("With the dimension")[0]
     assert len(set(re.findall(r"`([A-Z]\w+)`", counted)) - {"Pagewise"}) == cost.METRICS
     assert len(cloudformation.of_type(cloudformation.load(), "Lambda::EventSourceMapping")) == cost.QUEUES
+
+
+def test_all_metrics_of_alarms_are_paid_for(cost: ModuleType) -> None:
+    alarms = [
+        resource["Properties"]
+        for resource in cloudformation.resources(cloudformation.load()).values()
+        if resource["Type"] == "AWS::CloudWatch::Alarm"
+    ]
+    watched = [len([metric for metric in alarm.get("Metrics", [{}]) if "Expression" not in metric]) for alarm in alarms]
+    assert sum(watched) == cost.ALARM_METRICS

@@ -32,7 +32,8 @@ def check(event: Event) -> None:
 
 def everything_that_can_happen(pagewise: Pagewise) -> None:
     """A document with a recognized and a failed page, one that is rejected, and an engine that refuses the account."""
-    pagewise.split.upload(pagewise.upload(tiff(3), ocr_tasks="text_recognition", ocr_tag="t"))
+    uploaded = pagewise.upload(tiff(3), ocr_tasks="text_recognition", ocr_tag="t", ocr_outputs="text,html")
+    document = pagewise.split.upload(uploaded)
     pagewise.engine.script = [text_answer(), Permanent("x", "y"), Configuration("InvalidApiKey", "z"), text_answer()]
     jobs = list(pagewise.queues.jobs)
     pagewise.queues.jobs.clear()
@@ -40,6 +41,7 @@ def everything_that_can_happen(pagewise: Pagewise) -> None:
         pagewise.run_job(job)
     assert pagewise.run_job(jobs[2]) is None
     pagewise.run_job(jobs[2])
+    pagewise.assemble.document(document.id, 1)
     empty = pagewise.uploads.put(b"", key="uploads/empty")
     pagewise.split.upload(empty)
     pagewise.suspension.upload(empty, Configuration("access_denied", "The upload: AccessDenied."))

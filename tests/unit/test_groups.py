@@ -19,6 +19,7 @@ from pagewise.model import Document, DocumentId, Look, PageJob, StoredImage, Tas
 from pagewise.pages import limits
 from pagewise.qwen import fitting
 from pagewise.qwen.fitting import FittedImage, ImageTransport, Sent
+from pagewise.qwen.models import model_of
 from pagewise.qwen.tokens import estimate_call
 from pagewise.results import dump_result, load_result
 from pagewise.tasks import Task
@@ -243,7 +244,7 @@ def test_every_page_is_in_one_group_within_its_number_and_the_models_input(
     for job in groups:
         assert len({group_number(member.page, together) for member in job.members}) == 1
         tokens = estimate_call([(member.image.width, member.image.height) for member in job.members], TASK)
-        assert len(job.members) == 1 or tokens.most.input_tokens <= most.input_tokens
+        assert len(job.members) == 1 or tokens.most.input_tokens <= model_of(most.model).max_input_tokens
         assert load_job(dump_job(job)) == job
 
 
@@ -293,3 +294,20 @@ def noise(width: int, height: int) -> bytes:
     buffer = io.BytesIO()
     Image.frombytes("L", (width, height), Random(1).randbytes(width * height)).save(buffer, format="PNG")
     return buffer.getvalue()
+
+
+def test_a_prompt_is_asked_of_several_pages_whatever_its_task() -> None:
+    plain = TaskOptions(pages_per_call=3)
+    assert plain.pages_together(Task.TEXT_RECOGNITION) == 1
+    prompted = replace(plain, prompts={Task.TEXT_RECOGNITION: "What do these pages have in common?"})
+    assert (prompted.pages_together(Task.TEXT_RECOGNITION), prompted.pages_together(Task.MULTI_LAN)) == (3, 1)
+
+
+def test_an_answer_to_a_prompt_over_pages_lies_with_the_first(pagewise: Pagewise) -> None:
+    pagewise.script[:] = [text_answer("the same letterhead")]
+    upload = pagewise.upload(tiff(3), ocr_prompt="What do they share?", ocr_pages_per_call="3")
+    document = pagewise.split.upload(upload)
+    pagewise.run_queues()
+    assert len(pagewise.engine.questions) == 1
+    results = [pagewise.ledger.result(document.id, page, Task.TEXT_RECOGNITION) for page in (1, 2, 3)]
+    assert [result and result.output["text"] for result in results] == ["the same letterhead", "", ""]

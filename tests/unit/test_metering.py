@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 import ast
-import json
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import pytest
-from aws_lambda_powertools import Metrics
 from hypothesis import given
 from hypothesis import strategies as st
 
 import pagewise as pagewise_core
 from pagewise.account.metering import OWN_REASONS, dimension
-from pagewise.aws.metering import NAMESPACE, CloudWatchMeter
 from pagewise.errors import Configuration, PagewiseError, StorageBusy, Throttled, Transient
 from pagewise.model import Document, PageJob, Result
 from pagewise.qwen.failures import KNOWN_CODES
@@ -35,6 +32,9 @@ class MemoryMeter:
 
     def ended(self, document: Document) -> None:
         self.counted.append(("ended", str(document.status)))
+
+    def assembled(self, manifest: Mapping[str, Any]) -> None:
+        self.counted.append(("assembled", len(manifest["files"])))
 
     def page_job(self, result: Result, amount: float) -> None:
         self.counted.append((str(result.status), amount))
@@ -78,21 +78,6 @@ def test_waiting_is_counted_and_no_page_job(pagewise: Pagewise, meter: MemoryMet
 def test_a_rejection_is_an_end(pagewise: Pagewise, meter: MemoryMeter) -> None:
     pagewise.split.upload(pagewise.upload(b""))
     assert meter.counted == [("ended", "rejected")]
-
-
-def test_metrics_are_lines_of_the_log(pagewise: Pagewise, capsys: pytest.CaptureFixture[str]) -> None:
-    metrics = Metrics(namespace=NAMESPACE, service="stack")
-    pagewise.accounting = replace(pagewise.accounting, meter=CloudWatchMeter(metrics))
-    pagewise.split.upload(pagewise.upload(picture()))
-    pagewise.split.upload(pagewise.uploads.put(b"", key="uploads/empty"))
-    pagewise.run_queues()
-    metrics.flush_metrics()
-    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
-    assert {line["_aws"]["CloudWatchMetrics"][0]["Namespace"] for line in lines} == {"Pagewise"}
-    (rejection, counts) = lines
-    assert (rejection["service"], rejection["reason"], rejection["Rejections"]) == ("stack", "empty", [1.0])
-    assert rejection["_aws"]["CloudWatchMetrics"][0]["Dimensions"] == [["service", "reason"]]
-    assert (counts["Pages"], counts["InputTokens"], counts["Cost"]) == ([1.0], [100.0], [0.0000086])
 
 
 def test_a_splitter_s_retry_counts_its_document_once(pagewise: Pagewise, meter: MemoryMeter) -> None:
@@ -160,3 +145,11 @@ def test_an_engine_s_codes_make_no_endless_metrics(reason: str | None, expected:
 @given(st.text())
 def test_whatever_an_engine_calls_its_failure_the_dimensions_are_few(reason: str) -> None:
     assert dimension(reason) in {*OWN_REASONS, *KNOWN_CODES, "other", *(f"http_{digit}xx" for digit in range(10))}
+
+
+def test_outputs_are_counted_once_in_each_run(pagewise: Pagewise, meter: MemoryMeter) -> None:
+    document = pagewise.split.upload(pagewise.upload(tiff(1), ocr_outputs="text,html"))
+    pagewise.run_queues()
+    for _ in range(2):
+        replace(pagewise.assemble, meter=meter).document(document.id, 1)
+    assert [counted for counted in meter.counted if counted[0] == "assembled"] == [("assembled", 2)]

@@ -11,8 +11,9 @@ import pytest
 
 from pagewise.errors import DocumentRejected
 from pagewise.model import DocumentStatus, Step
+from pagewise.options.formats import FORMATS
 from pagewise.options.profiles import load_profile
-from pagewise.options.rules import FORMATS, KEYWORDS
+from pagewise.options.rules import KEYWORDS
 from pagewise.pages.rendering import Renderer
 from pagewise.tasks import Task
 from pagewise.use_cases.settings import SplitSettings
@@ -29,7 +30,10 @@ INVALID: list[Any] = [
     {"result_schema": {}},
     {"result_schema": []},
     {"enable_rotate": "yes"},
-    {"dpi": 300},
+    {"dpi": 30},
+    {"max_pixels": 3071},
+    {"prompts": {"text_recognition": ""}},
+    {"logprobs": 1},
     {"preprocessing": "median"},
     {"preprocessing": ["sharpen"]},
     {"preprocessing": ["none"]},

@@ -23,33 +23,6 @@ def split(pagewise: Pagewise, pages: int = 1, tasks: str = "text_recognition") -
     return pagewise.split.upload(pagewise.upload(tiff(pages), ocr_tasks=tasks))
 
 
-def test_every_page_job_is_in_the_receipt_with_its_tokens(pagewise: Pagewise) -> None:
-    document = split(pagewise, pages=2, tasks="text_recognition,multi_lan")
-    pagewise.run_queues()
-
-    receipt = pagewise.receipt_of(document)
-    assert receipt["status"] == "complete"
-    assert [(job["page"], job["task"], job["status"], job["attempts"]) for job in receipt["page_jobs"]] == [  # type: ignore[attr-defined]
-        (page, task, "recognized", 1) for page in (1, 2) for task in ("text_recognition", "multi_lan")
-    ]
-    assert receipt["usage"] == {"input_tokens": 400, "output_tokens": 40}
-    assert receipt["cost"]["amount"] == pytest.approx((400 * 0.07 + 40 * 0.16) / 1e6)  # type: ignore[index]
-
-
-def test_events_tell_the_story_in_order(pagewise: Pagewise) -> None:
-    split(pagewise, pages=2)
-    pagewise.run_queues()
-    assert [event.name for event in pagewise.publisher.events] == [
-        "DocumentAccepted",
-        "PageRecognized",
-        "PageCompleted",
-        "PageRecognized",
-        "PageCompleted",
-        "DocumentCompleted",
-    ]
-    assert len({event.id for event in pagewise.publisher.events}) == 6
-
-
 def test_a_redelivered_job_never_asks_the_engine_again_but_publishes_again(pagewise: Pagewise) -> None:
     split(pagewise)
     job = pagewise.queues.jobs[0]
@@ -88,13 +61,6 @@ def test_a_permanent_error_fails_this_page_now_and_the_document_is_partial(pagew
     assert [job["reason"] for job in receipt["page_jobs"]] == ["DataInspectionFailed", None]  # type: ignore[attr-defined]
     (failed,) = pagewise.publisher.named("PageFailed")
     assert failed["message"] == "The engine refuses this page."
-
-
-def test_a_document_of_failed_pages_only_has_failed(pagewise: Pagewise) -> None:
-    pagewise.engine.script = [Permanent("x", "y")]
-    document = split(pagewise)
-    pagewise.run_queues()
-    assert pagewise.stored(document).status is DocumentStatus.FAILED
 
 
 def test_a_transient_error_leaves_the_message_until_its_attempts_are_used_up(pagewise: Pagewise) -> None:
@@ -168,28 +134,6 @@ def test_what_is_asked_is_the_page_the_task_and_its_options(pagewise: Pagewise) 
     stored = pagewise.ledger.result(upload.document_id, 1, "key_information_extraction")
     assert stored is not None
     assert stored.output["fields"] == {"Total": None}
-
-
-def test_the_sweeper_ends_what_is_overdue_and_nothing_else(pagewise: Pagewise) -> None:
-    document = split(pagewise, pages=2)
-    pagewise.run_job(pagewise.queues.jobs[0])
-    assert pagewise.sweep.overdue(deadline=float("inf")) == []
-    pagewise.clock.milliseconds += 7 * 3600 * 1000
-    assert pagewise.sweep.overdue(deadline=float("inf")) == [document.id]
-    receipt = pagewise.receipt_of(document)
-    assert [job["reason"] for job in receipt["page_jobs"]] == [None, "overdue"]  # type: ignore[attr-defined]
-    assert receipt["status"] == "partial"
-    assert pagewise.sweep.overdue(deadline=float("inf")) == []
-
-
-def test_the_sweeper_announces_an_end_that_nobody_published(pagewise: Pagewise) -> None:
-    document = split(pagewise)
-    pagewise.run_queues()
-    pagewise.forget_announcement(document)
-    pagewise.clock.milliseconds += 7 * 3600 * 1000
-    pagewise.sweep.overdue(deadline=float("inf"))
-    first, second = pagewise.publisher.named("DocumentCompleted")
-    assert first == second
 
 
 class FailingBus(MemoryPublisher):

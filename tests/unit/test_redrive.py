@@ -204,12 +204,6 @@ def test_what_has_no_page_jobs_cannot_be_redriven(pagewise: Pagewise, redrive: R
         redrive.document(type(rejected.id)("unknown"), Selection())
 
 
-def test_the_receipt_says_why_each_page_job_failed(pagewise: Pagewise) -> None:
-    document = ended(pagewise, REFUSED)
-    receipt: dict[str, Any] = pagewise.receipt_of(document)
-    assert [job["message"] for job in receipt["page_jobs"]] == ["The engine refuses this page.", None]
-
-
 def test_one_reason_s_failures_are_redriven_and_the_others_left(pagewise: Pagewise, redrive: Redrive) -> None:
     other = Permanent("InvalidParameter", "The engine takes no such page.")
     document = ended(pagewise, REFUSED, other, REFUSED, pages=3)

@@ -3,22 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from itertools import pairwise
-from pathlib import Path
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from pagewise.account.records import split_key
 from pagewise.errors import StorageBusy
 from pagewise.model import DocumentStatus, PageRange, Upload
-from pagewise.pages.ranges import MAX_SUBRANGES, subranges
-from pagewise.ports import Download
 from pagewise.table import Delete
 from pagewise.tasks import Task
 from pagewise.use_cases.settings import SplitSettings
-from tests.fakes import MemoryQueues, MemoryUploads
+from tests.fakes import MemoryQueues
 from tests.pictures import picture, tiff
 from tests.unit.conftest import Pagewise
 
@@ -158,52 +152,6 @@ def test_a_document_deleted_between_ranges_fails_its_remaining_pages(pagewise: P
     receipt = pagewise.receipt_of(document)
     assert receipt["status"] == "partial"
     assert [job["status"] for job in receipt["page_jobs"]] == ["recognized", "recognized", "failed"]  # type: ignore[attr-defined]
-
-
-def test_a_failed_splitter_ends_the_document(pagewise: Pagewise) -> None:
-    upload = pagewise.upload(picture())
-    pagewise.give_up.upload(upload)
-    document = pagewise.ledger.document(upload.document_id)
-    assert document is not None
-    assert document.reason == "split_failed"
-    assert len(pagewise.publisher.named("DocumentRejected")) == 1
-
-
-@pytest.mark.parametrize("pages", [1, 2])
-def test_a_document_that_is_given_up_while_it_is_split_is_not_accepted(pagewise: Pagewise, pages: int) -> None:
-    upload = pagewise.upload(tiff(pages))
-    split = pagewise.split
-
-    class Overtaken(MemoryUploads):
-        def download(self, upload: Upload, to: Path) -> Download:
-            pagewise.give_up.upload(upload)
-            return super().download(upload, to)
-
-    document = replace(split, uploads=Overtaken(pagewise.uploads.objects)).upload(upload)
-    assert document.reason == "split_failed"
-    assert [event.name for event in pagewise.publisher.events] == ["DocumentRejected"]
-    assert pagewise.queues.jobs == []
-
-
-def test_a_failed_range_fails_its_pages_and_no_other(pagewise: Pagewise) -> None:
-    pagewise.settings = replace(pagewise.settings, pages_per_range=1)
-    document = pagewise.split.upload(pagewise.upload(tiff(2)))
-    pagewise.give_up.page_range(*pagewise.queues.ranges.pop(0))
-    pagewise.run_queues()
-    receipt = pagewise.receipt_of(document)
-    assert [(job["page"], job["status"]) for job in receipt["page_jobs"]] == [(1, "failed"), (2, "recognized")]  # type: ignore[attr-defined]
-
-
-@given(first=st.integers(1, 10**6), length=st.integers(1, 10**6), size=st.integers(1, 1000))
-def test_subranges_are_exactly_the_range(first: int, length: int, size: int) -> None:
-    pages = PageRange(first, first + length - 1)
-    pieces = subranges(pages, size)
-    assert pieces[0].first == pages.first
-    assert pieces[-1].last == pages.last
-    assert all(left.last + 1 == right.first for left, right in pairwise(pieces))
-    assert len(pieces) <= MAX_SUBRANGES
-    assert all(len(piece) % size == 0 for piece in pieces[:-1])
-    assert length <= size or max(len(piece) for piece in pieces) < length
 
 
 def test_an_upload_over_the_disk_s_size_is_rejected_unread(pagewise: Pagewise) -> None:

@@ -7,13 +7,11 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from pagewise.errors import Configuration, StorageBusy
 from pagewise.events import Event
-from pagewise.messages import dump_upload, load_range, load_uploads
-from pagewise.model import DocumentId, PageRange, Upload
+from pagewise.messages import load_range, load_uploads
+from pagewise.model import DocumentId, PageRange
 from pagewise.use_cases.split import retry_seconds
 from pagewise.use_cases.suspension import MOST_PUT_OFFS, WAIT_SECONDS
 from tests.fakes import MemoryPublisher
@@ -62,17 +60,6 @@ def test_after_two_weeks_it_goes_to_the_dead_letters(pagewise: Pagewise) -> None
     with pytest.raises(Configuration):
         pagewise.suspension.upload(upload, DENIED)
     assert pagewise.queues.deferred_splits == []
-
-
-NAMES = st.text(min_size=1, max_size=40)
-
-
-@given(
-    upload=st.builds(Upload, NAMES, NAMES, st.none() | NAMES, NAMES, NAMES, st.integers(1, 10**12), st.integers(0, 9))
-)
-def test_an_upload_s_message_loses_nothing(upload: Upload) -> None:
-    (loaded,) = load_uploads(json.loads(dump_upload(upload)))
-    assert (loaded, loaded.put_offs, loaded.document_id) == (upload, upload.put_offs, upload.document_id)
 
 
 def test_five_deliveries_outlast_an_outage_of_minutes() -> None:

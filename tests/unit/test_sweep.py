@@ -12,9 +12,9 @@ import pytest
 from pagewise.account.closing import Accounting
 from pagewise.account.ledger import Ledger
 from pagewise.account.records import document_key
-from pagewise.errors import StorageBusy, Transient
+from pagewise.errors import StorageBusy
 from pagewise.events import Event
-from pagewise.model import Document, DocumentId, DocumentStatus, PageRange, Source
+from pagewise.model import Document, DocumentId, DocumentStatus, Source
 from pagewise.table import Attributes, Change, Key
 from pagewise.tasks import Task
 from pagewise.use_cases.give_up import GiveUp
@@ -22,11 +22,11 @@ from pagewise.use_cases.sweep import PAGES_A_TURN, Sweep
 from tests.fakes import MemoryClock, MemoryPages, MemoryPublisher, MemoryTable
 from tests.pictures import tiff
 from tests.unit.conftest import Pagewise
+from tests.unit.test_recognize import split
 
 # What a request takes, in seconds: as between a function and its region's services.
 READ, WRITE, TRANSACTION, PUBLISH = 0.004, 0.006, 0.015, 0.015
 VISIT_SECONDS = 230.0  # the sweeper's time limit, less what is kept in reserve
-LETTER_SECONDS = 50.0  # the dead-letter function's
 HOURS = 3600 * 1000
 
 
@@ -208,25 +208,6 @@ def test_progress_is_of_a_run_and_a_redrive_begins_anew(overdue: Overdue) -> Non
     assert overdue.published()[f"{document_id}/PageFailed/3/text_recognition/run-2"] == 1
 
 
-def test_a_range_that_is_given_up_goes_on_where_the_last_delivery_was_cut_short(overdue: Overdue) -> None:
-    pages = max(600, LARGE)
-    document_id = overdue.add("document", pages)
-    seconds = LETTER_SECONDS * pages / 10_000
-    deliveries = 0
-    while not overdue.ledger.is_split(document_id, PageRange(1, pages)):
-        deliveries += 1
-        assert deliveries <= 12, "no delivery ends it"
-        try:
-            overdue.give_up.page_range(document_id, PageRange(1, pages), overdue.time.now + seconds)
-        except Transient:
-            continue
-    published = overdue.published()
-    assert deliveries > 1
-    assert published.total() == expected_events(pages, 7)
-    assert set(published.values()) == {1}
-    assert overdue.status(document_id) == "failed"
-
-
 def test_of_a_document_that_has_ended_a_late_range_renders_nothing(pagewise: Pagewise) -> None:
     pagewise.settings = replace(pagewise.settings, pages_per_range=1)
     document = pagewise.split.upload(pagewise.upload(tiff(2)))
@@ -242,3 +223,25 @@ def test_of_a_document_that_has_ended_a_late_range_renders_nothing(pagewise: Pag
 
 def ids(events: Sequence[Event]) -> list[str]:
     return [event.id for event in events]
+
+
+def test_the_sweeper_ends_what_is_overdue_and_nothing_else(pagewise: Pagewise) -> None:
+    document = split(pagewise, pages=2)
+    pagewise.run_job(pagewise.queues.jobs[0])
+    assert pagewise.sweep.overdue(deadline=float("inf")) == []
+    pagewise.clock.milliseconds += 7 * 3600 * 1000
+    assert pagewise.sweep.overdue(deadline=float("inf")) == [document.id]
+    receipt = pagewise.receipt_of(document)
+    assert [job["reason"] for job in receipt["page_jobs"]] == [None, "overdue"]  # type: ignore[attr-defined]
+    assert receipt["status"] == "partial"
+    assert pagewise.sweep.overdue(deadline=float("inf")) == []
+
+
+def test_the_sweeper_announces_an_end_that_nobody_published(pagewise: Pagewise) -> None:
+    document = split(pagewise)
+    pagewise.run_queues()
+    pagewise.forget_announcement(document)
+    pagewise.clock.milliseconds += 7 * 3600 * 1000
+    pagewise.sweep.overdue(deadline=float("inf"))
+    first, second = pagewise.publisher.named("DocumentCompleted")
+    assert first == second

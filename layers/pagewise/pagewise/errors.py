@@ -12,7 +12,8 @@
         ├── DocumentGone       deleted after it was accepted
         ├── PageUnreadable     one page of it cannot be rendered
         ├── ImageRejected      a page image breaks a limit of the service
-        └── ResultUnusable     the engine answered, but not with a result
+        ├── ResultUnusable     the engine answered, but not with a result
+        └── Superseded         of a document's earlier run: a later one has come
 
 Every error has a `reason`, a short stable word for programs (receipts, events, metrics), and a message for
 people that says what happened and what to do next.
@@ -124,6 +125,13 @@ class ImageRejected(Permanent):
 
 class ResultUnusable(Permanent):
     """The engine's answer is truncated, degenerate or not in the task's form."""
+
+
+class Superseded(Permanent):
+    """A document was redriven: outputs of its earlier run are worth nothing any more."""
+
+    def __init__(self) -> None:
+        super().__init__("superseded", "A later run of the document makes its outputs.")
 
 
 class StorageBusy(Transient):

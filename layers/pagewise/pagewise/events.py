@@ -97,13 +97,14 @@ def page_ended(document: Document, result: Result) -> Event:
     facts["reused_from"] = dump_original(result.reused_from)
     facts["valid"] = result.valid
     facts["blank"] = result.look.blank
+    facts["source"] = result.source
     return event("PageRecognized", document, suffix, **facts)
 
 
 def short_output(result: Result) -> dict[str, Any] | None:
     """What was recognized, where it is short; the lines of advanced_recognition are left to the result itself."""
     field = OUTPUTS[result.task]
-    field = Output.TEXT if field is Output.LINES else field
+    field = Output.TEXT if field is Output.LINES or field not in result.output else field
     output = result.output.get(field)
     if output is None or len(dumped(output).encode()) > INLINE_OUTPUT_BYTES:
         return None
@@ -140,9 +141,27 @@ def document_completed(
         page_jobs={"recognized": document.recognized, "failed": document.failed, "invalid": invalid},
         usage={"input_tokens": document.usage.input_tokens, "output_tokens": document.usage.output_tokens},
         cost=dict(cost),
+        outputs=list(document.outputs),
         started=document.started,
         ended=document.ended,
         receipt=dict(receipt),
+    )
+
+
+def document_assembled(document: Document, manifest: Mapping[str, Any], pointer: Mapping[str, str]) -> Event:
+    """Made of the manifest as it is stored. Its files are counted, not listed: boxes are two for each page."""
+    failed = manifest["failed"]
+    lost = {one["output"] for one in failed}
+    return event(
+        "DocumentAssembled",
+        document,
+        "",
+        run=manifest["run"],
+        outputs=[name for name in manifest["outputs"] if name not in lost],
+        failed=[{"output": one["output"], "reason": one["reason"]} for one in failed],
+        files=len(manifest["files"]),
+        size=sum(file["size"] for file in manifest["files"]),
+        manifest=dict(pointer),
     )
 
 

@@ -2,6 +2,7 @@
 
 An upload:    S3's event notification, {"Records": [{"s3": {...}}], "put_offs"}
 A page range: {"schema_version": "1", "document_id", "first", "last", "put_offs", "run"}
+An end:       EventBridge's event of it, {"detail-type": "DocumentCompleted", "detail": {"document": {"id"}, "run", …}}
 A page job:   {"schema_version": "1", "document_id", "page", "task", "page_tasks", "image": {...}, "options": {...},
                "earlier_attempts", "slot": {"moment", "pace"} or null, "put_offs", "run",
                "others": [{"page", "image", "run"}]}
@@ -34,6 +35,7 @@ from pagewise.model import (
 from pagewise.tasks import Task
 
 SCHEMA_VERSION = "1"
+WHOLE_NUMBERS = ("min_pixels", "max_pixels", "dpi")  # of the options
 
 
 def dump_range(document_id: DocumentId, pages: PageRange) -> str:
@@ -129,6 +131,12 @@ def load_uploads(event: Mapping[str, Any]) -> Iterator[Upload]:
         )
 
 
+def load_end(body: str) -> tuple[DocumentId, int]:
+    """The document that has ended, and its run. Raises KeyError or ValueError for what is no such event."""
+    detail = json.loads(body)["detail"]
+    return DocumentId(detail["document"]["id"]), int(detail["run"])
+
+
 def waited(put_offs: int) -> dict[str, Any]:
     return {"put_offs": put_offs} if put_offs else {}
 
@@ -167,7 +175,7 @@ def dump_look(look: Look) -> dict[str, Any]:
         "blank": look.blank,
         "geometry": dump_geometry(look.geometry),
         "warnings": list(look.warnings),
-    }
+    } | ({"text_layer": look.text_layer} if look.text_layer else {})
 
 
 def load_look(look: Mapping[str, Any] | None) -> Look:
@@ -178,6 +186,7 @@ def load_look(look: Mapping[str, Any] | None) -> Look:
         blank=bool(look["blank"]),
         geometry=load_geometry(look["geometry"]),
         warnings=tuple(map(WarningCode, look["warnings"])),
+        text_layer=look.get("text_layer"),
     )
 
 
@@ -201,6 +210,13 @@ def dump_options(options: TaskOptions) -> dict[str, Any]:
         chosen["enable_rotate"] = True
     if options.pages_per_call > 1:
         chosen["pages_per_call"] = options.pages_per_call
+    if options.prompts:
+        chosen["prompts"] = {str(task): prompt for task, prompt in options.prompts.items()}
+    for name in WHOLE_NUMBERS:
+        if (number := getattr(options, name)) is not None:
+            chosen[name] = number
+    if options.logprobs:
+        chosen["logprobs"] = True
     return chosen
 
 
@@ -208,7 +224,10 @@ def load_options(options: dict[str, Any]) -> TaskOptions:
     return TaskOptions(
         options.get("result_schema"),
         bool(options.get("enable_rotate", False)),
-        int(options.get("pages_per_call", 1)),
+        pages_per_call=int(options.get("pages_per_call", 1)),
+        prompts={Task(task): str(prompt) for task, prompt in options.get("prompts", {}).items()},
+        **{name: int(options[name]) for name in WHOLE_NUMBERS if name in options},
+        logprobs=bool(options.get("logprobs", False)),
     )
 
 

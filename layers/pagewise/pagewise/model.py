@@ -22,6 +22,14 @@ class Step(StrEnum):
     DESKEW = "deskew"
 
 
+class TextLayer(StrEnum):
+    """What becomes of the text that a PDF page brings itself: where it is sound it answers in the engine's place, or it
+    is taken no notice of."""
+
+    PREFER = "prefer"
+    IGNORE = "ignore"
+
+
 class DocumentStatus(StrEnum):
     """A document is in progress until one of the other four, which are final."""
 
@@ -89,21 +97,43 @@ class Usage:
     def __add__(self, other: Usage) -> Usage:
         return Usage(self.input_tokens + other.input_tokens, self.output_tokens + other.output_tokens)
 
+    def __mul__(self, times: int) -> Usage:
+        return Usage(self.input_tokens * times, self.output_tokens * times)
+
+    def within(self, most: int) -> Usage:
+        """With an output of at most so many tokens."""
+        return Usage(self.input_tokens, min(most, self.output_tokens))
+
 
 @dataclass(frozen=True, slots=True)
 class TaskOptions:
     """What the uploader asked of the engine beyond the task itself.
 
-    `pages_per_call`: the most pages of the document that one call may ask about, by the tasks that can.
+    `pages_per_call`: the most pages of the document that one call may ask about, by the tasks that can. `prompts` stand
+    in the place of the tasks' own. `min_pixels` and `max_pixels` bound the image that the model sees, `dpi` is the
+    resolution at which pages are rendered; None: as the stack is set. `logprobs`: whether the engine shall say how sure
+    it is.
     """
 
     result_schema: Mapping[str, Any] | None = None
     enable_rotate: bool = False
     pages_per_call: int = 1
+    prompts: Mapping[Task, str] = field(default_factory=dict)
+    min_pixels: int | None = None
+    max_pixels: int | None = None
+    dpi: int | None = None
+    logprobs: bool = False
+
+    def of(self, task: Task) -> TaskOptions:
+        """As a page job of this task carries them: the other tasks' prompts are not its own."""
+        return replace(self, prompts={task: self.prompts[task]} if task in self.prompts else {})
+
+    def schema_of(self, task: Task) -> Mapping[str, Any] | None:
+        return self.result_schema if task is Task.KEY_INFORMATION_EXTRACTION else None
 
     def pages_together(self, task: Task) -> int:
-        """The most pages in one call of this task."""
-        return self.pages_per_call if task in OVER_PAGES else 1
+        """The most pages in one call of this task: a prompt of one's own can be about several, whatever the task."""
+        return self.pages_per_call if task in OVER_PAGES or task in self.prompts else 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,13 +141,16 @@ class Document:
     """One uploaded object version and its account.
 
     `preprocessing` is what every page is prepared by, however many invocations render them; None: as the stack is set.
-    `rules` are for its fields (options/rules.py), and nothing that the engine is asked.
+    `rules` are for its fields (options/rules.py), and nothing that the engine is asked. `text_layer` None: as the stack
+    is set.
     `run` counts how often it was opened: 1, and one more for every redrive. What redriven page jobs had used before is
     in no counter but in `superseded_usage`.
     `reserved` is the most that it can cost, in the price's units, claimed of its day's cap until its bill takes the
     place; None where there was no such cap. The day is that of its acceptance, or of a redrive: then `spend_day`, and
     `settled` is the part of its bill that earlier days hold.
     `swept` is the last page up to which the sweeper has ended what was overdue, in this run.
+    `outputs` are wanted of it, by their names (outputs/wanted.py); `tasks_for_outputs`, of its tasks, were asked for by
+    them alone. `assembled` is the run whose outputs have been made; 0: of none.
     """
 
     id: DocumentId
@@ -130,6 +163,7 @@ class Document:
     options: TaskOptions = TaskOptions()
     preprocessing: tuple[Step, ...] | None = None
     rules: Mapping[str, Any] | None = None
+    text_layer: TextLayer | None = None
     tag: str | None = None
     warnings: tuple[WarningCode, ...] = ()
     reason: str | None = None
@@ -147,6 +181,9 @@ class Document:
     spend_day: str | None = None
     settled: int = 0
     swept: int = 0
+    outputs: tuple[str, ...] = ()
+    tasks_for_outputs: tuple[Task, ...] = ()
+    assembled: int = 0
 
     @property
     def day(self) -> str:
@@ -193,6 +230,9 @@ class WarningCode(StrEnum):
     REPAIRED = "repaired"
     PAGES_PER_CALL_UNUSED = "pages_per_call_unused"
     RESULT_SCHEMA_UNUSED = "result_schema_unused"
+    PROMPT_UNUSED = "prompt_unused"
+    LOGPROBS_UNAVAILABLE = "logprobs_unavailable"
+    MODEL_TOO_OLD = "model_too_old"
     ROTATION_UNAVAILABLE = "rotation_unavailable"
     VALIDATION_UNUSED = "validation_unused"
 
@@ -225,13 +265,14 @@ class Look:
     """What was seen of a page when it was rendered.
 
     `reader` drew it (poppler, pdfium, pillow). A `blank` page has no text, and nothing is asked about it unless the
-    stack says so.
+    stack says so. `text_layer` is where the page's own text is stored, if it answers in the engine's place.
     """
 
     reader: str | None = None
     blank: bool = False
     geometry: PageGeometry | None = None
     warnings: tuple[WarningCode, ...] = ()
+    text_layer: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -308,7 +349,7 @@ def digest_of(images: Sequence[str | None]) -> str | None:
 def jobs_of(document: Document, page: int, image: StoredImage, runs: Mapping[Task, int]) -> list[PageJob]:
     """A page's jobs, for these tasks in these runs."""
     return [
-        PageJob(document.id, page, task, len(document.tasks), image, document.options, run=run)
+        PageJob(document.id, page, task, len(document.tasks), image, document.options.of(task), run=run)
         for task, run in runs.items()
     ]
 
@@ -340,6 +381,13 @@ class Validation:
         return not self.problems
 
 
+class ResultSource(StrEnum):
+    """What a result was read by: the engine, or nobody, as the page's own text layer has it."""
+
+    ENGINE = "engine"
+    TEXT_LAYER = "text_layer"
+
+
 @dataclass(frozen=True, slots=True)
 class Group:
     """The pages that one call asked about. The result of the page `holder` is the answer, with the bill; those of the
@@ -357,7 +405,7 @@ class Result:
     `output` holds the task's own fields, as `results/<page>.<task>.json` shows them: `text` for every task,
     and `lines`, `fields`, `html` or `latex`. `sent` says how the page went to the engine, None if it never did.
     `engine` and `model` are what answered, by their own names. `validation` is None where there are no rules for it.
-    `warnings` are the page's own and the answer's.
+    `warnings` are the page's own and the answer's. `source` is None where nobody was asked, or answered.
     """
 
     document_id: DocumentId
@@ -384,6 +432,7 @@ class Result:
     validation: Validation | None = None
     look: Look = Look()
     warnings: tuple[WarningCode, ...] = ()
+    source: ResultSource | None = None
     group: Group | None = None
 
     @property
@@ -413,6 +462,7 @@ class JobAccount:
     blank: bool = False
     warnings: tuple[WarningCode, ...] = ()
     group: Group | None = None
+    source: ResultSource | None = None
 
 
 @dataclass(frozen=True, slots=True)

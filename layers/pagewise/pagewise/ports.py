@@ -53,8 +53,31 @@ class PagesBucket(Protocol):
     def url(self, key: str, seconds: int) -> str:
         """A URL under which anybody can read this object, for so many seconds."""
 
+    def put_json(self, key: str, value: Mapping[str, Any]) -> None:
+        """Store what goes along with a page image: its own text."""
+
+    def json(self, key: str) -> dict[str, Any]:
+        """Raises ObjectGone."""
+
     def put_receipt(self, document_id: DocumentId, receipt: Mapping[str, Any]) -> Mapping[str, str]:
         """Store the receipt; its pointer: {"bucket", "key"}."""
+
+
+class OutputsBucket(Protocol):
+    """A document's outputs, in the pages bucket."""
+
+    def put_output(self, document_id: DocumentId, run: int, name: str, media_type: str, file: Path) -> None:
+        """Store an output in place of an earlier run's; the same again changes nothing. Raises Superseded, and changes
+        nothing, where a later run's lies."""
+
+    def manifest(self, document_id: DocumentId) -> Mapping[str, Any] | None:
+        """The document's manifest as it is stored, of whichever run; None if there is none."""
+
+    def manifest_pointer(self, document_id: DocumentId) -> Mapping[str, str]:
+        """Where it lies: {"bucket", "key"}."""
+
+    def page_image(self, document_id: DocumentId, page: int, folder: Path) -> Path | None:
+        """The page image as a file in the folder; None if the page has none."""
 
 
 class Queues(Protocol):

@@ -6,7 +6,19 @@ from collections.abc import Mapping
 from typing import Any
 
 from pagewise.messages import dump_geometry, load_geometry
-from pagewise.model import DocumentId, Group, JobStatus, Look, Original, Problem, Result, Usage, Validation, WarningCode
+from pagewise.model import (
+    DocumentId,
+    Group,
+    JobStatus,
+    Look,
+    Original,
+    Problem,
+    Result,
+    ResultSource,
+    Usage,
+    Validation,
+    WarningCode,
+)
 from pagewise.tasks import Task
 
 SCHEMA_VERSION = "1"
@@ -22,6 +34,7 @@ def dump_result(result: Result) -> dict[str, Any]:
         "status": result.status,
         "reason": result.reason,
         "message": result.message,
+        "source": result.source,
         "engine": result.engine,
         "model": result.model,
         "attempts": result.attempts,
@@ -49,7 +62,9 @@ def dump_result(result: Result) -> dict[str, Any]:
     return shown
 
 
-OUTPUT_FIELDS = ("text", "lines", "fields", "html", "latex", "repaired")
+OUTPUT_FIELDS = (
+    "text", "lines", "fields", "html", "latex", "layouts", "line_confidences", "field_confidences", "repaired",
+)  # fmt: skip
 
 
 def load_result(shown: Mapping[str, Any]) -> Result:
@@ -83,6 +98,7 @@ def load_result(shown: Mapping[str, Any]) -> Result:
         ),
         warnings=tuple(map(WarningCode, shown.get("warnings", ()))),
         group=load_group(shown.get("group")),
+        source=load_source(shown),
     )
 
 
@@ -103,6 +119,13 @@ def load_group(shown: Mapping[str, Any] | None) -> Group | None:
 def shown_group(group: Group | None) -> dict[str, Any] | None:
     """As receipts and events have it."""
     return {"pages": list(group.pages), "result_page": group.holder} if group else None
+
+
+def load_source(shown: Mapping[str, Any]) -> ResultSource | None:
+    """Results of before 2026-11-25 do not say; what answered was an engine."""
+    if "source" not in shown:
+        return ResultSource.ENGINE if shown["model"] else None
+    return ResultSource(source) if (source := shown["source"]) else None
 
 
 def dump_original(original: Original | None) -> dict[str, Any] | None:

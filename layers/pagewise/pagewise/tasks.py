@@ -41,6 +41,16 @@ OUTPUTS: dict[Task, Output] = {
 
 # What can be asked of several pages in one call: fields and tables go on from page to page.
 OVER_PAGES = frozenset({Task.KEY_INFORMATION_EXTRACTION, Task.TABLE_PARSING})
+# Of these a page's own text says all: it has no structure, and no fields.
+ANSWERED_BY_TEXT_LAYER = frozenset({Task.TEXT_RECOGNITION, Task.ADVANCED_RECOGNITION})
+
+
+def output_field(task: Task, *, prompted: bool = False) -> Output:
+    """Where the result of a task has what was recognized; of an own prompt's answer nothing is known but its text, or
+    the fields that were to be extracted."""
+    field = OUTPUTS[task]
+    return Output.TEXT if prompted and field is not Output.FIELDS else field
+
 
 TASK_NAMES = frozenset(str(task) for task in Task)
 

@@ -38,6 +38,8 @@ from pagewise.qwen.tokens import Price
 from pagewise.tasks import Task
 
 NOTHING_SEEN = Look()
+# What nobody has made by then is asked for again. A queue gives up on it after 7.5 hours, if all die of the time limit.
+ASSEMBLY_SECONDS = 8 * 3600.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +85,7 @@ class Accounting:
         first = self.failed(document, job.page, job.task, error, attempts, job.run, job.image.look)
         if job.others:
             first = replace(first, group=Group(tuple(member.page for member in job.members), job.page))
-        return self.save_of(document, shared(first, job.members, {}), job)
+        return self.save_of(document, shared(first, job, {}), job)
 
     def publish_end(self, document: Document, result: Result, page_closed: bool) -> None:
         """Publish a recorded result and, if it closed its page, the page's and perhaps the document's completion."""
@@ -120,8 +122,14 @@ class Accounting:
         else:
             cost = self.price.cost(document.usage)
             self.publisher.publish([events.document_completed(document, pointer, cost, invalid(pages))])
-        if self.ledger.announced(document):
+        if self.ledger.announced(document, self.clock.after(ASSEMBLY_SECONDS)):
             self.meter.ended(document)
+
+    def ask_again_for_outputs(self, document: Document) -> None:
+        """Publish the end of a document once more: what tells the assembler of it was lost on the way."""
+        if document.announced and document.assembled < document.run:
+            self.announce(document)
+            self.ledger.awaits_assembly(document, self.clock.after(ASSEMBLY_SECONDS))
 
     def reject(self, upload: Upload, rejection: DocumentRejected, download: Download | None = None) -> Document:
         """End an upload as a rejected document, with its receipt and event; `download` if it was read before."""

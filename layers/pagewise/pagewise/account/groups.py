@@ -12,18 +12,19 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from pagewise.model import GroupPage, JobStatus, PageJob, Result, Usage
+from pagewise.qwen.models import DEFAULT_MAX_PIXELS, DEFAULT_MIN_PIXELS, DEFAULT_MODEL, model_of
 from pagewise.qwen.parsing import nothing_found
-from pagewise.qwen.question import DEFAULT_MAX_PIXELS
-from pagewise.qwen.tokens import MAX_INPUT_TOKENS, estimate_call
+from pagewise.qwen.tokens import estimate_call
 
 
 @dataclass(frozen=True, slots=True)
 class CallLimits:
-    """What one call may hold: images of so many tokens in all, by the model's measure and with its prompt."""
+    """What one call may hold: images of so many tokens in all, by the model's measure and with its prompt. None: as
+    many as the model takes."""
 
-    model: str = "qwen-vl-ocr-2025-11-20"
+    model: str = DEFAULT_MODEL
     max_pixels: int = DEFAULT_MAX_PIXELS
-    input_tokens: int = MAX_INPUT_TOKENS
+    input_tokens: int | None = None
 
 
 def group_number(page: int, pages_per_call: int) -> int:
@@ -63,25 +64,30 @@ def joined(jobs: Sequence[PageJob]) -> PageJob:
 
 
 def fits(jobs: Sequence[PageJob], limits: CallLimits) -> bool:
+    task, options = jobs[0].task, jobs[0].options
     tokens = estimate_call(
         [(job.image.width, job.image.height) for job in jobs],
-        jobs[0].task,
+        task,
         model=limits.model,
-        result_schema=jobs[0].options.result_schema,
-        max_pixels=limits.max_pixels,
+        result_schema=options.schema_of(task),
+        prompt=options.prompts.get(task),
+        min_pixels=options.min_pixels or DEFAULT_MIN_PIXELS,
+        max_pixels=options.max_pixels or limits.max_pixels,
     )
-    return tokens.most.input_tokens <= limits.input_tokens
+    room = model_of(limits.model).max_input_tokens if limits.input_tokens is None else limits.input_tokens
+    return tokens.most.input_tokens <= room
 
 
 # ── results ──────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def shared(answer: Result, members: Sequence[GroupPage], sent: Mapping[int, Mapping[str, Any]]) -> list[Result]:
+def shared(answer: Result, job: PageJob, sent: Mapping[int, Mapping[str, Any]]) -> list[Result]:
     """The results of all pages of a group: the first page's is the answer. `sent`: how each page went, where it did."""
-    return [answer, *(pointing(answer, member, sent.get(member.page)) for member in members[1:])]
+    nothing = nothing_found(job.task, prompted=job.task in job.options.prompts)
+    return [answer, *(pointing(answer, member, sent.get(member.page), nothing) for member in job.members[1:])]
 
 
-def pointing(answer: Result, member: GroupPage, sent: Mapping[str, Any] | None) -> Result:
+def pointing(answer: Result, member: GroupPage, sent: Mapping[str, Any] | None, nothing: Mapping[str, Any]) -> Result:
     """The result of a page whose answer lies with another."""
     return replace(
         answer,
@@ -89,7 +95,7 @@ def pointing(answer: Result, member: GroupPage, sent: Mapping[str, Any] | None) 
         image_width=member.image.width,
         image_height=member.image.height,
         image_sha256=member.image.sha256,
-        output=nothing_found(answer.task) if answer.status is JobStatus.RECOGNIZED else {},
+        output=nothing if answer.status is JobStatus.RECOGNIZED else {},
         usage=Usage(),
         sent=sent,
         run=member.run,

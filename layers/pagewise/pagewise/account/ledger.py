@@ -3,8 +3,9 @@
     record                            attributes
     ─────────────────────────────     ──────────────────────────────────────────────────────
     document                          status, pages, tasks, source, counters; `open` is "open" until its end is
-                                      announced, then "failed" while page jobs of it have failed; `swept`: the page
-                                      that the sweeper has come to in this run
+                                      announced, then "unassembled" until the outputs that it wants are made, then
+                                      "failed" while page jobs of it have failed; `swept`: the page that the sweeper
+                                      has come to in this run; `assembled`: the run whose outputs are made
     split#00001-00020                 this page range has been fanned out (`#2` at the end: in the document's run 2)
     given_up#00001-00020              `page`: of this range, which nobody could split, the last page that has ended
     page#00001                        ended_jobs, closed, of every ended job `job#<task>`, of redriven ones `run#<task>`
@@ -27,12 +28,13 @@ import random
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from pagewise.account.groups import held_by
 from pagewise.account.records import (
     FAILED,
     OPEN,
+    UNASSEMBLED,
     document_key,
     dump_document,
     dump_job,
@@ -168,28 +170,62 @@ class Ledger:
         """What has been claimed of a day's cap (YYYY-MM-DD), in the price's units."""
         return int((self.table.get(spend_key(day)) or {}).get("spent", 0))
 
-    def announced(self, document: Document) -> bool:
-        """The end of this run of the document has been published; whether nobody has noted it before."""
-        as_seen = Condition(equal={"status": str(document.status), "run": document.run, "announced": False})
-        listed: Attributes = {"open": FAILED} if document.failed else {}
-        gone = () if listed else ("open",)
+    def announced(self, document: Document, assembly_due: str) -> bool:
+        """The end of this run of the document has been published; whether nobody has noted it before.
+
+        `assembly_due`: when the outputs that it wants, which are made from now on, are overdue.
+        """
+        for attempt in range(TRIES):
+            stored = self.document(document.id)
+            if stored is None or stored.announced or (stored.status, stored.run) != (document.status, document.run):
+                return False
+            due = {"due": assembly_due} if is_unassembled(stored) else {}
+            try:
+                self.table.change(listed_anew(stored, {"announced": True, **due}))
+            except Refused:
+                self.back_off(attempt)
+            else:
+                return True
+        raise StorageBusy("The document is being changed.")
+
+    def assembled(self, document: Document) -> bool:
+        """The outputs of this run have been made and published; whether nobody has noted it before. Its end may not
+        have been noted as announced yet."""
+        for attempt in range(TRIES):
+            stored = self.document(document.id)
+            if stored is None or stored.run != document.run or stored.assembled == document.run:
+                return False
+            try:
+                self.table.change(
+                    listed_anew(replace(stored, assembled=document.run), {"assembled": document.run}, stored)
+                )
+            except Refused:
+                self.back_off(attempt)
+            else:
+                return True
+        raise StorageBusy("The document is being changed.")
+
+    def unassembled(self, before: str) -> Iterable[DocumentId]:
+        """Documents whose outputs were due before this time and have not been made."""
+        return (DocumentId(partition) for partition in self.table.listed(UNASSEMBLED, before))
+
+    def awaits_assembly(self, document: Document, due: str) -> None:
+        """The outputs of this run were asked for once more; they are due then."""
+        as_seen = Condition(equal={"run": document.run, "open": UNASSEMBLED})
         try:
-            self.table.change(
-                Update(document_key(document.id), as_seen, set={"announced": True, **listed}, remove=gone)
-            )
+            self.table.change(Update(document_key(document.id), as_seen, set={"due": due}))
         except Refused as refused:
             if not refused.unmet:
                 raise StorageBusy("The document is being changed.") from None
-            return False
-        return True
 
     def unfinished(self, before: str) -> Iterable[DocumentId]:
         """Documents due before this time that have not ended, or whose end is not announced."""
         return (DocumentId(partition) for partition in self.table.listed(OPEN, before))
 
     def with_failures(self) -> Iterable[DocumentId]:
-        """Documents that have ended with failed page jobs, the oldest first."""
-        return (DocumentId(partition) for partition in self.table.listed(FAILED))
+        """Documents that have ended with failed page jobs, the oldest first; then those among which some may have."""
+        for word in (FAILED, UNASSEMBLED):
+            yield from map(DocumentId, self.table.listed(word))
 
     # ── page ranges ──────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -239,14 +275,15 @@ class Ledger:
 
     def result(self, document_id: DocumentId, page: int, task: str) -> Result | None:
         stored = self.table.get(result_key(document_id, page, task))
-        if stored is None:
-            return None
+        return self.loaded(document_id, page, Task(task), stored) if stored else None
+
+    def loaded(self, document_id: DocumentId, page: int, task: Task, stored: Attributes) -> Result:
         if "result_key" not in stored:
             return load_result(json.loads(stored["result"]))
         try:
             return load_result(self.large_results.json(stored["result_key"]))
         except ObjectGone:
-            return self.without_output(document_id, page, Task(task), stored)
+            return self.without_output(document_id, page, task, stored)
 
     def without_output(self, document_id: DocumentId, page: int, task: Task, stored: Attributes) -> Result:
         """A large result that is not in the bucket any more, as the account knows it: its page job has ended all the
@@ -268,9 +305,16 @@ class Ledger:
             run=line.run,
             reused_from=line.reused_from,
             group=line.group,
+            source=line.source,
             # Which rules it broke has gone with it.
             validation=None if line.valid is None else Validation(() if line.valid else (Problem("", "unknown"),)),
         )
+
+    def results(self, document_id: DocumentId) -> Iterator[Result]:
+        """All that are stored, by pages and tasks, read as they are asked for."""
+        for stored in self.table.records(document_id, "result#"):
+            _, page, task = stored["record"].split("#")
+            yield self.loaded(document_id, int(page), Task(task), stored)
 
     def record(self, result: Result, page_tasks: int, image: StoredImage | None = None) -> Recorded:
         """Store a result and move the page's and the document's counters with it, in one transaction;
@@ -567,6 +611,29 @@ def sums(page: PageAccount) -> dict[str, int]:
         "input_tokens": page.usage.input_tokens,
         "output_tokens": page.usage.output_tokens,
     }
+
+
+def is_unassembled(document: Document) -> bool:
+    return bool(document.outputs) and document.assembled < document.run
+
+
+def listed_anew(document: Document, changed: Attributes, seen: Document | None = None) -> Update:
+    """A change of an ended document, as it was seen, with its place in the index: to be assembled, to be redriven, or
+    none. One that is not announced keeps its place."""
+    seen = seen or document
+    as_seen = Condition(
+        equal={
+            "status": str(seen.status),
+            "run": seen.run,
+            "announced": seen.announced,
+            "assembled": seen.assembled or None,
+        }
+    )
+    if not (document.announced or changed.get("announced")):
+        return Update(document_key(document.id), as_seen, set=changed)
+    word = UNASSEMBLED if is_unassembled(document) else FAILED if document.failed else None
+    listed: Attributes = {"open": word} if word else {}
+    return Update(document_key(document.id), as_seen, set={**changed, **listed}, remove=() if word else ("open",))
 
 
 def final_status(document: Document) -> DocumentStatus:

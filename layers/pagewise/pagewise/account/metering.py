@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from collections.abc import Mapping
+from typing import Any, Protocol
 
 from pagewise.errors import UNREADABLE_PAGE, PagewiseError, Rejection
 from pagewise.model import Document, Result
@@ -16,25 +17,37 @@ OWN_REASONS = frozenset(
         "access_denied",
         "api_key_malformed",
         "base_url_invalid",
+        "broken",
         "connection",
         "content_filter",
         "degenerate",
+        "encrypted",
         "exhausted",
         "format_from_4k",
+        "given_up",
         "invalid_rules",
         "invalid_schema",
         "malformed",
+        "no_fields",
+        "no_lines",
+        "no_original",
+        "no_space",
+        "no_tables",
         "out_of_time",
         "over_8k",
         "overdue",
         "oversized",
+        "pages_differ",
         "pdfium_missing",
         "poppler_missing",
         "refusal",
         "rejected",
         "setting_invalid",
         "setting_missing",
+        "signed",
         "storage_busy",
+        "superseded",
+        "timed_out",
         "timeout",
         "too_many_bytes",
         "too_many_pixels",
@@ -42,6 +55,8 @@ OWN_REASONS = frozenset(
         "unclear",
         "unforeseen",
         "unknown_document",
+        "unreadable_image",
+        "unreadable_original",
         "unstorable",
         "unsupported_format",
     }
@@ -69,6 +84,9 @@ class Meter(Protocol):
     def ended(self, document: Document) -> None:
         """A document has ended: complete, partial, failed or rejected. Once in each run of it."""
 
+    def assembled(self, manifest: Mapping[str, Any]) -> None:
+        """A document's outputs were made, as far as its manifest says. Once in each run of it."""
+
     def page_job(self, result: Result, amount: float) -> None:
         """A page job has ended, and cost this amount. Once for each page job, however often it is delivered."""
 
@@ -84,6 +102,7 @@ class Unmetered:
 
     def accepted(self, document: Document) -> None: ...
     def ended(self, document: Document) -> None: ...
+    def assembled(self, manifest: Mapping[str, Any]) -> None: ...
     def page_job(self, result: Result, amount: float) -> None: ...
     def put_off(self, error: PagewiseError) -> None: ...
     def split_put_off(self) -> None: ...

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from pagewise.model import Document, DocumentStatus, PageAccount, Usage
+from pagewise.messages import dump_options
+from pagewise.model import Document, DocumentStatus, PageAccount, ResultSource, Usage
 from pagewise.qwen.tokens import Price
 from pagewise.results import dump_original, shown_group
 
@@ -16,7 +17,9 @@ def receipt(document: Document, pages: Iterable[PageAccount], price: Price) -> d
     """Every page job with its outcome, attempts, tokens and cost, and their sums by task and in all.
 
     Of pages that one call asked about, `group` names them all; the bill stands with its `result_page` alone.
-    `invalid` of the recognized ones break a rule of the document's profile.
+    `invalid` of the recognized ones break a rule of the document's profile; `from_text_layer` of them were answered by
+    the pages' own text, at no call.
+    `options`: what its pages were rendered and asked with beyond the tasks; what is left out was as the stack is set.
     `superseded` is what failed page jobs had used, and cost, before they were redriven: it is in no other sum.
     """
     pages = list(pages)
@@ -29,6 +32,7 @@ def receipt(document: Document, pages: Iterable[PageAccount], price: Price) -> d
             "message": job.message,
             "valid": job.valid,
             "blank": job.blank,
+            "source": job.source,
             "warnings": list(job.warnings),
             "attempts": job.attempts,
             "run": job.run,
@@ -59,8 +63,12 @@ def receipt(document: Document, pages: Iterable[PageAccount], price: Price) -> d
         "warnings": list(document.warnings),
         "pages": document.pages,
         "tasks": list(document.tasks),
+        "outputs": list(document.outputs),
+        "tasks_for_outputs": list(document.tasks_for_outputs),
+        "options": dump_options(document.options),
         "page_jobs": jobs,
         "invalid": invalid(pages),
+        "from_text_layer": sum(job.source is ResultSource.TEXT_LAYER for page in pages for job in page.jobs),
         "usage": {"input_tokens": document.usage.input_tokens, "output_tokens": document.usage.output_tokens},
         "by_task": by_task(document, pages, price),
         "cost": price.cost(document.usage if document.status is not DocumentStatus.REJECTED else Usage()),

@@ -15,9 +15,11 @@ from pagewise.model import (
     PageAccount,
     PageRange,
     Result,
+    ResultSource,
     Source,
     Step,
     StoredImage,
+    TextLayer,
     Usage,
     WarningCode,
 )
@@ -27,7 +29,7 @@ from pagewise.table import Attributes, Key
 from pagewise.tasks import Task
 
 # A document's attribute `open`, and so its place in the index of that name.
-OPEN, FAILED = "open", "failed"
+OPEN, UNASSEMBLED, FAILED = "open", "unassembled", "failed"
 
 
 def document_key(document_id: DocumentId) -> Key:
@@ -72,7 +74,10 @@ def dump_document(document: Document) -> Attributes:
         "options": dumped(dump_options(document.options)),
         "preprocessing": None if document.preprocessing is None else [str(step) for step in document.preprocessing],
         "rules": None if document.rules is None else dumped(document.rules),
+        "text_layer": None if document.text_layer is None else str(document.text_layer),
         "tag": document.tag,
+        "outputs": list(document.outputs) or None,
+        "tasks_for_outputs": [str(task) for task in document.tasks_for_outputs] or None,
         "warnings": [str(code) for code in document.warnings],
         "reason": document.reason,
         "message": document.message,
@@ -112,6 +117,7 @@ def load_document(document_id: DocumentId, stored: Attributes) -> Document:
         options=load_options(json.loads(stored["options"])),
         preprocessing=tuple(map(Step, stored["preprocessing"])) if "preprocessing" in stored else None,
         rules=json.loads(stored["rules"]) if "rules" in stored else None,
+        text_layer=TextLayer(stored["text_layer"]) if "text_layer" in stored else None,
         tag=stored.get("tag"),
         warnings=tuple(map(WarningCode, stored.get("warnings", ()))),
         reason=stored.get("reason"),
@@ -131,6 +137,9 @@ def load_document(document_id: DocumentId, stored: Attributes) -> Document:
         spend_day=stored.get("spend_day"),
         settled=int(stored.get("settled", 0)),
         swept=int(stored.get("swept", 0)),
+        outputs=tuple(stored.get("outputs", ())),
+        tasks_for_outputs=tuple(map(Task, stored.get("tasks_for_outputs", ()))),
+        assembled=int(stored.get("assembled", 0)),
     )
 
 
@@ -147,6 +156,7 @@ def dump_job(result: Result) -> Attributes:
         "valid": result.valid,
         "blank": result.look.blank,
         "warnings": [str(code) for code in result.warnings],
+        "source": None if result.source is None else str(result.source),
     }
 
 
@@ -164,6 +174,7 @@ def load_job(task: str, line: dict[str, Any], run: int) -> JobAccount:
         blank=bool(line.get("blank", False)),
         warnings=tuple(map(WarningCode, line.get("warnings", ()))),
         group=load_group(line.get("group")),
+        source=ResultSource(source) if (source := line.get("source")) else None,
     )
 
 

@@ -25,14 +25,13 @@ from pagewise import results
 from pagewise.account.ledger import Ledger
 from pagewise.errors import ObjectGone, StorageBusy
 from pagewise.model import DocumentId, Group, JobStatus, Original, PageJob, Result, Usage, digest_of
-from pagewise.qwen.prompts import prompt_of
+from pagewise.qwen.prompts import asked
 from pagewise.qwen.settings import EngineSettings
 from pagewise.rate.budget import Backoff
 from pagewise.table import Attributes, Condition, Key, Refused, Update
-from pagewise.tasks import Task
 
 # Raise it when answers are read in another way, so that results of before are not taken for those of today.
-READING = 2
+READING = 3
 # An answer takes 2 to 10 s; who waits for one looks again as often.
 LOOK_AGAIN_SECONDS = 10.0
 # The OCR function's timeout: a call lives no longer than its invocation.
@@ -157,18 +156,20 @@ def group_of(job: PageJob) -> Group | None:
 def fingerprint(job: PageJob, settings: EngineSettings) -> str:
     """SHA-256, in hex, of all that decides the answer to a page job. Its order is as it is sent: fields in another
     order are another question."""
-    schema = job.options.result_schema if job.task is Task.KEY_INFORMATION_EXTRACTION else None
+    options, schema = job.options, job.options.schema_of(job.task)
     question = {
         "image": asked_about(job),
         "task": job.task,
-        "prompt": prompt_of(job.task, schema),
+        "prompt": asked(job.task, schema, options.prompts.get(job.task)),
+        "own_prompt": job.task in options.prompts,
         "result_schema": schema,
-        "enable_rotate": job.options.enable_rotate,
+        "enable_rotate": options.enable_rotate,
         "model": settings.model,
         "engine": [settings.base_url, settings.api_style, settings.workspace],
-        "pixels": [settings.max_pixels, settings.pixel_limits],
+        "pixels": [options.min_pixels, options.max_pixels or settings.max_pixels, settings.pixel_limits],
         "transport": settings.image_transport,
         "parameters": dict(settings.parameters),
+        "logprobs": options.logprobs,
         "form": [results.SCHEMA_VERSION, READING],
     }
     return hashlib.sha256(json.dumps(question, ensure_ascii=False, allow_nan=False).encode()).hexdigest()

@@ -14,8 +14,8 @@ from dataclasses import dataclass, field
 from pagewise.errors import DocumentRejected, Rejection
 from pagewise.geometry import Size
 from pagewise.model import TaskOptions, Usage
-from pagewise.qwen.question import DEFAULT_MAX_PIXELS
-from pagewise.qwen.tokens import MAX_OUTPUT_TOKENS, Price, estimate
+from pagewise.qwen.models import DEFAULT_MAX_PIXELS, DEFAULT_MIN_PIXELS, DEFAULT_MODEL, model_of
+from pagewise.qwen.tokens import Estimate, Price, estimate
 from pagewise.tasks import Task
 
 
@@ -26,31 +26,46 @@ class Spending:
     document_cap: float = 0.0
     day_cap: float = 0.0
     price: Price = field(default_factory=Price)
-    model: str = "qwen-vl-ocr-2025-11-20"
+    model: str = DEFAULT_MODEL
     max_pixels: int = DEFAULT_MAX_PIXELS
-    max_output_tokens: int = MAX_OUTPUT_TOKENS
+    max_output_tokens: int = model_of(DEFAULT_MODEL).max_output_tokens
 
     def __bool__(self) -> bool:
         return self.document_cap > 0 or self.day_cap > 0
 
     def most(self, pages: Iterable[Size | None], tasks: Sequence[Task], options: TaskOptions) -> int:
         """The most that these pages can cost, in the price's units. A page of unknown size counts as the largest."""
-        side = math.isqrt(self.max_pixels)
-        usage = Usage()
-        for size, number in Counter(page or Size(side, side) for page in pages).items():
-            for task in tasks:
-                schema = options.result_schema if task is Task.KEY_INFORMATION_EXTRACTION else None
-                tokens = estimate(
-                    size.width,
-                    size.height,
-                    task,
-                    model=self.model,
-                    result_schema=schema,
-                    max_pixels=self.max_pixels,
-                ).most
-                output = min(self.max_output_tokens, tokens.output_tokens)
-                usage += Usage(number * tokens.input_tokens, number * output)
-        return self.price.units(usage)
+        of_tasks = self.by_task(pages, tasks, options).values()
+        return self.price.units(sum((tokens.most for tokens in of_tasks), Usage()))
+
+    def by_task(
+        self, pages: Iterable[Size | None], tasks: Sequence[Task], options: TaskOptions
+    ) -> dict[Task, Estimate]:
+        """What these pages are likely to use, and can use at most, by task."""
+        side = math.isqrt(options.max_pixels or self.max_pixels)
+        sizes = Counter(page or Size(side, side) for page in pages)
+        found = {}
+        for task in tasks:
+            likely, most = Usage(), Usage()
+            for size, number in sizes.items():
+                tokens = self.of_page(size, task, options)
+                likely += tokens.likely * number
+                most += tokens.most * number
+            found[task] = Estimate(likely, most)
+        return found
+
+    def of_page(self, size: Size, task: Task, options: TaskOptions) -> Estimate:
+        tokens = estimate(
+            size.width,
+            size.height,
+            task,
+            model=self.model,
+            result_schema=options.schema_of(task),
+            prompt=options.prompts.get(task),
+            min_pixels=options.min_pixels or DEFAULT_MIN_PIXELS,
+            max_pixels=options.max_pixels or self.max_pixels,
+        )
+        return Estimate(tokens.likely.within(self.max_output_tokens), tokens.most.within(self.max_output_tokens))
 
     def check(self, most: int) -> None:
         """Raise DocumentRejected `over_budget` if a document's cost could exceed a cap by itself."""

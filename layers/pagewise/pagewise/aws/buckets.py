@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from email.errors import MessageError
 from email.header import decode_header, make_header
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pagewise.aws.failures import translated
+from botocore.exceptions import ClientError
+
+from pagewise.aws.failures import code_of, translated
+from pagewise.errors import ObjectGone, StorageBusy, Superseded
 from pagewise.model import DocumentId, Source, StoredImage, Upload
+from pagewise.outputs.manifest import NAME, digest
 from pagewise.ports import Download
 from pagewise.strict_json import dumped
 
@@ -21,6 +25,9 @@ if TYPE_CHECKING:
 
 CHUNK_BYTES = 1024 * 1024
 EXTENSIONS = {"image/png": "png", "image/jpeg": "jpg"}
+# Another one has written the object meanwhile: seen by its ETag, or at the same moment.
+CHANGED = frozenset({"PreconditionFailed", "412", "ConditionalRequestConflict", "409"})
+TRIES = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,3 +108,82 @@ class S3Pages:
     def json(self, key: str) -> dict[str, Any]:
         with translated("A receipt or result"):
             return dict(json.loads(self.client.get_object(Bucket=self.bucket, Key=key)["Body"].read()))
+
+
+@dataclass(frozen=True, slots=True)
+class S3Outputs:
+    """Outputs beside the pages. Each object's metadata say of which run it is, and S3 replaces it only as it was seen:
+    https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-writes.html
+    """
+
+    client: S3Client
+    bucket: str
+
+    def put_output(self, document_id: DocumentId, run: int, name: str, media_type: str, file: Path) -> None:
+        key = f"documents/{document_id}/outputs/{name}"
+        size, sha256 = digest(file)
+        unseen: Mapping[str, Any] = {"IfNoneMatch": "*"}
+        for condition in (unseen, *self.conditions(key, run, sha256)):
+            if condition is None:
+                return
+            with translated("An output"), file.open("rb") as content:
+                try:
+                    self.client.put_object(
+                        Bucket=self.bucket,
+                        Key=key,
+                        Body=content,
+                        ContentLength=size,
+                        ContentType=media_type,
+                        Metadata={"run": str(run), "sha256": sha256},
+                        **condition,
+                    )
+                except ClientError as error:
+                    if code_of(error) not in CHANGED:
+                        raise
+                else:
+                    return
+        raise StorageBusy("An output is being written by others.")
+
+    def conditions(self, key: str, run: int, sha256: str) -> Iterator[Mapping[str, Any] | None]:
+        """What to put it under, as often as others were quicker; None if it is there. Raises Superseded."""
+        for _ in range(TRIES):
+            try:
+                with translated("An output"):
+                    stored = self.client.head_object(Bucket=self.bucket, Key=key)
+            except ObjectGone:
+                yield {"IfNoneMatch": "*"}
+                continue
+            there = int(stored["Metadata"].get("run", 1))
+            if there > run:
+                raise Superseded
+            same = there == run and (key.endswith(f"/{NAME}") or stored["Metadata"].get("sha256") == sha256)
+            yield None if same else {"IfMatch": stored["ETag"]}
+
+    def manifest(self, document_id: DocumentId) -> dict[str, Any] | None:
+        try:
+            with translated("A manifest"):
+                stored = self.client.get_object(**pointed(self.manifest_pointer(document_id)))["Body"].read()
+        except ObjectGone:
+            return None
+        return dict(json.loads(stored))
+
+    def manifest_pointer(self, document_id: DocumentId) -> dict[str, str]:
+        return {"bucket": self.bucket, "key": f"documents/{document_id}/outputs/{NAME}"}
+
+    def page_image(self, document_id: DocumentId, page: int, folder: Path) -> Path | None:
+        for extension in EXTENSIONS.values():
+            path = folder / f"page.{extension}"
+            try:
+                with translated("A page image"), path.open("wb") as file:
+                    key = f"documents/{document_id}/pages/{page:05}.{extension}"
+                    for chunk in self.client.get_object(Bucket=self.bucket, Key=key)["Body"].iter_chunks(CHUNK_BYTES):
+                        file.write(chunk)
+            except ObjectGone:
+                path.unlink()
+            else:
+                return path
+        return None
+
+
+def pointed(pointer: Mapping[str, str]) -> Any:
+    return {"Bucket": pointer["bucket"], "Key": pointer["key"]}

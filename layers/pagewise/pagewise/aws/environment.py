@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from dataclasses import replace
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from pagewise.errors import Configuration
-from pagewise.model import Step
+from pagewise.model import Step, TextLayer
+from pagewise.options.metadata import listed_outputs
+from pagewise.outputs.wanted import WantedOutput
 from pagewise.pages.preprocessing import listed_steps
 from pagewise.qwen.fitting import ImageTransport
+from pagewise.qwen.models import model_of
 from pagewise.qwen.settings import ApiStyle, BlankPages, EngineSettings, PixelLimits
-from pagewise.qwen.tokens import MAX_OUTPUT_TOKENS, Price
+from pagewise.qwen.tokens import Price
 from pagewise.rate.budget import RateLimits
 from pagewise.strict_json import given
 from pagewise.tasks import Task, parse_tasks
@@ -25,8 +29,8 @@ if TYPE_CHECKING:
 SERVICE_HOSTS = "aliyuncs.com"
 NATIVE_PATH = "/api/v1"
 COMPATIBLE_PATH = "/compatible-mode/v1"
-# "Rate limits" of the service, requests a minute; of a model that is not listed, the smaller one.
-REQUESTS_PER_MINUTE = {"qwen-vl-ocr": 600, "qwen-vl-ocr-2025-11-20": 1_200}
+# In the place of a number: as the table of models has it (qwen/models.py).
+AUTO = "auto"
 
 
 def split_settings(variables: Mapping[str, str]) -> SplitSettings:
@@ -45,23 +49,28 @@ def split_settings(variables: Mapping[str, str]) -> SplitSettings:
             dpi=whole(variables, "RENDER_DPI"),
             max_pixels=whole(variables, "MAX_PIXELS"),
             preprocessing=steps(variables, "PREPROCESSING"),
+            text_layer=one_of(TextLayer, variables, "TEXT_LAYER"),
         ),
         spending=spending(variables),
-        rotates=one_of(ApiStyle, variables, "QWEN_API_STYLE") is ApiStyle.DASHSCOPE,
+        rotates=(native := one_of(ApiStyle, variables, "QWEN_API_STYLE") is ApiStyle.DASHSCOPE),
+        default_outputs=outputs(variables, "OUTPUTS"),
+        model=text(variables, "QWEN_MODEL"),
+        bounds_pixels=native or one_of(PixelLimits, variables, "QWEN_PIXEL_LIMITS") is PixelLimits.SEND,
     )
 
 
 def spending(variables: Mapping[str, str]) -> Spending:
     from pagewise.account.spending import Spending
 
+    model = text(variables, "QWEN_MODEL")
     most = json_object(variables, "QWEN_PARAMETERS").get("max_tokens")
     return Spending(
         document_cap=number(variables, "MAX_DOCUMENT_COST"),
         day_cap=number(variables, "MAX_DAILY_COST"),
         price=price_settings(variables),
-        model=text(variables, "QWEN_MODEL"),
+        model=model,
         max_pixels=whole(variables, "MAX_PIXELS"),
-        max_output_tokens=most if isinstance(most, int) and most > 0 else MAX_OUTPUT_TOKENS,
+        max_output_tokens=most if isinstance(most, int) and most > 0 else model_of(model).max_output_tokens,
     )
 
 
@@ -94,14 +103,30 @@ def base_url(url: str, api_style: ApiStyle) -> str:
 
 
 def price_settings(variables: Mapping[str, str]) -> Price:
-    """Prices are configuration, with their region and the day on which they were read off the service's page."""
-    return Price(
-        input_per_million=number(variables, "INPUT_PRICE_PER_MILLION"),
-        output_per_million=number(variables, "OUTPUT_PRICE_PER_MILLION"),
+    """The model's listed prices in the region, or the stack's own, with the day on which they were read.
+
+    Where the model is not sold in the region, the region is the one whose price it is.
+    """
+    into, out = (text(variables, name) for name in ("INPUT_PRICE_PER_MILLION", "OUTPUT_PRICE_PER_MILLION"))
+    own = Price(
+        input_per_million=0.0 if into == AUTO else number(variables, "INPUT_PRICE_PER_MILLION"),
+        output_per_million=0.0 if out == AUTO else number(variables, "OUTPUT_PRICE_PER_MILLION"),
         currency=text(variables, "PRICE_CURRENCY"),
         region=text(variables, "PRICE_REGION"),
         as_of=text(variables, "PRICES_AS_OF"),
         billed=flag(variables, "ENGINE_BILLS"),
+    )
+    if AUTO not in (into, out):
+        return own
+    model = model_of(text(variables, "QWEN_MODEL"))
+    region, listed = model.price(own.region)
+    return replace(
+        own,
+        input_per_million=listed.input_per_million if into == AUTO else own.input_per_million,
+        output_per_million=listed.output_per_million if out == AUTO else own.output_per_million,
+        currency="USD",
+        region=region,
+        as_of=model.prices_as_of,
     )
 
 
@@ -110,8 +135,8 @@ def rate_limits(variables: Mapping[str, str]) -> RateLimits:
     requests = text(variables, "REQUESTS_PER_MINUTE")
     model = text(variables, "QWEN_MODEL")
     return RateLimits(
-        requests_per_minute=REQUESTS_PER_MINUTE.get(model, min(REQUESTS_PER_MINUTE.values()))
-        if requests == "auto"
+        requests_per_minute=model_of(model).requests_per_minute
+        if requests == AUTO
         else whole(variables, "REQUESTS_PER_MINUTE", least=0),
         tokens_per_minute=whole(variables, "TOKENS_PER_MINUTE", least=0),
     )
@@ -192,6 +217,17 @@ def deployed_tasks(variables: Mapping[str, str]) -> tuple[Task, ...]:
             "setting_invalid", f"The environment variable DEPLOYED_TASKS names {unknown[0]!r}, which is no task."
         )
     return tuple(tasks_by_key[key.lower()] for key in keys)
+
+
+def outputs(variables: Mapping[str, str], name: str) -> tuple[WantedOutput, ...]:
+    """Empty is a choice: no outputs."""
+    try:
+        return listed_outputs(variables.get(name, ""))
+    except ValueError as unknown:
+        raise Configuration(
+            "setting_invalid",
+            f"The environment variable {name} names {str(unknown)!r}; there are: {', '.join(WantedOutput)}.",
+        ) from None
 
 
 def tasks(variables: Mapping[str, str], name: str, deployed: tuple[Task, ...] = tuple(Task)) -> tuple[Task, ...]:

@@ -6,8 +6,10 @@ failures and rejections are by reason too, as far as it is known. What else a pa
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from threading import Lock
+from typing import Any
 
 from aws_lambda_powertools import Metrics
 from aws_lambda_powertools.metrics import MetricUnit, single_metric
@@ -17,6 +19,8 @@ from pagewise.errors import Configuration, PagewiseError
 from pagewise.model import Document, DocumentStatus, JobStatus, Result
 
 NAMESPACE = "Pagewise"
+# Nothing that was uploaded or asked for explains these: an operator looks.
+BROKEN = frozenset({"broken", "given_up", "timed_out", "too_large", "no_space"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +38,15 @@ class CloudWatchMeter:
             self.by_reason("Rejections", document.reason)
         else:
             self.add("DocumentsEnded")
+
+    def assembled(self, manifest: Mapping[str, Any]) -> None:
+        self.add("DocumentsAssembled")
+        self.add("OutputFiles", len(manifest["files"]))
+        for failed in manifest["failed"]:
+            self.add("OutputsFailed")
+            self.by_reason("FailedOutputs", failed["reason"])
+            if failed["reason"] in BROKEN:
+                self.add("OutputsBroken")
 
     def page_job(self, result: Result, amount: float) -> None:
         if result.status is JobStatus.RECOGNIZED:

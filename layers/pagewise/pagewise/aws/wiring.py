@@ -1,16 +1,17 @@
 """The composition root: the one place that reads the environment and puts adapters and use cases together.
 
-Clients are made once for an execution environment and kept over its invocations.
+Clients are made once for an execution environment and kept over its invocations. Commands, outside of any function, put
+theirs together of a stack's outputs: OfStack.
 """
 
 from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Mapping
 from contextlib import suppress
 from contextvars import ContextVar
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeVar, cast
@@ -18,10 +19,20 @@ from urllib.parse import urlsplit
 
 from pagewise.account.closing import Accounting
 from pagewise.account.ledger import Ledger
-from pagewise.aws.buckets import S3Pages, S3Uploads
+from pagewise.aws.buckets import S3Outputs, S3Pages, S3Uploads
 from pagewise.aws.bus import EventBridgePublisher
 from pagewise.aws.clock import UtcClock
-from pagewise.aws.environment import engine_settings, flag, number, price_settings, rate_limits, split_settings, text
+from pagewise.aws.environment import (
+    engine_settings,
+    flag,
+    number,
+    price_settings,
+    rate_limits,
+    spending,
+    split_settings,
+    text,
+    whole,
+)
 from pagewise.aws.failures import translated
 from pagewise.aws.metering import CloudWatchMeter
 from pagewise.aws.observing import metrics, set_level
@@ -36,10 +47,14 @@ if TYPE_CHECKING:
     from botocore.session import Session
     from mypy_boto3_sqs import SQSClient
 
+    from pagewise.aws.profiles import SsmProfiles
+    from pagewise.ports import Publisher, Queues
     from pagewise.qwen.client import WireProtocol
     from pagewise.rate.budget import RateBudget
+    from pagewise.use_cases.assemble import Assemble
     from pagewise.use_cases.give_up import GiveUp
     from pagewise.use_cases.recognize import Recognize
+    from pagewise.use_cases.redrive import Redrive
     from pagewise.use_cases.split import Split
     from pagewise.use_cases.suspension import Suspension
     from pagewise.use_cases.sweep import Sweep
@@ -49,6 +64,8 @@ Outcome = TypeVar("Outcome")
 
 # Time of an invocation that is kept for saving and publishing what the engine answered last.
 RESERVED_SECONDS = 10.0
+# … and for storing what was made, and the manifest: an output may have 2 GB.
+ASSEMBLY_RESERVED_SECONDS = 120.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +79,8 @@ class Composition:
     suspension: Callable[[], Suspension]
     back_off: Callable[[str, PagewiseError, int], float]
     back_off_split: Callable[[str, int], float]
+    assemble: Callable[[], Assemble]
+    back_off_assembly: Callable[[str, int], float]
 
 
 @cache
@@ -223,6 +242,13 @@ def back_off_split(receipt_handle: str, deliveries: int) -> float:
     return hidden(text(os.environ, "SPLIT_QUEUE_URL"), receipt_handle, retry_seconds(deliveries))
 
 
+def back_off_assembly(receipt_handle: str, deliveries: int) -> float:
+    """The same for outputs that could not be made."""
+    from pagewise.use_cases.split import retry_seconds
+
+    return hidden(text(os.environ, "ASSEMBLER_QUEUE_URL"), receipt_handle, retry_seconds(deliveries))
+
+
 def hidden(queue: str, receipt_handle: str, seconds: float) -> float:
     try:
         with translated("A message"):
@@ -257,6 +283,76 @@ def sweep() -> Sweep:
     return Sweep(ledger(), accounting(), UtcClock())
 
 
+@cache
+def assemble() -> Assemble:
+    from pagewise.use_cases.assemble import Assemble
+
+    return Assemble(
+        ledger=ledger(),
+        uploads=S3Uploads(client("s3")),
+        outputs=S3Outputs(client("s3"), text(os.environ, "PAGES_BUCKET")),
+        publisher=publisher(),
+        meter=CloudWatchMeter(metrics),
+        disk=own_disk(),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class OfStack:
+    """The parts of a stack that commands use, from outside its functions.
+
+    `outputs` are CloudFormation's; `variables` are the functions' settings, as far as a part reads them.
+    """
+
+    client: Callable[[str], Any]
+    outputs: Mapping[str, str]
+    variables: Mapping[str, str] = field(default_factory=dict)
+
+    def uploads(self) -> S3Uploads:
+        return S3Uploads(self.client("s3"))
+
+    def pages(self) -> S3Pages:
+        return S3Pages(self.client("s3"), self.outputs["PagesBucket"])
+
+    def table(self, retention_days: float = 0) -> DynamoTable:
+        return DynamoTable(self.client("dynamodb"), self.outputs["ResultsTable"], retention_days)
+
+    def ledger(self) -> Ledger:
+        """To read from: what it wrote would neither expire nor have a price."""
+        return Ledger(self.table(), self.pages())
+
+    def profiles(self, stack: str) -> SsmProfiles:
+        from pagewise.aws.profiles import SsmProfiles
+
+        return SsmProfiles(self.client("ssm"), f"/{stack}/profiles")
+
+    def redrive(self) -> Redrive:
+        from pagewise.use_cases.redrive import Redrive
+
+        price = price_settings(self.variables)
+        ledger = Ledger(self.table(number(self.variables, "RESULTS_RETENTION_DAYS")), self.pages(), price=price)
+        publisher = EventBridgePublisher(self.client("events"), self.outputs["EventBus"])
+        return Redrive(
+            ledger=ledger,
+            queues=SqsQueues(self.client("sqs"), self.outputs["PageJobQueues"], self.outputs["SplitQueue"]),
+            accounting=Accounting(ledger, self.pages(), publisher, UtcClock(), price),
+            clock=UtcClock(),
+            overdue_seconds=60 * whole(self.variables, "OVERDUE_MINUTES"),
+            pages_per_range=whole(self.variables, "PAGES_PER_RANGE"),
+            spending=spending(self.variables),
+        )
+
+    def split(self, queues: Queues, publisher: Publisher) -> Split:
+        """For samples, which cost nothing: without profiles, price or expiry."""
+        from pagewise.use_cases.split import Split
+
+        pages, ledger, clock = self.pages(), self.ledger(), UtcClock()
+        accounting = Accounting(ledger, pages, publisher, clock)
+        return Split(
+            self.uploads(), pages, ledger, queues, publisher, accounting, clock, split_settings(self.variables)
+        )
+
+
 def run(work: Coroutine[Any, Any, Outcome]) -> Outcome:
     """In Lambda one event loop serves all invocations of an environment: the engine's connections belong to it."""
     import asyncio
@@ -276,7 +372,9 @@ def event_loop() -> asyncio.AbstractEventLoop:
         return loop
 
 
-ON_AWS = Composition(split, recognize, give_up, sweep, suspension, back_off, back_off_split)
+ON_AWS = Composition(
+    split, recognize, give_up, sweep, suspension, back_off, back_off_split, assemble, back_off_assembly
+)
 set_level(os.environ.get("POWERTOOLS_LOG_LEVEL", "INFO"))
 # Deployed, there is no other. A simulation gives each invocation one of its own world.
 composition: ContextVar[Composition] = ContextVar("composition", default=ON_AWS)

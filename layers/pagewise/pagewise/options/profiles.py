@@ -1,5 +1,5 @@
 """Profiles: named configurations of a document, as JSON: {"description", "tasks", "result_schema", "enable_rotate",
-"preprocessing", "validation"}.
+"prompts", "min_pixels", "max_pixels", "dpi", "logprobs", "preprocessing", "text_layer", "validation", "outputs"}.
 
 The object's metadata `ocr-profile` names one, or else the key's first folder below `uploads/` does, if there is one of
 that name. What the metadata says beyond that comes before what the profile says. profiles/schema.json is the form.
@@ -9,14 +9,19 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from pagewise.errors import DocumentRejected, Permanent, Rejection
-from pagewise.model import Step
+from pagewise.model import Step, TextLayer
+from pagewise.options import comparisons
+from pagewise.options.asking import LEAST_DPI, MOST_DPI, prompts_by_task, sound_number
 from pagewise.options.rules import check_rules
 from pagewise.options.spelling import did_you_mean
+from pagewise.outputs.wanted import WantedOutput, parse_outputs
+from pagewise.pages.limits import MAX_PIXELS
 from pagewise.pages.preprocessing import parse_steps
+from pagewise.qwen.models import DEFAULT_MIN_PIXELS
 from pagewise.qwen.question import check_schema
 from pagewise.strict_json import given
 from pagewise.tasks import Task, parse_tasks
@@ -26,8 +31,21 @@ UPLOADS = "uploads/"
 NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")  # what Parameter Store takes as a part of a name
 KEYS = frozenset(
     {
-        *("$schema", "description", "tasks", "result_schema", "enable_rotate", "pages_per_call", "preprocessing"),
+        "$schema",
+        "description",
+        "tasks",
+        "result_schema",
+        "enable_rotate",
+        "pages_per_call",
+        "prompts",
+        "min_pixels",
+        "max_pixels",
+        "dpi",
+        "logprobs",
+        "preprocessing",
+        "text_layer",
         "validation",
+        "outputs",
     }
 )
 # One message carries the group, one transaction its results: of a hundred changes, two for each page.
@@ -46,14 +64,22 @@ class NoProfiles:
 
 @dataclass(frozen=True, slots=True)
 class Profile:
-    """What metadata leaves open. No tasks: the stack's default ones; `preprocessing` None: the stack's own, too."""
+    """What metadata leaves open. No tasks: the stack's default ones; `preprocessing`, `text_layer` or `outputs` None:
+    the stack's own, too."""
 
     tasks: tuple[Task, ...] = ()
     result_schema: Mapping[str, Any] | None = None
     enable_rotate: bool = False
     pages_per_call: int = 1
     preprocessing: tuple[Step, ...] | None = None
+    text_layer: TextLayer | None = None
     validation: Mapping[str, Any] | None = None
+    outputs: tuple[WantedOutput, ...] | None = None
+    prompts: Mapping[Task, str] = field(default_factory=dict)
+    min_pixels: int | None = None
+    max_pixels: int | None = None
+    dpi: int | None = None
+    logprobs: bool = False
 
 
 def chosen(
@@ -87,10 +113,17 @@ def load_profile(name: str, text: str, deployed: tuple[Task, ...] = tuple(Task))
     return Profile(
         tasks=tasks_of(name, stored.get("tasks", []), deployed),
         result_schema=result_schema,
-        enable_rotate=flag_of(name, stored.get("enable_rotate", False)),
+        enable_rotate=flag_of(name, stored, "enable_rotate"),
         pages_per_call=pages_per_call_of(name, stored.get("pages_per_call", 1)),
         preprocessing=steps_of(name, stored.get("preprocessing")),
+        text_layer=text_layer_of(name, stored.get("text_layer")),
         validation=rules_of(name, stored.get("validation"), result_schema),
+        outputs=outputs_of(name, stored.get("outputs")),
+        prompts=prompts_of(name, stored.get("prompts", {})),
+        min_pixels=number_of(name, stored, "min_pixels", DEFAULT_MIN_PIXELS, MAX_PIXELS),
+        max_pixels=number_of(name, stored, "max_pixels", DEFAULT_MIN_PIXELS, MAX_PIXELS),
+        dpi=number_of(name, stored, "dpi", LEAST_DPI, MOST_DPI),
+        logprobs=flag_of(name, stored, "logprobs"),
     )
 
 
@@ -114,9 +147,10 @@ def schema_of(name: str, schema: Any) -> Mapping[str, Any] | None:
     return dict(schema)
 
 
-def flag_of(name: str, flag: Any) -> bool:
+def flag_of(name: str, stored: Mapping[str, Any], key: str) -> bool:
+    flag = stored.get(key, False)
     if not isinstance(flag, bool):
-        raise invalid(f"enable_rotate of the profile {name} is neither true nor false.")
+        raise invalid(f"{key} of the profile {name} is neither true nor false.")
     return flag
 
 
@@ -124,6 +158,22 @@ def pages_per_call_of(name: str, number: Any) -> int:
     if isinstance(number, bool) or not isinstance(number, int) or not 1 <= number <= MOST_PAGES_PER_CALL:
         raise invalid(f"pages_per_call of the profile {name} is no whole number from 1 to {MOST_PAGES_PER_CALL}.")
     return number
+
+
+def prompts_of(name: str, prompts: Any) -> dict[Task, str]:
+    try:
+        return prompts_by_task(prompts)
+    except ValueError as unsound:
+        raise invalid(f"prompts of the profile {name}: one {unsound}") from None
+
+
+def number_of(name: str, stored: Mapping[str, Any], key: str, least: int, most: int) -> int | None:
+    if stored.get(key) is None:
+        return None
+    try:
+        return sound_number(stored[key], least, most)
+    except ValueError as unsound:
+        raise invalid(f"{key} of the profile {name} {unsound}") from None
 
 
 def steps_of(name: str, steps: Any) -> tuple[Step, ...] | None:
@@ -140,6 +190,28 @@ def steps_of(name: str, steps: Any) -> tuple[Step, ...] | None:
         ) from None
 
 
+def outputs_of(name: str, outputs: Any) -> tuple[WantedOutput, ...] | None:
+    if outputs is None:
+        return None
+    if not isinstance(outputs, list) or not all(isinstance(output, str) for output in outputs):
+        raise invalid(f"The outputs of the profile {name} are no list of names.")
+    try:
+        return parse_outputs(outputs)
+    except ValueError as unknown:
+        raise invalid(
+            f"The profile {name} names {str(unknown)[:100]!r}, which is no output. "
+            f"There are: {', '.join(WantedOutput)}.{did_you_mean(str(unknown), WantedOutput)}"
+        ) from None
+
+
+def text_layer_of(name: str, word: Any) -> TextLayer | None:
+    if word is None:
+        return None
+    if word not in list(TextLayer):
+        raise invalid(f"text_layer of the profile {name} is none of: {', '.join(TextLayer)}.")
+    return TextLayer(word)
+
+
 def rules_of(name: str, rules: Any, result_schema: Mapping[str, Any] | None) -> Mapping[str, Any] | None:
     if rules is None:
         return None
@@ -148,7 +220,8 @@ def rules_of(name: str, rules: Any, result_schema: Mapping[str, Any] | None) -> 
     except Permanent as error:
         raise invalid(f"The profile {name}: {error.message}") from None
     wanted = {*rules.get("properties", ()), *rules.get("required", ())}
-    if result_schema and (unknown := sorted(wanted.difference(result_schema))):
+    compared = {path for path in comparisons.paths(rules) if not comparisons.at(result_schema, path)}
+    if result_schema and (unknown := sorted(wanted.difference(result_schema) | compared)):
         raise invalid(
             f"The profile {name} has rules for {unknown[0][:100]!r}, which its result_schema does not ask for."
         )

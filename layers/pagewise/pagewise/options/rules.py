@@ -11,12 +11,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
-from functools import cache
+from functools import cache, partial
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from pagewise.errors import Permanent
 from pagewise.model import JobStatus, Problem, Result, Validation
+from pagewise.options import comparisons
+from pagewise.options.formats import FORMATS, NAMES, OF_JSON_SCHEMA, meets
+from pagewise.options.spelling import did_you_mean
 from pagewise.strict_json import nests
 from pagewise.tasks import OUTPUTS, Output
 
@@ -35,11 +38,11 @@ OTHERS = frozenset(
         *("minItems", "minLength", "minProperties", "pattern", "required", "title", "type"),
     }
 )
-KEYWORDS = ONE | SEVERAL | NAMED | OTHERS
+# Keywords that no JSON Schema has: checks between fields.
+OWN = frozenset({comparisons.SUMS, comparisons.ORDER})
+KEYWORDS = ONE | SEVERAL | NAMED | OTHERS | OWN
 # false in the place of a schema: nothing else may be there.
 CLOSED = frozenset({"additionalProperties", "items"})
-# Those that jsonschema checks without further packages, and that a document may hold.
-FORMATS = ("date", "email")
 # Of JSON. A result schema has three; each takes two of rules, and Python takes some hundred.
 MAX_LAYERS = 32
 # A table of a thousand lines may break a rule in each of them.
@@ -49,8 +52,11 @@ SOME_FIELD = "*"
 
 
 def judged(result: Result, rules: Mapping[str, Any] | None) -> Result:
-    """The result with what these rules say of its fields, and nothing said where there are no rules or no fields."""
-    if rules is None or result.status is not JobStatus.RECOGNIZED or OUTPUTS[result.task] is not Output.FIELDS:
+    """The result with what these rules say of its fields, and nothing said where there are no rules or no fields, or
+    where the page is blank and nobody was asked: it breaks no rule by having none of the fields."""
+    unasked = result.look.blank and result.source is None
+    of_fields = OUTPUTS[result.task] is Output.FIELDS
+    if rules is None or result.status is not JobStatus.RECOGNIZED or not of_fields or unasked:
         return replace(result, validation=None)
     errors = validator(rules).iter_errors(filled(result.output[Output.FIELDS]))
     named = frozenset(names(rules))
@@ -82,6 +88,8 @@ def names(rules: Mapping[str, Any]) -> Iterator[str]:
         yield from part.get("required", ())
         for dependent in part.get("dependentRequired", {}).values():
             yield from dependent
+        for path in comparisons.paths(part):
+            yield from (path, *path.split("/"))
 
 
 def check_rules(rules: Any) -> None:
@@ -92,9 +100,14 @@ def check_rules(rules: Any) -> None:
         raise invalid(f"They nest more than {MAX_LAYERS} layers.")
     for part in parts(rules):
         if unknown := sorted(set(part) - KEYWORDS):
-            raise invalid(f"{unknown[0][:100]!r} is none of the keywords that are checked.")
+            near = did_you_mean(unknown[0], KEYWORDS)
+            raise invalid(f"{unknown[0][:100]!r} is none of the keywords that are checked.{near}")
         if "format" in part and part["format"] not in FORMATS:
-            raise invalid(f"The formats that are checked are {' and '.join(FORMATS)}.")
+            near = did_you_mean(str(part["format"]), FORMATS)
+            named = f"{', '.join(NAMES)}, and of a country vat-at to vat-sk"
+            raise invalid(f"{str(part['format'])[:100]!r} is none of the formats: {named}.{near}")
+        if fault := comparisons.fault(part):
+            raise invalid(fault)
     check_form(rules)
     for part in parts(rules):
         if "pattern" in part:
@@ -147,36 +160,63 @@ def validator(rules: Mapping[str, Any]) -> Validator:
 
 @cache
 def dialect() -> type[Validator]:
-    """JSON Schema, but patterns are RE2's, and what is missing has a place: its own."""
+    """JSON Schema, but patterns are RE2's, what is missing has a place: its own, and fields can be compared."""
     from jsonschema import Draft202012Validator as JsonSchema
-    from jsonschema.exceptions import ValidationError
     from jsonschema.validators import extend
 
-    def pattern(_validator: Any, wanted: str, value: Any, _rules: Any) -> Iterator[ValidationError]:
-        if isinstance(value, str) and not found(wanted, value):
-            yield ValidationError("is of another form")
-
-    def required(_validator: Any, wanted: list[str], value: Any, _rules: Any) -> Iterator[ValidationError]:
-        if isinstance(value, dict):
-            yield from (ValidationError("is missing", path=[name]) for name in wanted if name not in value)
-
-    def dependent_required(
-        validator: Any, wanted: dict[str, list[str]], value: Any, rules: Any
-    ) -> Iterator[ValidationError]:
-        for name, others in wanted.items():
-            if isinstance(value, dict) and name in value:
-                yield from required(validator, others, value, rules)
-
-    keywords = {"pattern": pattern, "required": required, "dependentRequired": dependent_required}
+    keywords = {
+        "pattern": pattern,
+        "required": required,
+        "dependentRequired": dependent_required,
+        comparisons.SUMS: sums,
+        comparisons.ORDER: order,
+    }
     made: type[Validator] = extend(JsonSchema, keywords)  # type: ignore[no-untyped-call]
     return made
+
+
+Errors = Iterator["ValidationError"]
+
+
+def pattern(_validator: Any, wanted: str, value: Any, _rules: Any) -> Errors:
+    if isinstance(value, str) and not found(wanted, value):
+        yield broken("is of another form")
+
+
+def required(_validator: Any, wanted: list[str], value: Any, _rules: Any) -> Errors:
+    if isinstance(value, dict):
+        yield from (broken("is missing", name) for name in wanted if name not in value)
+
+
+def dependent_required(validator: Any, wanted: dict[str, list[str]], value: Any, rules: Any) -> Errors:
+    for name, others in wanted.items():
+        if isinstance(value, dict) and name in value:
+            yield from required(validator, others, value, rules)
+
+
+def sums(_validator: Any, wanted: list[Any], value: Any, _rules: Any) -> Errors:
+    yield from (broken("is another sum", *total.split("/")) for total in comparisons.broken_sums(wanted, value))
+
+
+def order(_validator: Any, wanted: list[Any], value: Any, _rules: Any) -> Errors:
+    yield from (broken("is earlier", *later.split("/")) for later in comparisons.broken_order(wanted, value))
+
+
+def broken(message: str, *path: str) -> ValidationError:
+    from jsonschema.exceptions import ValidationError
+
+    return ValidationError(message, path=path)
 
 
 @cache
 def formats() -> Any:
     from jsonschema import FormatChecker
 
-    return FormatChecker(FORMATS)
+    checker = FormatChecker(OF_JSON_SCHEMA)
+    for name in FORMATS:
+        if name not in OF_JSON_SCHEMA:
+            checker.checkers[name] = (partial(meets, name), ())
+    return checker
 
 
 def found(pattern: str, text: str) -> bool:

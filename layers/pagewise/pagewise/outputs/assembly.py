@@ -9,11 +9,14 @@ give the same bytes.
 from __future__ import annotations
 
 import json
+import math
 import os
 import signal
 import subprocess
 import sys
 import tempfile
+import threading
+import time
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
@@ -51,7 +54,8 @@ class Shelf(Protocol):
 class AssembledDocument:
     """`title` stands in the outputs: the file's name. `original` is the uploaded file, None if it is gone.
 
-    `page_link` is where a page image lies, seen from a file in boxes/.
+    `page_link` is where a page image lies, seen from a file in boxes/, in the folder that `./pagewise run` makes. `run`
+    is the document's whose results these are.
     """
 
     document_id: str
@@ -60,17 +64,20 @@ class AssembledDocument:
     original: Path | None = None
     password: str | None = None
     page_link: str = "../pages/{page:04d}.png"
+    run: int = 1
 
 
 @dataclass(frozen=True, slots=True)
 class Bounds:
-    """Of the process that makes outputs. `seconds` are for one output, or one page of boxes.
+    """Of the process that makes outputs. `seconds` are for one output, or one page of boxes; at the `deadline` (of
+    time.monotonic) what is not made has failed.
 
     1,024 MB of a Lambda function leave this much beside the interpreter that waits for it.
     """
 
     memory_bytes: int = 850_000_000
     seconds: float = 240.0
+    deadline: float = math.inf
 
 
 OPTIONS, BOUNDS = Options(), Bounds()
@@ -100,6 +107,9 @@ def assemble(
         failed, blank = spool(document, pages, folder / PAGES)
         waiting = list(dict.fromkeys(wanted))
         while waiting:
+            if time.monotonic() > bounds.deadline:
+                made.failed += [out_of_time(output) for output in waiting]
+                break
             waiting = run_workshop(document, pages, waiting, to, options, bounds, folder, made)
         manifest = Manifest(
             document.document_id,
@@ -110,6 +120,7 @@ def assemble(
             tuple(made.joined),
             ranges(failed),
             ranges(blank),
+            document.run,
         )
         file = folder / NAME
         file.write_text(manifest.text(), encoding="utf-8")
@@ -148,7 +159,7 @@ def run_workshop(
         "document": {**asdict(document), "original": str(document.original) if document.original else None},
         "wanted": [str(output) for output in wanted],
         "options": asdict(options),
-        "bounds": asdict(bounds),
+        "bounds": {"memory_bytes": bounds.memory_bytes, "seconds": bounds.seconds},
         "folder": str(folder),
     }
     process = subprocess.Popen(
@@ -162,10 +173,16 @@ def run_workshop(
     )
     if process.stdin is None or process.stdout is None:
         raise RuntimeError("no pipes")  # never: both were asked for
+    # As if its own alarm rang: whoever waits here may wait for a pipe.
+    left_seconds = min(bounds.deadline - time.monotonic(), threading.TIMEOUT_MAX)
+    bell = threading.Timer(max(0.0, left_seconds), process.send_signal, [signal.SIGALRM])
+    bell.daemon = True
+    bell.start()
     try:
         say(process.stdin, order)
         left = attend(process.stdout, process.stdin, list(wanted), pages, to, folder, made)
     finally:
+        bell.cancel()
         with suppress(OSError):
             process.stdin.close()
         if process.poll() is None:
@@ -175,7 +192,8 @@ def run_workshop(
         process.stdout.close()
         code = process.wait()
     if left:
-        made.failed.append(broken_down(left[0], code, bounds))
+        late = time.monotonic() > bounds.deadline
+        made.failed.append(out_of_time(left[0]) if late else broken_down(left[0], code, bounds))
     return left[1:]
 
 
@@ -213,6 +231,15 @@ def say(to: IO[str], message: dict[str, Any]) -> None:
     with suppress(BrokenPipeError):
         to.write(json.dumps(message, allow_nan=False) + "\n")
         to.flush()
+
+
+def out_of_time(output: WantedOutput) -> FailedOutput:
+    return FailedOutput(
+        output,
+        "timed_out",
+        f"There was no time left for the {output} output. Ask for fewer at once (./pagewise assemble), or split the "
+        "document.",
+    )
 
 
 def broken_down(output: WantedOutput, code: int, bounds: Bounds) -> FailedOutput:

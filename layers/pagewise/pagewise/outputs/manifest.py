@@ -77,11 +77,13 @@ class Manifest:
     joined_tables: tuple[JoinedTableNote, ...] = ()
     pages_failed: str = ""
     pages_blank: str = ""
+    run: int = 1
 
     def dump(self) -> dict[str, Any]:
         return {
             "schema_version": SCHEMA_VERSION,
             "document_id": self.document_id,
+            "run": self.run,
             "pages": self.pages,
             "pages_failed": self.pages_failed,
             "pages_blank": self.pages_blank,

@@ -80,7 +80,10 @@ def attempt(read: Read, result: Result, name: str) -> None:
     """A result's markup as blocks; as it is, with a note, where it is too large to be read."""
     source = text_of(result, name)
     try:
-        read.blocks += blocks_of_latex(source) if name == "latex" else blocks_of_html(source)
+        if name not in result.output:  # the answer to an own prompt, in no markup that is known
+            read.blocks += paragraphs(source)
+        else:
+            read.blocks += blocks_of_latex(source) if name == "latex" else blocks_of_html(source)
     except (HtmlTooLarge, TooManyCells) as error:
         read.notes.append(f"The table of page {result.page} is too large to be read ({error}).")
         return

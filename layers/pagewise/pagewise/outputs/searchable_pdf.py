@@ -271,6 +271,7 @@ def pdf_of_images(original: Path | None, expected: int, image_of: Callable[[int]
         with suppress(Exception):  # img2pdf raises what Pillow and its parsers raise
             pdf = Pdf.open(BytesIO(converted(original.read_bytes())))
             if len(pdf.pages) == expected:
+                del pdf.trailer.ID  # by img2pdf, at random: the same image would give other bytes
                 layers.made = Made.FROM_IMAGE
                 return pdf
     layers.made = Made.FROM_PAGE_IMAGES

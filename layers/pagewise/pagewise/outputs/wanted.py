@@ -62,14 +62,19 @@ def parse_outputs(names: Iterable[str]) -> tuple[WantedOutput, ...]:
     return tuple(output for output in WantedOutput if output in chosen)
 
 
-def tasks_for(outputs: Iterable[WantedOutput], asked: Iterable[Task]) -> tuple[Task, ...]:
-    """The tasks that outputs need beyond those that were asked: of each set the least, by its place in NEEDS' order."""
-    have = set(asked)
+def tasks_for(
+    outputs: Iterable[WantedOutput], asked: Iterable[Task], deployed: Iterable[Task] = tuple(Task)
+) -> tuple[Task, ...]:
+    """The tasks that outputs need beyond those that were asked: of each set the least, by its place in NEEDS' order.
+
+    One that is not deployed is taken only where none of its set is.
+    """
+    have, runs = set(asked), set(deployed)
     needed: list[Task] = []
     for output in outputs:
         for any_of in NEEDS.get(output, ()):
             if not have & any_of:
-                task = next(task for task in (Task.TABLE_PARSING, *Task) if task in any_of)
+                task = next(task for task in (Task.TABLE_PARSING, *Task) if task in (any_of & runs or any_of))
                 needed.append(task)
                 have.add(task)
     return tuple(needed)

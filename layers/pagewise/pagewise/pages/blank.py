@@ -21,10 +21,11 @@ from pagewise.pages.png import BLOCK_BYTES, Raster, blocks
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-# Of the quick look: bands of lines from all over the page, in which so many pixels differ by so much from their
-# neighbours at so many pixels' distance.
+# Of the quick look: bands of lines from all over the page, in which so many pixels differ by so much from one of their
+# neighbours at these distances, in pixels across and down. Bars of four pixels are alike at the first, squares of three
+# at the second.
 BANDS, BAND_LINES = 8, 6
-STRONG_CONTRAST, STROKE = 60, 4
+STRONG_CONTRAST, NEIGHBOURS = 60, ((4, 0), (3, 3))
 STRONG_SHARE = 0.01
 
 # Pixels of a page that is looked at whole: A4 at 100 dpi, where the strokes of 6-point type are a pixel wide.
@@ -32,8 +33,9 @@ LOOKED_AT = 1_000_000
 # Paper is what is left of a page when everything of this size is smoothed away; at the page's edges, where shadows are,
 # it goes on as it is beside them.
 PAPER_CELL, EDGE_CELLS = 16, 2
-# A mark stands out from the paper's noise by so many of its standard deviations, and by at least so many of 255.
-DEVIATIONS, LEAST_CONTRAST = 5.0, 4
+# A mark stands out from the paper's noise by so many of its standard deviations, and by at least so many of 255. What
+# varies by more than the most is no noise, but a pattern: print.
+DEVIATIONS, LEAST_CONTRAST, MOST_CONTRAST = 5.0, 4, 96
 # It does so from what is around it as well: shadows and folds have no outline.
 OUTLINE_RADIUS = 6
 # A mark's pixels lie in cells of so many; marks whose cells touch are one.
@@ -101,8 +103,8 @@ def has_ink_in_bands(raster: Raster) -> bool:
             top = (band + 1) * (raster.height - height) // (BANDS + 1)
             pixels = lines[top * length : (top + height) * length]
             strip = Pillow.frombytes(mode, (raster.width, height), pixels).convert("L")
-            beside = ImageChops.difference(strip, ImageChops.offset(strip, STROKE, 0))
-            strokes += sum(beside.histogram()[STRONG_CONTRAST:])
+            beside = [ImageChops.difference(strip, ImageChops.offset(strip, *place)) for place in NEIGHBOURS]
+            strokes += sum(ImageChops.lighter(*beside).histogram()[STRONG_CONTRAST:])
     return strokes > STRONG_SHARE * BANDS * height * raster.width
 
 
@@ -124,7 +126,7 @@ def has_letters_in(grey: Image, factor: int) -> bool:
     from PIL import ImageChops, ImageFilter
 
     difference = ImageChops.difference(grey, paper_of(grey))
-    threshold = max(LEAST_CONTRAST, math.ceil(DEVIATIONS * noise(difference)))
+    threshold = min(max(LEAST_CONTRAST, math.ceil(DEVIATIONS * noise(difference))), MOST_CONTRAST)
     if difference.getextrema()[1] < threshold:  # type: ignore[operator]
         return False
     ink = above(difference, threshold)

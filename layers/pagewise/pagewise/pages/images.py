@@ -21,6 +21,7 @@ from pagewise.pages.blank import is_blank
 from pagewise.pages.colours import opaque
 from pagewise.pages.png import Raster, png, raster_of
 from pagewise.pages.shrinking import manageable
+from pagewise.pages.text_layer import TextLine
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -36,7 +37,8 @@ NOTHING_SEEN = Look()
 
 @dataclass(frozen=True, slots=True)
 class PageImage:
-    """A page ready to be stored: `content` is a whole PNG or JPEG file of `width` × `height` pixels."""
+    """A page ready to be stored: `content` is a whole PNG or JPEG file of `width` × `height` pixels. `lines` are the
+    page's own text, where it answers in the engine's place."""
 
     page: int
     content: bytes
@@ -44,6 +46,7 @@ class PageImage:
     width: int
     height: int
     look: Look = NOTHING_SEEN
+    lines: tuple[TextLine, ...] | None = None
 
 
 class UnsupportedType(DocumentRejected):

@@ -51,7 +51,14 @@ def check_dimensions(width: int, height: int) -> None:
         )
 
 
-def check(width: int, height: int, image_format: str, size: int, by_url: bool = False) -> None:
+def check(
+    width: int,
+    height: int,
+    image_format: str,
+    size: int,
+    by_url: bool = False,
+    max_url_bytes: int = MAX_URL_BYTES,
+) -> None:
     """Raise ImageRejected with the rule's name if the service would refuse this image.
 
     Parameters
@@ -77,8 +84,8 @@ def check(width: int, height: int, image_format: str, size: int, by_url: bool = 
         raise ImageRejected(
             "format_from_4k", f"From 3840 × 2160 only JPEG and PNG pass, not {image_format}. Convert it to PNG."
         )
-    if by_url and size > MAX_URL_BYTES:
-        raise ImageRejected("too_many_bytes", f"The image has {size:,} bytes; by URL at most {MAX_URL_BYTES:,} pass.")
+    if by_url and size > max_url_bytes:
+        raise ImageRejected("too_many_bytes", f"The image has {size:,} bytes; by URL at most {max_url_bytes:,} pass.")
     if not by_url and base64_characters(size) + 64 > MAX_BASE64_CHARACTERS:  # 64 covers the data URL's prefix
         raise ImageRejected("too_many_bytes", f"The image has {size:,} bytes; Base64 of it may have at most 10 MB.")
 

@@ -46,6 +46,10 @@ START = "import runpy, sys; sys.path.insert(0, sys.argv[1]); runpy.run_path(sys.
 # It starts in 0.1 s.
 START_SECONDS = 10.0
 MAX_ANSWER_BYTES = 1_000_000
+# 20,000 characters of 50 bytes.
+MAX_TEXT_BYTES = 2_000_000
+# A dense page takes 0.1 s.
+TEXT_SECONDS = 5.0
 # LD_LIBRARY_PATH is where the functions' runtime keeps Python's own library.
 GUARD = """ulimit -c 0
 ulimit -t {cpu_seconds}
@@ -156,6 +160,10 @@ class Pdfium:
         )
         return SecondDrawing(Raster(part.size.width, part.size.height, 3, answer["pixels"]), int(answer["objects"]))
 
+    def text(self, page: int) -> dict[str, Any]:
+        """The characters of a page and what else is on it (pdfium_program.py says how). Raises PageUnreadable."""
+        return self.ask(TEXT_SECONDS, ask="text", page=page)
+
     def ask(self, seconds: float, **question: Any) -> dict[str, Any]:
         """Raises PageUnreadable if there is no answer, or that it cannot be done. The process is ended then that did
         not answer."""
@@ -197,6 +205,8 @@ class Pdfium:
         answer: dict[str, Any] = json.loads(answers.line())
         if question["ask"] == "draw" and not answer.get("failed"):
             answer["pixels"] = answers.bytes(3 * question["width"] * question["height"])
+        if length := min(int(answer.get("follows", 0)), MAX_TEXT_BYTES):
+            answer |= json.loads(answers.bytes(length))
         return answer
 
 

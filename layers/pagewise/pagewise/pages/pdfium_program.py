@@ -23,6 +23,13 @@ Answer = dict[str, Any]
 MAX_OBJECTS = 100_000
 MAX_PICTURES = 1000
 MAX_DEPTH = 3  # of pictures in forms in forms
+# Of a dense newspaper page; what has more is no page that could be judged in time.
+MAX_CHARACTERS = 20_000
+GRID = 100_000  # the page's sides, as characters are placed on it
+# Render modes that show nothing: without colour, and as a path to clip by.
+UNSEEN_MODES = frozenset({raw.FPDF_TEXTRENDERMODE_INVISIBLE, raw.FPDF_TEXTRENDERMODE_CLIP})
+# Annotations that show no text of their own.
+SILENT = frozenset({raw.FPDF_ANNOT_LINK, raw.FPDF_ANNOT_POPUP})
 
 
 class Reader:
@@ -39,6 +46,7 @@ class Reader:
             "contents": self.contents,
             "unit": self.unit,
             "draw": self.draw,
+            "text": self.text,
         }
         try:
             answer, pixels = asked[question["ask"]](question)
@@ -100,6 +108,113 @@ class Reader:
             if self.document.formenv:
                 raw.FPDF_FFLDraw(self.document.formenv, bitmap, page, *place, flags)
             return {"objects": text_and_pictures(page)}, unpadded(bytes(bitmap.buffer), bitmap.stride, 3 * width)
+
+    def text(self, question: dict[str, Any]) -> tuple[Answer, bytes]:
+        """Every character of a page, as the page is shown, and what else is on it.
+
+        Each is [code, left, top, right, bottom, angle, font, flags]: places in parts of GRID from the top left, the
+        angle in degrees as the page lies in the file; flags: 1 if no code is known for the glyph, 2 if it is not
+        shown, 4 if it was not in the file (blanks and line breaks that PDFium adds), 8 if it is a hyphen that ends a
+        line.
+        """
+        with closing(self.document[question["page"] - 1]) as page:
+            others = what_else(page)
+            with closing(page.get_textpage()) as text:
+                count = raw.FPDFText_CountChars(text)
+                if count > MAX_CHARACTERS:
+                    return {"failed": True}, b""
+                reader = Characters(page, text)
+                found = [reader.character(number) for number in range(count)]
+            turn = page.get_rotation()
+        said = json.dumps({"characters": found, "others": others, "turn": turn}, allow_nan=False).encode()
+        return {"follows": len(said)}, said
+
+
+class Characters:
+    """Those of one page, with what PDFium knows of each."""
+
+    def __init__(self, page: Any, text: Any) -> None:
+        self.page = page
+        self.text = text
+        self.fonts: dict[int, int] = {}
+        self.left, self.bottom, self.right, self.top = (ctypes.c_double() for _ in range(4))
+
+    def character(self, number: int) -> list[int]:
+        code = raw.FPDFText_GetUnicode(self.text, number)
+        raw.FPDFText_GetCharBox(self.text, number, self.left, self.right, self.bottom, self.top)
+        corners = [self.shown(x, y) for x in (self.left, self.right) for y in (self.bottom, self.top)]
+        xs, ys = [x for x, _ in corners], [y for _, y in corners]
+        angle = round(raw.FPDFText_GetCharAngle(self.text, number) * 180 / 3.141592653589793) % 360
+        generated = raw.FPDFText_IsGenerated(self.text, number) == 1
+        font, seen = (-1, True) if generated else self.drawn(number)
+        flags = (raw.FPDFText_HasUnicodeMapError(self.text, number) == 1) | (not seen) << 1 | generated << 2
+        flags |= (raw.FPDFText_IsHyphen(self.text, number) == 1) << 3
+        return [code, min(xs), min(ys), max(xs), max(ys), angle, font, flags]
+
+    def shown(self, x: ctypes.c_double, y: ctypes.c_double) -> tuple[int, int]:
+        across, down = ctypes.c_int(), ctypes.c_int()
+        raw.FPDF_PageToDevice(self.page, 0, 0, GRID, GRID, 0, x, y, across, down)
+        return across.value, down.value
+
+    def drawn(self, number: int) -> tuple[int, bool]:
+        """The number of its font on this page, and whether it is drawn so that it can be seen."""
+        shown = raw.FPDFText_GetTextObject(self.text, number)
+        if not shown:
+            return -1, False
+        font = ctypes.cast(raw.FPDFTextObj_GetFont(shown), ctypes.c_void_p).value or 0
+        channels = [ctypes.c_uint() for _ in range(4)]
+        filled = raw.FPDFPageObj_GetFillColor(shown, *channels)
+        seen = raw.FPDFTextObj_GetTextRenderMode(shown) not in UNSEEN_MODES
+        return self.fonts.setdefault(font, len(self.fonts)), seen and not (filled and channels[3].value == 0)
+
+
+def what_else(page: Any) -> Answer:
+    """Annotations that may show text, parts of the page that pictures cover, and drawings that are no lines and boxes
+    along the page's sides."""
+    width, height = page.get_size()
+    annotations = 0
+    for number in range(min(raw.FPDFPage_GetAnnotCount(page), MAX_OBJECTS)):
+        annotation = raw.FPDFPage_GetAnnot(page, number)
+        annotations += raw.FPDFAnnot_GetSubtype(annotation) not in SILENT
+        raw.FPDFPage_CloseAnnot(annotation)
+    pictures, drawings = 0, 0
+    for number, found in enumerate(page.get_objects(max_depth=MAX_DEPTH + 1)):
+        if number == MAX_OBJECTS or drawings > 0:
+            break
+        if found.type == raw.FPDF_PAGEOBJ_IMAGE:
+            pictures += 1
+        elif found.type == raw.FPDF_PAGEOBJ_FORM:
+            drawings += found.level >= MAX_DEPTH  # what it holds is not looked into
+        elif found.type == raw.FPDF_PAGEOBJ_PATH:
+            drawings += not is_ruled(found.raw)
+    return {"annotations": annotations, "pictures": pictures, "drawings": drawings, "size": [width, height]}
+
+
+MOST_SEGMENTS = 400  # of a table's rules in one path
+
+
+def is_ruled(path: Any) -> bool:
+    """Whether a path is lines and boxes along two directions at a right angle: letters drawn as paths have others."""
+    count = raw.FPDFPath_CountSegments(path)
+    if not 0 <= count <= MOST_SEGMENTS:
+        return False
+    before: tuple[float, float] | None = None
+    x, y = ctypes.c_float(), ctypes.c_float()
+    for number in range(count):
+        segment = raw.FPDFPath_GetPathSegment(path, number)
+        kind = raw.FPDFPathSegment_GetType(segment)
+        raw.FPDFPathSegment_GetPoint(segment, x, y)
+        point = (x.value, y.value)
+        if kind == raw.FPDF_SEGMENT_BEZIERTO:
+            return False
+        if (
+            kind == raw.FPDF_SEGMENT_LINETO
+            and before
+            and min(abs(point[0] - before[0]), abs(point[1] - before[1])) > 0.1
+        ):
+            return False
+        before = point
+    return True
 
 
 def text_and_pictures(page: Any) -> int:

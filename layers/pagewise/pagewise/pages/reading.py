@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 
 from pagewise.errors import ImageRejected, PageUnreadable
 from pagewise.pages import bitmaps, mending, tiffs
-from pagewise.pages.colours import inverted
 from pagewise.pages.mending import EXIF_ORIENTATION
 
 if TYPE_CHECKING:
@@ -35,7 +34,7 @@ def single(path: Path, image_format: str, check_size: CheckSize) -> Image:
 
     formats = [image_format, "MPO"] if image_format == "JPEG" else [image_format]
     try:
-        return as_meant(loaded(Image.open(path, formats=formats), check_size))
+        return loaded(Image.open(path, formats=formats), check_size)
     except (ImageRejected, PageUnreadable):
         raise
     except Exception:  # decoders of hostile bytes raise nearly anything
@@ -43,7 +42,7 @@ def single(path: Path, image_format: str, check_size: CheckSize) -> Image:
         if image is None:
             raise
         image.info[READER] = "pillow"
-        return as_meant(image)
+        return image
 
 
 def loaded(image: Image, check_size: CheckSize) -> Image:
@@ -67,16 +66,6 @@ def otherwise(path: Path, image_format: str, check_size: CheckSize) -> Image | N
         raise PageUnreadable(f"it is a JPEG of {bits} bits a channel. Save it with 8, or as PNG.")
     image = mending.mended(content, image_format)
     return loaded(image, check_size) if image else None
-
-
-def as_meant(image: Image) -> Image:
-    """CMYK as the file means it. Pillow takes every JPEG of it for inverted; those that Adobe did not mark are not."""
-    if image.format == "JPEG" and image.mode == "CMYK" and "adobe" not in image.info:
-        meant = inverted(image)
-        meant.info = image.info
-        meant.getexif()[EXIF_ORIENTATION] = orientation_of(image)
-        return meant
-    return image
 
 
 # ── TIFF ─────────────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -15,11 +15,12 @@ from dataclasses import dataclass, replace
 from functools import partial
 from itertools import groupby
 from pathlib import Path
+from typing import Any
 
 from pagewise.errors import DocumentRejected, ImageRejected, PageUnreadable, Permanent, Rejection
 from pagewise.geometry import Size
-from pagewise.model import Look, PageGeometry, PageRange, Step
-from pagewise.pages import images, limits
+from pagewise.model import Look, PageGeometry, PageRange, Step, TextLayer
+from pagewise.pages import images, limits, text_layer
 from pagewise.pages.blank import is_blank
 from pagewise.pages.images import NOTHING_SEEN, PageImage
 from pagewise.pages.pdfium import Pdfium, unreadable
@@ -123,12 +124,14 @@ def sheets_of(poppler: Poppler, pdfium: Pdfium, contents: Contents, password: st
 
 @dataclass(frozen=True, slots=True)
 class Renderer:
-    """Renders pages at `dpi`, none larger than `max_pixels`, none for longer than `page_seconds`."""
+    """Renders pages at `dpi`, none larger than `max_pixels`, none for longer than `page_seconds`. Where the text layer
+    is preferred, a page that has a sound one brings its lines along."""
 
     dpi: float = 200
     max_pixels: int = 8_388_608
     page_seconds: float = PAGE_SECONDS
     preprocessing: tuple[Step, ...] = ()
+    text_layer: TextLayer = TextLayer.IGNORE
 
     def render(
         self,
@@ -219,15 +222,17 @@ class Renderer:
                     if isinstance(drawn, LostPage):
                         yield constant(drawn)
                         continue
+                    said: Mapping[str, Any] | None = None
                     if isinstance(drawn, Drawing) and suffices(drawn):
                         found: Rendered | DrawnPage = DrawnPage(drawn.raster, self.look(sheets, page))
+                        said = self.text_of(pdfium, sheets, page)
                     elif isinstance(drawn, Unreached) or time.monotonic() + self.page_seconds > deadline:
                         yield constant(Unreached(page))
                         return
                     else:
                         found = self.second_reading(pdfium, sheets, page, drawn)
                     yield (
-                        self.finishing(page, found.raster, found.look)
+                        self.finishing(page, found.raster, found.look, said)
                         if isinstance(found, DrawnPage)
                         else constant(found)
                     )
@@ -357,13 +362,27 @@ class Renderer:
     def fits(self, pixels: list[int]) -> bool:
         return math.prod(pixels) <= self.max_pixels and not limits.exceeds(limits.EIGHT_K, *pixels)
 
-    def finishing(self, page: int, raster: Raster, look: Look = NOTHING_SEEN) -> Callable[[], Rendered]:
+    def text_of(self, pdfium: Pdfium, sheets: Sheets, page: int) -> Mapping[str, Any] | None:
+        """What the page says itself, where that is wanted and stands where the page image shows it: a page that is
+        turned by deskew, or shown beyond its crop box, has its text elsewhere."""
+        wanted = self.text_layer is TextLayer.PREFER and Step.DESKEW not in self.preprocessing
+        if not wanted or not sheets.size(page).cropped:
+            return None
+        with suppress(PageUnreadable):
+            return pdfium.text(page)
+        return None
+
+    def finishing(
+        self, page: int, raster: Raster, look: Look = NOTHING_SEEN, said: Mapping[str, Any] | None = None
+    ) -> Callable[[], Rendered]:
         def finish() -> Rendered:
             try:
                 limits.check_dimensions(raster.width, raster.height)
                 fitting = images.raster_within_limits(raster, self.max_pixels)
                 seen = replace(scaled(look, fitting.width / raster.width), blank=is_blank(fitting))
-                return images.page_image(preprocessed(fitting, self.preprocessing), page, seen)
+                lines = text_layer.sound_lines(said, fitting) if said and not seen.blank else None
+                made = images.page_image(preprocessed(fitting, self.preprocessing), page, seen)
+                return replace(made, lines=lines)
             except ImageRejected as error:
                 return LostPage(page, error)
 

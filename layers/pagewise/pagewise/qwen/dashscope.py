@@ -21,6 +21,8 @@ PATH = "/services/aigc/multimodal-generation/generation"
 WORD_CHARACTERS = 200
 # No context is as long; beyond it a count is none.
 MOST_TOKENS = 100_000_000
+# Servers say -9999 for a token that could not come; no probability is above 1.
+LEAST_LOGPROB = -10_000.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +97,25 @@ def answer(reply: Mapping[str, Any]) -> Answer | None:
         finish_reason=word(choice.get("finish_reason")),
         usage=usage(reply.get("usage")),
         request_id=word(reply.get("request_id")),
+        layouts=ocr_result.get("layouts"),
+        logprobs=logprobs_of(choice),
     )
+
+
+def logprobs_of(choice: Mapping[str, Any]) -> tuple[tuple[str, float], ...]:
+    """A choice's `logprobs.content`: [{"token", "logprob"}], the same in both protocols. None of them if one is off: a
+    gap would move all that follow."""
+    said = choice.get("logprobs")
+    tokens = said.get("content") if isinstance(said, Mapping) else None
+    pairs = tuple(pair for pair in map(logprob, tokens if isinstance(tokens, list) else ()) if pair is not None)
+    return pairs if isinstance(tokens, list) and len(pairs) == len(tokens) else ()
+
+
+def logprob(entry: Any) -> tuple[str, float] | None:
+    token, number = (entry.get("token"), entry.get("logprob")) if isinstance(entry, Mapping) else (None, None)
+    if not isinstance(token, str) or isinstance(number, bool) or not isinstance(number, int | float):
+        return None
+    return (token, float(number)) if LEAST_LOGPROB <= number <= 0 else None
 
 
 def first_choice(output: Any) -> Mapping[str, Any] | None:

@@ -94,16 +94,21 @@ class Header:
 
 
 def fitted_for_call(
-    content: bytes, choice: ImageTransport = ImageTransport.AUTO, most: int = limits.MAX_URL_BYTES
+    content: bytes,
+    choice: ImageTransport = ImageTransport.AUTO,
+    max_url_bytes: int = limits.MAX_URL_BYTES,
+    most: int | None = None,
 ) -> FittedImage:
-    """The image in a form that passes the limits, and has `most` bytes. Raises ImageRejected with the name of a rule
-    that cannot be kept."""
+    """The image in a form that passes the limits, and has `most` bytes; `max_url_bytes` is the model's.
+
+    Raises ImageRejected with the name of a rule that cannot be kept.
+    """
     header = read_header(content)
     limits.check_dimensions(header.width, header.height)
-    room = min(most, room_for(choice))
+    room = min(room_for(choice, max_url_bytes), max_url_bytes if most is None else most)
     if len(content) <= room and not must_be_encoded_anew(header):
         media_type, by_url = limits.MEDIA_TYPES[header.format], goes_by_url(len(content), choice)
-        limits.check(header.width, header.height, header.format, len(content), by_url)
+        limits.check(header.width, header.height, header.format, len(content), by_url, max_url_bytes)
         return FittedImage(content, Sent(media_type, header.width, header.height, len(content), by_url))
     for attempt in mendings(content, header):
         if attempt.sent.size <= room:
@@ -131,15 +136,15 @@ def fitted_together(fitted: Sequence[FittedImage], choice: ImageTransport) -> li
             continue
         share = room // (len(inline) - done)
         if choice is ImageTransport.BASE64 and size > share:
-            mended = fitted_for_call(together[place].content, choice, share)
+            mended = fitted_for_call(together[place].content, choice, most=share)
             done_before = together[place].sent.mended
             together[place] = replace(mended, sent=replace(mended.sent, mended=(*done_before, *mended.sent.mended)))
         room -= together[place].sent.size
     return together
 
 
-def room_for(choice: ImageTransport) -> int:
-    return limits.MAX_INLINE_BYTES if choice is ImageTransport.BASE64 else limits.MAX_URL_BYTES
+def room_for(choice: ImageTransport, max_url_bytes: int) -> int:
+    return limits.MAX_INLINE_BYTES if choice is ImageTransport.BASE64 else max_url_bytes
 
 
 def goes_by_url(size: int, choice: ImageTransport) -> bool:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from pagewise.errors import PagewiseError
-from pagewise.qwen.dashscope import counted, first_choice, merged_content, word
+from pagewise.qwen.dashscope import counted, first_choice, logprobs_of, merged_content, word
 from pagewise.qwen.failures import failure
 from pagewise.qwen.prompts import prompt_of
 from pagewise.qwen.question import Answer, Question, check_schema
@@ -63,6 +63,7 @@ class OpenAICompatible:
             usage=counted(reply.get("usage"), "prompt_tokens", "completion_tokens"),
             request_id=word(reply.get("id")),
             model=reply.get("model"),
+            logprobs=logprobs_of(choice),
         )
 
     def refusal(self, status: int, reply: Mapping[str, Any], retry_after: float | None) -> PagewiseError:

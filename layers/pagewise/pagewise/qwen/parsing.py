@@ -8,6 +8,9 @@
 | document_parsing, formula_recognition | latex | the text without its fence |
 | text_recognition, multi_lan | text | the text without its fence |
 
+The answer to an own prompt is text, of key_information_extraction fields. `layouts` stand beside either where the model
+gives them; that is [I]nference, seen of qwen3.5-ocr alone.
+
 `repaired` is true where JSON was broken and a library mended it. An answer that is no result keeps its text, marked by
 the warning `text_kept`, and says why it is none:
 
@@ -35,16 +38,19 @@ from pagewise import geometry, strict_json
 from pagewise.errors import ResultUnusable
 from pagewise.geometry import Scaling, Size
 from pagewise.model import WarningCode
+from pagewise.qwen.confidence import with_confidence
 from pagewise.qwen.question import Answer
 from pagewise.qwen.refusals import is_refusal, is_unclear_throughout, says_no_text, unclear_places
 from pagewise.qwen.repetition import FENCE, MARKUP, Repetition, repetition
 from pagewise.strict_json import REPLACEMENT, TooDeep
-from pagewise.tasks import OUTPUTS, Output, Task
+from pagewise.tasks import Output, Task, output_field
 
 # The language may stand before the text on one line where the model forgot to break it, but only before JSON or HTML.
 OPENING = re.compile(r"\A\s*```[\w+-]*[ \t]*(?:\r?\n|\Z|(?=[\[{<\\$]))")
 # The service's own is not documented; these are those of servers that speak its protocols.
 FILTERED = frozenset({"content_filter", "sensitive", "safety", "data_inspection_failed"})
+# Of the place of a block: four corners of two numbers, or fewer.
+MOST_NUMBERS = 8
 # Where JSON may begin amidst prose; and the longest text of which broken JSON is mended: no answer of 8,192 tokens is
 # longer, and the library takes quadratic time.
 MOST_BEGINNINGS = 50
@@ -71,14 +77,17 @@ class Reading:
     unusable: ResultUnusable | None = None
 
 
-def reading(task: Task, answer: Answer, sent: Size, page: Size, *, blank: bool = False) -> Reading:
+def reading(
+    task: Task, answer: Answer, sent: Size, page: Size, *, blank: bool = False, prompted: bool = False
+) -> Reading:
     """Raises nothing: the answer was paid for, and an error would have it asked for again.
 
-    `blank`: the page has no text, as far as was seen.
+    `blank`: the page has no text, as far as was seen. `prompted`: an own prompt was asked in the task's place.
     """
     try:
-        output = strict_json.sound(output_of(task, answer, sent, page))
-        return Reading(output, warnings_of(task, output, blank=blank))
+        output = strict_json.sound(output_of(task, answer, sent, page, prompted=prompted))
+        found = warnings_of(output_field(task, prompted=prompted), output, blank=blank)
+        return Reading(with_confidence(output, answer), found)
     except ResultUnusable as error:
         return kept(answer, error)
     except Exception:  # noqa: BLE001 - the last line: whatever it is, it must not become a second call
@@ -100,7 +109,9 @@ def unusable(reason: str) -> ResultUnusable:
     return ResultUnusable(reason, UNUSABLE[reason])
 
 
-def output_of(task: Task, answer: Answer, sent: Size, page: Size | None = None) -> dict[str, Any]:
+def output_of(
+    task: Task, answer: Answer, sent: Size, page: Size | None = None, *, prompted: bool = False
+) -> dict[str, Any]:
     """What the result stores: `text` always, and the task's own field. Raises ResultUnusable.
 
     Parameters
@@ -109,11 +120,17 @@ def output_of(task: Task, answer: Answer, sent: Size, page: Size | None = None) 
     page: that of the stored page, in whose pixels coordinates come out; the same where it is left out.
     """
     check_whole(answer)
-    field = OUTPUTS[task]
+    output = own_output(output_field(task, prompted=prompted), answer, sent, page or sent)
+    layouts = layouts_of(answer.layouts)
+    return {**output, "layouts": layouts} if layouts else output
+
+
+def own_output(field: Output, answer: Answer, sent: Size, page: Size) -> dict[str, Any]:
+    """`text` and the task's own field."""
     if not (answer.words or answer.fields):
         check_spoken(answer.text)
     if field is Output.LINES:
-        return lines_output(answer, sent, Scaling.between(sent, page or sent))
+        return lines_output(answer, sent, Scaling.between(sent, page))
     text = unfenced(answer.text)
     if field is Output.FIELDS:
         return fields_output(answer, text)
@@ -123,9 +140,31 @@ def output_of(task: Task, answer: Answer, sent: Size, page: Size | None = None) 
     return {"text": text}
 
 
-def nothing_found(task: Task) -> dict[str, Any]:
+def layouts_of(found: Any) -> list[dict[str, Any]]:
+    """`ocr_result.layouts` as they were seen: [{"pageNum", "type", "text", "pos"}]. `position` stays as the model says
+    it, since no source tells its unit."""
+    return [
+        {
+            "type": strict_json.as_text(block.get("type")),
+            "text": strict_json.as_text(block.get("text")),
+            "position": block.get("pos") if is_position(block.get("pos")) else None,
+        }
+        for block in (found if isinstance(found, list) else ())
+        if isinstance(block, Mapping)
+    ]
+
+
+def is_position(value: Any) -> bool:
+    """Numbers, or points of numbers."""
+    if not isinstance(value, list) or len(value) > MOST_NUMBERS:
+        return False
+    numbers = [member for point in value for member in (point if isinstance(point, list) else [point])]
+    return len(numbers) <= MOST_NUMBERS and all(isinstance(number, int | float) for number in numbers)
+
+
+def nothing_found(task: Task, *, prompted: bool = False) -> dict[str, Any]:
     """What the result of a page without text stores."""
-    field = OUTPUTS[task]
+    field = output_field(task, prompted=prompted)
     empty: dict[Output, Any] = {Output.LINES: [], Output.FIELDS: {}, Output.HTML: "", Output.LATEX: ""}
     return {"text": "", field.value: empty[field]} if field in empty else {"text": ""}
 
@@ -150,12 +189,12 @@ def check_spoken(text: str) -> None:
         raise unusable("unclear")
 
 
-def warnings_of(task: Task, output: Mapping[str, Any], *, blank: bool) -> tuple[WarningCode, ...]:
+def warnings_of(field: Output, output: Mapping[str, Any], *, blank: bool) -> tuple[WarningCode, ...]:
     """Why a result may be wrong all the same."""
     text = str(output["text"])
     told = {
-        WarningCode.EMPTY_TEXT: not blank and is_empty(task, output),
-        WarningCode.EMPTY_FIELDS: OUTPUTS[task] is Output.FIELDS and not has_values(output["fields"]),
+        WarningCode.EMPTY_TEXT: not blank and is_empty(field, output),
+        WarningCode.EMPTY_FIELDS: field is Output.FIELDS and not has_values(output["fields"]),
         WarningCode.NO_TEXT_IN_LINES: bool(output.get("lines")) and not text,
         WarningCode.LINES_WITHOUT_PLACE: any(line["location"] is None for line in output.get("lines", ())),
         WarningCode.NO_TEXT_CLAIMED: says_no_text(text),
@@ -167,8 +206,7 @@ def warnings_of(task: Task, output: Mapping[str, Any], *, blank: bool) -> tuple[
     return tuple(code for code, holds in told.items() if holds)
 
 
-def is_empty(task: Task, output: Mapping[str, Any]) -> bool:
-    field = OUTPUTS[task]
+def is_empty(field: Output, output: Mapping[str, Any]) -> bool:
     if field is Output.LINES:
         return not output["lines"]
     if field is Output.FIELDS:

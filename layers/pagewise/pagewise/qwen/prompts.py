@@ -56,9 +56,23 @@ PROMPTS: dict[Task, str] = {
 }
 
 
+def asked(task: Task, result_schema: Mapping[str, Any] | None = None, own: str | None = None) -> str:
+    """What is asked in words: the task's specified prompt, or an own one in its place. A schema of the fields ends
+    either."""
+    if own is None:
+        return prompt_of(task, result_schema)
+    if task is not Task.KEY_INFORMATION_EXTRACTION or result_schema is None:
+        return own
+    return f"{own}{with_schema(result_schema)}"
+
+
 def prompt_of(task: Task, result_schema: Mapping[str, Any] | None = None) -> str:
     """The prompt of a task; information extraction with a schema has one of its own, with the schema at its end."""
     if task is Task.KEY_INFORMATION_EXTRACTION and result_schema is not None:
-        schema = json.dumps(result_schema, ensure_ascii=False, allow_nan=False, indent=4)
-        return f"{CUSTOM_FIELDS}{SCHEMA_INTRODUCTION}{schema}\n."
+        return f"{CUSTOM_FIELDS}{with_schema(result_schema)}"
     return PROMPTS[task]
+
+
+def with_schema(result_schema: Mapping[str, Any]) -> str:
+    schema = json.dumps(result_schema, ensure_ascii=False, allow_nan=False, indent=4)
+    return f"{SCHEMA_INTRODUCTION}{schema}\n."

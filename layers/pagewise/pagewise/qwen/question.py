@@ -9,11 +9,9 @@ from typing import Any, Protocol
 from pagewise.errors import Permanent
 from pagewise.model import Usage
 from pagewise.qwen.fitting import Inline
+from pagewise.qwen.models import DEFAULT_MAX_PIXELS, DEFAULT_MIN_PIXELS
 from pagewise.tasks import Task
 
-# Qwen-OCR documentation, "Availability" and its smart_resize sample: 32 × 32 × 3 and 8192 × 32 × 32.
-DEFAULT_MIN_PIXELS = 3_072
-DEFAULT_MAX_PIXELS = 8_388_608
 # "Information extraction": "The template supports up to three nested layers."
 MAX_SCHEMA_LAYERS = 3
 
@@ -69,6 +67,8 @@ class Answer:
     was sent; None where the protocol or the reply has none, and the text must do.
     `finish_reason` "length" means truncated. `engine` and `model` are what answered, as the reply says; None where it
     does not.
+    `layouts` are the blocks of a page where the model gives them. `logprobs`: pairs of a token's text and the logarithm
+    of its probability, in the order of the text, where they were asked for and came.
     `problem`: why the reply is not in the protocol's form, `malformed` or `oversized`; `text` is then the reply itself,
     or its beginning. It was paid for all the same.
     """
@@ -83,6 +83,8 @@ class Answer:
     problem: str | None = None
     engine: str | None = None
     model: str | None = None
+    layouts: Any = None
+    logprobs: Sequence[tuple[str, float]] = ()
 
 
 def check_schema(schema: Any) -> None:

@@ -8,7 +8,7 @@ from enum import StrEnum
 from typing import Any
 
 from pagewise.qwen.fitting import ImageTransport
-from pagewise.qwen.question import DEFAULT_MAX_PIXELS
+from pagewise.qwen.models import DEFAULT_MAX_PIXELS
 
 
 class ApiStyle(StrEnum):

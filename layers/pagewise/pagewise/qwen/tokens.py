@@ -8,19 +8,11 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from pagewise.model import Usage
-from pagewise.qwen.prompts import prompt_of
-from pagewise.qwen.question import DEFAULT_MAX_PIXELS, DEFAULT_MIN_PIXELS
+from pagewise.qwen.models import DEFAULT_MAX_PIXELS, DEFAULT_MIN_PIXELS, DEFAULT_MODEL, model_of
+from pagewise.qwen.prompts import asked
 from pagewise.tasks import Task
 
-# Both current models take 32 × 32 pixels for a token, others 28 × 28.
-CURRENT_PATCH = 32
-OTHER_PATCH = 28
-CURRENT_MODELS = frozenset({"qwen-vl-ocr", "qwen-vl-ocr-2025-11-20"})
-
-
-def patch_of(model: str) -> int:
-    """The side, in pixels, of the square that makes one token."""
-    return CURRENT_PATCH if model in CURRENT_MODELS else OTHER_PATCH
+DEFAULT_PATCH = model_of(DEFAULT_MODEL).patch
 
 
 def scaled_size(
@@ -28,7 +20,7 @@ def scaled_size(
     height: int,
     min_pixels: int = DEFAULT_MIN_PIXELS,
     max_pixels: int = DEFAULT_MAX_PIXELS,
-    patch: int = CURRENT_PATCH,
+    patch: int = DEFAULT_PATCH,
 ) -> tuple[int, int]:
     """Width and height, in pixels, to which the model scales an image before it reads it.
 
@@ -54,7 +46,7 @@ def image_tokens(
     height: int,
     min_pixels: int = DEFAULT_MIN_PIXELS,
     max_pixels: int = DEFAULT_MAX_PIXELS,
-    patch: int = CURRENT_PATCH,
+    patch: int = DEFAULT_PATCH,
 ) -> int:
     """Tokens of an image: one for each patch, and one each for the marks of its begin and end."""
     scaled_width, scaled_height = scaled_size(width, height, min_pixels, max_pixels, patch)
@@ -65,9 +57,6 @@ def image_tokens(
 # service. The longest prompt has 850 characters.
 PROMPT_TOKENS = 200
 CHARACTERS_PER_TOKEN = 3
-# "Availability": the largest input and output of both current models.
-MAX_INPUT_TOKENS = 30_000
-MAX_OUTPUT_TOKENS = 8_192
 # Tokens written for one that is read, in the documentation's samples: 0.5 % (multi_lan) to 56 % (table_parsing). Their
 # means; formulas and fields depend on the page less than on the task.
 OUTPUT_SHARE = {
@@ -94,8 +83,9 @@ def estimate(
     height: int,
     task: Task,
     *,
-    model: str = "qwen-vl-ocr-2025-11-20",
+    model: str = DEFAULT_MODEL,
     result_schema: Mapping[str, Any] | None = None,
+    prompt: str | None = None,
     min_pixels: int = DEFAULT_MIN_PIXELS,
     max_pixels: int = DEFAULT_MAX_PIXELS,
 ) -> Estimate:
@@ -105,6 +95,7 @@ def estimate(
         task,
         model=model,
         result_schema=result_schema,
+        prompt=prompt,
         min_pixels=min_pixels,
         max_pixels=max_pixels,
     )
@@ -114,17 +105,25 @@ def estimate_call(
     sizes: Sequence[tuple[int, int]],
     task: Task,
     *,
-    model: str = "qwen-vl-ocr-2025-11-20",
+    model: str = DEFAULT_MODEL,
     result_schema: Mapping[str, Any] | None = None,
+    prompt: str | None = None,
     min_pixels: int = DEFAULT_MIN_PIXELS,
     max_pixels: int = DEFAULT_MAX_PIXELS,
 ) -> Estimate:
     """Tokens of a call about images of these widths and heights: the prompt, and the largest output, count once."""
-    image = sum(image_tokens(width, height, min_pixels, max_pixels, patch_of(model)) for width, height in sizes)
-    schema_text = prompt_of(task, result_schema) if result_schema is not None else ""
-    into = image + PROMPT_TOKENS + -(-len(schema_text) // CHARACTERS_PER_TOKEN)
-    likely = min(MAX_OUTPUT_TOKENS, math.ceil(image * OUTPUT_SHARE[task]))
-    return Estimate(Usage(into, likely), Usage(into, MAX_OUTPUT_TOKENS))
+    known = model_of(model)
+    image = sum(image_tokens(width, height, min_pixels, max_pixels, known.patch) for width, height in sizes)
+    text = (prompt or "") if result_schema is None else asked(task, result_schema, prompt)
+    into = image + PROMPT_TOKENS + text_tokens(text)
+    likely = min(known.max_output_tokens, math.ceil(image * OUTPUT_SHARE[task]))
+    return Estimate(Usage(into, likely), Usage(into, known.max_output_tokens))
+
+
+def text_tokens(text: str) -> int:
+    """At most: three letters of ASCII to a token, and one of any other script."""
+    ascii_letters = sum(character < "\x80" for character in text)
+    return -(-ascii_letters // CHARACTERS_PER_TOKEN) + len(text) - ascii_letters
 
 
 @dataclass(frozen=True, slots=True)

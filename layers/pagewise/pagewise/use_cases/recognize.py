@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
+from typing import Any
 
 from pagewise.account.closing import Accounting
 from pagewise.account.groups import shared
@@ -30,18 +31,31 @@ from pagewise.errors import (
 )
 from pagewise.events import recognition_suspended
 from pagewise.geometry import Size
-from pagewise.model import Document, Group, GroupPage, JobStatus, PageJob, Result, Slot, StoredImage, digest_of
+from pagewise.model import (
+    Document,
+    Group,
+    GroupPage,
+    JobStatus,
+    PageJob,
+    Result,
+    ResultSource,
+    Slot,
+    StoredImage,
+    digest_of,
+)
 from pagewise.options.rules import judged
 from pagewise.ports import Clock, PagesBucket, Queues
 from pagewise.qwen import fitting
 from pagewise.qwen.fitting import FittedImage, Inline, Sent
+from pagewise.qwen.models import DEFAULT_MIN_PIXELS, model_of
 from pagewise.qwen.parsing import nothing_found, reading
+from pagewise.qwen.prompts import asked
 from pagewise.qwen.question import Engine, Question
 from pagewise.qwen.settings import BlankPages, EngineSettings
 from pagewise.qwen.tokens import estimate_call
 from pagewise.rate.budget import Backoff, Grant, SlotRequest
 from pagewise.rate.gate import Gate
-from pagewise.tasks import Task
+from pagewise.tasks import ANSWERED_BY_TEXT_LAYER, OUTPUTS, Output
 
 # What a page job waits that the configuration stops: SQS delays by 900 s at most.
 CONFIGURATION_WAIT = 300.0
@@ -83,7 +97,8 @@ class Recognize:
         return await recognize(job, attempts, deadline)
 
     async def single(self, job: PageJob, attempts: int, deadline: float) -> Result | None:
-        unasked = self.is_unasked(job.image)
+        own = await asyncio.to_thread(self.own_text, job)
+        unasked = own is not None or self.is_unasked(job.image)
         turn: Grant | None = None
         with self.gate.approach() as approach:
             document, stored, known = await asyncio.gather(
@@ -101,8 +116,8 @@ class Recognize:
         if document.run > 1 and await asyncio.to_thread(self.is_superseded, job):
             return None
         if unasked:
-            blank = await asyncio.to_thread(judged, self.blank(job), document.rules)
-            return await asyncio.to_thread(self.accounting.save, document, blank, job.image)
+            unpaid = await asyncio.to_thread(judged, self.without_call(job, own), document.rules)
+            return await asyncio.to_thread(self.accounting.save, document, unpaid, job.image)
         if isinstance(known, Result):
             return await asyncio.to_thread(self.used_again, document, job, known, attempts)
         return await self.in_turn(document, job, attempts, deadline, turn, known)
@@ -141,7 +156,7 @@ class Recognize:
             elif document.run > 1 and self.is_superseded(single):
                 continue
             elif self.is_unasked(member.image):
-                blank = judged(self.blank(single), document.rules)
+                blank = judged(self.without_call(single, None), document.rules)
                 ended = self.accounting.save(document, blank, member.image)
             else:
                 left.append(member)
@@ -153,7 +168,7 @@ class Recognize:
     def used_again(self, document: Document, job: PageJob, known: Result, attempts: int) -> Result:
         """Save the result that another page, or group, has for the same question."""
         copy = judged(replace(known, attempts=attempts, ended=self.clock.now()), document.rules)
-        return self.accounting.save_of(document, shared(copy, job.members, {}), job)
+        return self.accounting.save_of(document, shared(copy, job, {}), job)
 
     async def in_turn(
         self,
@@ -304,13 +319,28 @@ class Recognize:
             [(member.image.width, member.image.height) for member in job.members],
             job.task,
             model=self.settings.model,
-            result_schema=job.options.result_schema,
-            max_pixels=self.settings.max_pixels,
+            result_schema=job.options.schema_of(job.task),
+            prompt=job.options.prompts.get(job.task),
+            min_pixels=job.options.min_pixels or DEFAULT_MIN_PIXELS,
+            max_pixels=job.options.max_pixels or self.settings.max_pixels,
         ).likely
         return SlotRequest(tokens.input_tokens + tokens.output_tokens, job.slot)
 
-    def blank(self, job: PageJob) -> Result:
-        """The result of a page that nothing is asked about: models invent text on blank pages, and bill it."""
+    def own_text(self, job: PageJob) -> Mapping[str, Any] | None:
+        """What the page says itself, if that answers this task. Where it is gone the engine is asked."""
+        place = job.image.look.text_layer
+        if place is None or job.task not in ANSWERED_BY_TEXT_LAYER or job.task in job.options.prompts:
+            return None
+        try:
+            stored = self.pages.json(place)
+        except ObjectGone:
+            return None
+        wanted = ("text", "lines") if OUTPUTS[job.task] is Output.LINES else ("text",)
+        return {name: stored[name] for name in wanted}
+
+    def without_call(self, job: PageJob, own: Mapping[str, Any] | None) -> Result:
+        """The result of a page that nothing is asked about: it has text of its own, or none at all. Models invent text
+        on blank pages, and bill it."""
         return Result(
             document_id=job.document_id,
             page=job.page,
@@ -321,7 +351,8 @@ class Recognize:
             image_width=job.image.width,
             image_height=job.image.height,
             image_sha256=job.image.sha256,
-            output=nothing_found(job.task),
+            output=nothing_found(job.task, prompted=job.task in job.options.prompts) if own is None else own,
+            source=None if own is None else ResultSource.TEXT_LAYER,
             run=job.run,
             look=job.image.look,
             warnings=job.image.look.warnings,
@@ -332,8 +363,8 @@ class Recognize:
     ) -> Sequence[Result]:
         """A result for each page of the group; the first holds the answer. Raises MembersUnfit for pages that cannot
         be sent, before anything is asked."""
-        question, asked = await asyncio.to_thread(self.question, job, deadline - time.monotonic())
-        sent = asked.sent[0]
+        question, about = await asyncio.to_thread(self.question, job, deadline - time.monotonic())
+        sent = about.sent[0]
         if turn:
             await self.gate.opens(turn)
         began = time.monotonic()
@@ -343,7 +374,8 @@ class Recognize:
         seconds = round(time.monotonic() - began, 3)
         page, look = Size(job.image.width, job.image.height), job.image.look
         blank = all(member.image.look.blank for member in job.members)
-        read = partial(reading, job.task, answer, Size(sent.width, sent.height), page, blank=blank)
+        own = job.task in job.options.prompts
+        read = partial(reading, job.task, answer, Size(sent.width, sent.height), page, blank=blank, prompted=own)
         found = await asyncio.to_thread(read)
         holder = Result(
             document_id=job.document_id,
@@ -356,7 +388,8 @@ class Recognize:
             ended=self.clock.now(),
             image_width=job.image.width,
             image_height=job.image.height,
-            image_sha256=asked.digests[0],
+            image_sha256=about.digests[0],
+            source=ResultSource.ENGINE,
             engine=answer.engine,
             model=answer.model or self.settings.model,
             output=found.output,
@@ -368,40 +401,31 @@ class Recognize:
             run=job.run,
             look=look,
             warnings=(*look.warnings, *(code for code in found.warnings if code not in look.warnings)),
-            group=asked.group(job),
+            group=about.group(job),
         )
-        shown = {member.page: one.shown() for member, one in zip(job.members, asked.sent, strict=True)}
-        return shared(holder, job.members, shown)
+        shown = {member.page: one.shown() for member, one in zip(job.members, about.sent, strict=True)}
+        return shared(holder, job, shown)
 
     def question(self, job: PageJob, seconds: float) -> tuple[Question, Asked]:
         """What to ask, and of which images."""
         fitted, digests = self.fitted(job)
         images = [self.sendable(member.image, one, seconds) for member, one in zip(job.members, fitted, strict=True)]
-        schema = job.options.result_schema if job.task is Task.KEY_INFORMATION_EXTRACTION else None
-        question = Question(
-            model=self.settings.model,
-            image=images[0],
-            further_images=tuple(images[1:]),
-            task=job.task,
-            result_schema=schema,
-            max_pixels=self.settings.max_pixels,
-            enable_rotate=job.options.enable_rotate,
-            parameters=self.settings.parameters,
-        )
+        question = self.in_words(job) if self.needs_words(job) else self.by_task(job)
+        question = replace(question, image=images[0], further_images=tuple(images[1:]))
         return question, Asked(tuple(one.sent for one in fitted), digests)
 
     def fitted(self, job: PageJob) -> tuple[list[FittedImage], tuple[str, ...]]:
         """The pages as they go along (as they are stored, or mended to pass the service's limits), and the SHA-256 of
         each as it is stored. Raises MembersUnfit for pages of a group, Permanent for a page that is asked about alone.
         """
-        transport = self.settings.image_transport
+        transport, most = self.settings.image_transport, model_of(self.settings.model).max_url_bytes
         fitted: list[FittedImage] = []
         digests: list[str] = []
         errors: dict[int, Permanent] = {}
         for member in job.members:
             try:
                 content = self.pages.image(member.image)
-                fitted.append(fitting.fitted_for_call(content, transport))
+                fitted.append(fitting.fitted_for_call(content, transport, most))
                 digests.append(hashlib.sha256(content).hexdigest())
             except ObjectGone as gone:
                 errors[member.page] = PageUnreadable(f"The image of page {member.page} is gone: {gone.message}")
@@ -412,6 +436,30 @@ class Recognize:
         for error in errors.values():
             raise error
         return fitting.fitted_together(fitted, transport), tuple(digests)
+
+    def needs_words(self, job: PageJob) -> bool:
+        """Whether the task cannot be named: an own prompt takes its place, or the model has no tasks built in."""
+        return job.task in job.options.prompts or not model_of(self.settings.model).built_in_tasks
+
+    def by_task(self, job: PageJob) -> Question:
+        options = job.options
+        logprobs = {"logprobs": True} if options.logprobs else {}
+        return Question(
+            model=self.settings.model,
+            image="",
+            task=job.task,
+            result_schema=options.schema_of(job.task),
+            min_pixels=options.min_pixels or DEFAULT_MIN_PIXELS,
+            max_pixels=options.max_pixels or self.settings.max_pixels,
+            enable_rotate=options.enable_rotate,
+            parameters={**self.settings.parameters, **logprobs},
+        )
+
+    def in_words(self, job: PageJob) -> Question:
+        """As the vendor's page asks by a prompt: without a task, and without enable_rotate unless it is wanted."""
+        prompt = asked(job.task, job.options.schema_of(job.task), job.options.prompts.get(job.task))
+        rotate = job.options.enable_rotate or None
+        return replace(self.by_task(job), task=None, result_schema=None, prompt=prompt, enable_rotate=rotate)
 
     def sendable(self, image: StoredImage, fitted: FittedImage, seconds: float) -> Inline | str:
         """The image itself, or a URL of it that lives for this call: of the stored page where that is what is sent."""

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from pagewise.outputs.wanted import WantedOutput
+from pagewise.qwen.models import DEFAULT_MODEL
 from pagewise.tasks import Task
 
 if TYPE_CHECKING:
@@ -26,7 +28,8 @@ def no_caps() -> Spending:
 
 @dataclass(frozen=True, slots=True)
 class SplitSettings:
-    """What the splitter needs to know. `rotates`: whether the engine's protocol has `enable_rotate`."""
+    """What the splitter needs to know. `rotates`: whether the engine's protocol has `enable_rotate`.
+    `bounds_pixels`: whether calls say `min_pixels` and `max_pixels`."""
 
     deployed_tasks: tuple[Task, ...] = tuple(Task)
     default_tasks: tuple[Task, ...] = (Task.TEXT_RECOGNITION,)
@@ -37,3 +40,6 @@ class SplitSettings:
     renderer: Renderer = field(default_factory=default_renderer)
     spending: Spending = field(default_factory=no_caps)
     rotates: bool = True
+    default_outputs: tuple[WantedOutput, ...] = ()
+    model: str = DEFAULT_MODEL
+    bounds_pixels: bool = True

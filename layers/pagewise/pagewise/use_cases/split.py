@@ -39,19 +39,20 @@ from pagewise.model import (
     PageJob,
     PageRange,
     Source,
-    Step,
     StoredImage,
     Upload,
     jobs_of,
 )
-from pagewise.options import metadata, profiles
+from pagewise.options import metadata
 from pagewise.options.metadata import DocumentOptions
 from pagewise.options.profiles import NoProfiles, Profiles
 from pagewise.pages.images import PageImage
 from pagewise.pages.ranges import subranges
 from pagewise.pages.rendering import Contents, LostPage, Rendered, Renderer, Unreached, inspect
+from pagewise.pages.text_layer import as_text
 from pagewise.ports import Clock, Download, PagesBucket, Publisher, Queues, UploadsBucket
 from pagewise.tasks import Task
+from pagewise.use_cases import admission
 from pagewise.use_cases.settings import SplitSettings
 
 # Page images are uploaded side by side, and their jobs sent, in batches of what one SQS request takes.
@@ -89,10 +90,10 @@ class Split:
         with workspace(self.disk) as folder:
             path = folder / "document"
             try:
-                self.check_bytes(upload)
+                admission.check_bytes(self.settings, upload.size)
                 download = self.uploads.download(upload, path)
-                wishes = self.wishes(upload, download)
-                contents = self.acceptable(path, wishes)
+                wishes = admission.wishes(self.settings, self.profiles, upload.key, download.metadata)
+                contents = admission.acceptable(self.settings, path, wishes.password)
                 reserved = self.affordable(path, contents, wishes)
                 single = self.single_page(path, contents, wishes, deadline)
                 accepted = self.accepted(upload, download.source, contents, wishes, reserved)
@@ -110,7 +111,7 @@ class Split:
             if single:
                 rendered = only(single)
             else:
-                renderer = self.renderer(document.preprocessing)
+                renderer = self.renderer(document)
                 rendered = renderer.render(path, contents, everything, wishes.password, deadline)
             self.fan_out(document, everything, rendered)
         return document
@@ -136,7 +137,7 @@ class Split:
             except (ObjectGone, DocumentRejected) as error:
                 self.fail(document, pages, error)
                 return document
-            renderer = self.renderer(document.preprocessing)
+            renderer = self.renderer(document)
             self.fan_out(document, pages, renderer.render(path, contents, pages, password, deadline))
         return document
 
@@ -164,38 +165,12 @@ class Split:
             self.accounting.announce(document)
         return True
 
-    def wishes(self, upload: Upload, download: Download) -> DocumentOptions:
-        settings = self.settings
-        profile = profiles.chosen(self.profiles, upload.key, download.metadata, settings.deployed_tasks)
-        return metadata.document_options(
-            download.metadata, settings.default_tasks, settings.deployed_tasks, profile, rotates=settings.rotates
-        )
-
-    def check_bytes(self, upload: Upload) -> None:
-        """What has no room on the function's disk would fail three times, and then without a reason of use."""
-        most = self.settings.max_megabytes
-        if upload.size > most * 1_000_000:
-            raise DocumentRejected(
-                Rejection.TOO_LARGE,
-                f"The document has {upload.size // 1_000_000:,} MB, over {most:,} (MaxUploadMegabytes). "
-                "Upload it in parts.",
-            )
-
-    def acceptable(self, path: Path, wishes: DocumentOptions) -> Contents:
-        contents = inspect(path, wishes.password)
-        if contents.pages > self.settings.max_pages:
-            raise DocumentRejected(
-                Rejection.TOO_MANY_PAGES,
-                f"The document has {contents.pages:,} pages, over {self.settings.max_pages:,}. Upload it in parts.",
-            )
-        return contents
-
     def affordable(self, path: Path, contents: Contents, wishes: DocumentOptions) -> int | None:
         """What the document reserves of the day's cap: the most that it can cost; None without such a cap."""
         spending = self.settings.spending
         if not spending:
             return None
-        sizes = self.settings.renderer.sizes(path, contents, wishes.password)
+        sizes = admission.sizes(self.settings, path, contents, wishes)
         most = spending.most(sizes, wishes.tasks, wishes.options)
         spending.check(most)
         return most if spending.day_cap > 0 else None
@@ -212,7 +187,7 @@ class Split:
         upload is rejected with the page's reason."""
         if contents.pages != 1:
             return None
-        renderer = self.renderer(wishes.preprocessing)
+        renderer = self.renderer(wishes)
         (page,) = renderer.render(path, contents, PageRange(1, 1), wishes.password, deadline)
         if isinstance(page, Unreached):
             raise out_of_time()
@@ -235,14 +210,16 @@ class Split:
             options=wishes.options,
             preprocessing=wishes.preprocessing,
             rules=wishes.rules,
+            text_layer=wishes.text_layer,
             tag=wishes.tag,
             warnings=wishes.warnings,
             reserved=reserved,
+            outputs=tuple(map(str, wishes.outputs)),
+            tasks_for_outputs=wishes.tasks_for_outputs,
         )
 
-    def renderer(self, preprocessing: tuple[Step, ...] | None) -> Renderer:
-        renderer = self.settings.renderer
-        return renderer if preprocessing is None else replace(renderer, preprocessing=preprocessing)
+    def renderer(self, wanted: Document | DocumentOptions) -> Renderer:
+        return admission.renderer(self.settings, wanted.tasks, wanted.options, wanted.preprocessing, wanted.text_layer)
 
     def fan_out(self, document: Document, pages: PageRange, rendered: Generator[Rendered, None, None]) -> None:
         """Queue smaller ranges, or store the pages and queue their jobs; then note that the range is done."""
@@ -308,7 +285,12 @@ class Split:
         """Store a page image; the jobs of its page."""
         key = self.pages.put_image(document.id, page.page, page.content, page.media_type)
         digest = hashlib.sha256(page.content).hexdigest()
-        image = StoredImage(key, page.media_type, page.width, page.height, len(page.content), digest, page.look)
+        look = page.look
+        if page.lines is not None:
+            text = f"documents/{document.id}/texts/{page.page:05}.json"
+            self.pages.put_json(text, {"lines": [line.shown() for line in page.lines], "text": as_text(page.lines)})
+            look = replace(look, text_layer=text)
+        image = StoredImage(key, page.media_type, page.width, page.height, len(page.content), digest, look)
         return jobs_of(document, page.page, image, awaited)
 
 

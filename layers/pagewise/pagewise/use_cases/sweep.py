@@ -1,4 +1,5 @@
-"""Use case: end what is overdue, and publish what has ended without anyone knowing. Every document ends.
+"""Use case: end what is overdue, and publish what has ended without anyone knowing. Every document ends, and what has
+ended without its outputs asks for them again.
 
 Overdue documents take turns of a few pages, so that a large one holds up no other. What a turn has ended is noted with
 the document, and the next visit goes on from there.
@@ -49,9 +50,22 @@ class Sweep:
                     ended.append(document_id)
             except Exception as error:  # noqa: BLE001  one document that cannot be ended must not keep the others open
                 failures.append(error)
+        failures += self.ask_again_for_outputs(deadline)
         if failures:
             raise ExceptionGroup(f"{len(failures)} overdue documents could not be ended, {len(ended)} could", failures)
         return ended
+
+    def ask_again_for_outputs(self, deadline: float) -> list[Exception]:
+        failures: list[Exception] = []
+        for document_id in self.ledger.unassembled(before=self.clock.now()):
+            if self.monotonic() > deadline:
+                break
+            try:
+                if document := self.ledger.document(document_id):
+                    self.accounting.ask_again_for_outputs(document)
+            except Exception as error:  # noqa: BLE001  as above
+                failures.append(error)
+        return failures
 
     def has_more_after_turn(self, document: Document, deadline: float) -> bool:
         """End the next pages of a document, and with the last of them the document."""

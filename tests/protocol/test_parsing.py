@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 from dataclasses import replace
 from typing import Any
 
@@ -11,10 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pagewise import geometry
 from pagewise.errors import ResultUnusable
-from pagewise.geometry import Rect, Scaling, Size
-from pagewise.model import Usage
+from pagewise.geometry import Size
 from pagewise.qwen.dashscope import answer
 from pagewise.qwen.openai_compatible import OpenAICompatible
 from pagewise.qwen.parsing import output_of, reading, unfenced, unfenced_blocks
@@ -107,16 +104,6 @@ def test_what_the_service_left_out_is_derived_or_stays_out(
     said = native({"text": "", "ocr_result": {"words_info": [{"text": "a", **word}]}})
     (line,) = output_of(LINES, said, PAGE)["lines"]
     assert (line["location"], line["rotate_rect"]) == (location, rect)
-
-
-def test_the_compatible_protocols_thousandths_become_pixels() -> None:
-    text = '```json\n[{"pos_list": [{"rotate_rect": [500, 250, 40, 600, -90], "text": "Audience"}]}]\n```'
-    output = output_of(LINES, compatible(text), Size(2000, 1000))
-    (line,) = output["lines"]
-    assert line["text"] == output["text"] == "Audience"
-    assert line["rotate_rect"] == [1000, 250, 1200, 40, 0]
-    assert line["location"] == [400, 230, 1600, 230, 1600, 270, 400, 270]
-    assert line["raw"] == {"rotate_rect": [500, 250, 40, 600, -90]}
 
 
 def test_the_documented_text_lacks_a_bracket_and_is_in_pixels() -> None:
@@ -302,25 +289,6 @@ def test_rules_empty_cells_and_lists_are_no_loops(text: str) -> None:
     assert output_of(Task.TEXT_RECOGNITION, text_answer(text), PAGE)["text"] == text
 
 
-@pytest.mark.parametrize(
-    ("usage", "expected"),
-    [
-        ({"input_tokens": 10, "output_tokens": 2, "total_tokens": 12}, Usage(10, 2)),
-        ({"input_tokens": 10, "output_tokens": 2}, Usage(10, 2)),
-        ({"output_tokens": 2, "total_tokens": 12}, Usage(10, 2)),
-        ({"input_tokens": 10, "total_tokens": 12}, Usage(10, 2)),
-        ({"input_tokens": None, "output_tokens": 2}, Usage(0, 2)),
-        ({}, Usage()),
-    ],
-)
-def test_usage_may_lack_parts(usage: dict[str, int], expected: Usage) -> None:
-    assert native({"text": ""}, usage).usage == expected
-    names = {"input_tokens": "prompt_tokens", "output_tokens": "completion_tokens"}
-    choice = {"finish_reason": "stop", "message": {"content": "a"}}
-    told = {names.get(name, name): count for name, count in usage.items()}
-    assert understood(OpenAICompatible().answer({"choices": [choice], "usage": told})).usage == expected
-
-
 @pytest.mark.parametrize("protocol", ["native", "compatible"])
 @pytest.mark.parametrize(
     ("behaviour", "task", "expected"),
@@ -425,62 +393,6 @@ def test_an_inner_fence_is_the_pages_own(text: str) -> None:
     first = f"```sh\nls\n```\n{text}"
     assert unfenced(first) == first
     assert unfenced(f"```markdown\n{page}\n```") == page
-
-
-sides = st.integers(11, 5_000)
-rects = st.tuples(
-    st.floats(-100, 5_000), st.floats(-100, 5_000), st.floats(1, 3_000), st.floats(1, 3_000), st.floats(-90, 90)
-)
-
-
-def same_corners(one: Rect, other: Rect) -> bool:
-    def sort(rect: Rect) -> list[tuple[float, float]]:
-        return geometry.clockwise(geometry.corners_of(rect))
-
-    return all(min(math.dist(corner, candidate) for candidate in sort(other)) < 0.01 for corner in sort(one))
-
-
-@given(rects)
-def test_the_one_convention_is_the_same_rectangle_whatever_the_services_own(rect: Rect) -> None:
-    cx, cy, width, height, angle = rect
-    told = geometry.longer_side_first(rect)
-    assert told[2] >= told[3]
-    assert -90 < told[4] <= 90
-    assert same_corners(rect, told)
-    swapped = (cx, cy, height, width, angle - 90 if angle > 0 else angle + 90)
-    assert same_corners(geometry.longer_side_first(swapped), told)
-    assert geometry.longer_side_first(told) == told
-
-
-@given(rects)
-def test_corners_and_rectangle_say_the_same(rect: Rect) -> None:
-    corners = geometry.clockwise(geometry.corners_of(rect))
-    assert same_corners(geometry.rect_around(corners), rect)
-    nearest = min(x + y for x, y in corners)
-    assert corners[0][0] + corners[0][1] == nearest
-    around = geometry.clockwise([corners[2], corners[1], corners[0], corners[3]])  # the other way round
-    assert [pytest.approx(corner) for corner in corners] == around or len(set(corners)) < 4 or ties(corners)
-
-
-def ties(corners: list[tuple[float, float]]) -> bool:
-    sums = sorted(x + y for x, y in corners)
-    return sums[1] - sums[0] < 1e-6
-
-
-@given(rects, sides, sides)
-def test_thousandths_and_pixels_are_inverse(rect: Rect, width: int, height: int) -> None:
-    size = Size(width, height)
-    assert geometry.in_pixels(geometry.in_thousandths(rect, size), size) == pytest.approx(rect)
-
-
-@given(rects, sides, sides, sides, sides)
-def test_scaling_keeps_the_centre_and_whole_scaling_keeps_all(rect: Rect, a: int, b: int, c: int, d: int) -> None:
-    scaling = Scaling.between(Size(a, b), Size(c, d))
-    scaled = scaling.rect(rect)
-    assert scaled[:2] == pytest.approx((rect[0] * c / a, rect[1] * d / b), abs=1e-3)
-    assert Scaling.between(Size(a, b), Size(a, b)).rect(rect) == rect
-    twice = Scaling.between(Size(a, b), Size(2 * a, 2 * b)).rect(geometry.longer_side_first(rect))
-    assert twice[2:4] == pytest.approx(tuple(2 * side for side in geometry.longer_side_first(rect)[2:4]))
 
 
 @given(

@@ -9,6 +9,9 @@ import pytest
 
 from pagewise.aws import wiring
 from pagewise.aws.buckets import S3Pages
+from pagewise.aws.wiring import is_loopback, reachable
+from pagewise.qwen.fitting import ImageTransport
+from pagewise.qwen.settings import EngineSettings
 
 # Those before 2019 and after, which an account opts in to; China, a partition of its own.
 REGIONS = ["us-east-1", "eu-central-1", "ap-southeast-1", "me-central-1", "ap-southeast-7", "cn-north-1"]
@@ -45,3 +48,12 @@ def test_an_endpoint_of_one_s_own_has_the_bucket_in_the_path(
     pages_of: Callable[[str, str], S3Pages], endpoint: str
 ) -> None:
     assert pages_of("us-east-1", endpoint).url("documents/x", 60).startswith(f"{endpoint}/{BUCKET}/documents/x?")
+
+
+def test_a_url_of_this_machine_is_none_for_an_engine_elsewhere() -> None:
+    elsewhere = EngineSettings("https://dashscope-intl.aliyuncs.com/api/v1", "m")
+    here = EngineSettings("http://127.0.0.1:4567/api/v1", "m")
+    assert reachable(elsewhere, "http://127.0.0.1:4566").image_transport is ImageTransport.BASE64
+    assert reachable(here, "http://127.0.0.1:4566").image_transport is ImageTransport.AUTO
+    assert reachable(elsewhere, "https://s3.eu-central-1.amazonaws.com").image_transport is ImageTransport.AUTO
+    assert is_loopback("http://localhost:1")

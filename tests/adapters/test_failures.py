@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import pytest
-from botocore.exceptions import ClientError, EndpointConnectionError, ReadTimeoutError
+from botocore.exceptions import ClientError, EndpointConnectionError, ParamValidationError, ReadTimeoutError
 
 from pagewise.aws.failures import translated
-from pagewise.errors import Configuration, ObjectGone, PagewiseError, StorageBusy
+from pagewise.errors import Configuration, ObjectGone, PagewiseError, StorageBusy, StorageRefused
 
 # By service and meaning: https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html and the other services'
 # API references, "Errors" of the operations that are called here.
@@ -111,3 +111,29 @@ def test_every_code_has_its_meaning(service: str, code: str, meaning: type[Pagew
 def test_what_cannot_be_reached_is_busy(error: Exception) -> None:
     with pytest.raises(StorageBusy), translated("The thing"):
         raise error
+
+
+def said(code: str, *changes: str) -> ClientError:
+    reply = {"Error": {"Code": code}, "CancellationReasons": [{"Code": change} for change in changes]}
+    return ClientError(reply, "PutItem")  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("error", "expected"),
+    [
+        (said("ValidationException"), StorageRefused),
+        (said("EntityTooLarge"), StorageRefused),
+        (said("KeyTooLongError"), StorageRefused),
+        (said("TransactionCanceledException", "None", "ValidationError"), StorageRefused),
+        (ParamValidationError(report="a list where a text should be"), StorageRefused),
+        (said("TransactionCanceledException", "None", "ThrottlingError"), StorageBusy),
+        (said("ProvisionedThroughputExceededException"), StorageBusy),
+        (said("InternalServerError"), StorageBusy),
+    ],
+)
+def test_a_refusal_for_good_is_another_error_than_a_busy_service(
+    error: Exception, expected: type[PagewiseError]
+) -> None:
+    with pytest.raises(StorageBusy) as raised, translated("The results table"):
+        raise error
+    assert type(raised.value) is expected

@@ -8,12 +8,11 @@ from collections.abc import Mapping
 import pytest
 
 from pagewise.aws.environment import base_url, deployed_tasks, engine_settings, price_settings, tasks
-from pagewise.aws.wiring import is_loopback, protocol, reachable
+from pagewise.aws.wiring import protocol
 from pagewise.errors import Configuration
 from pagewise.qwen.dashscope import DashScope
-from pagewise.qwen.fitting import ImageTransport
 from pagewise.qwen.openai_compatible import OpenAICompatible
-from pagewise.qwen.settings import ApiStyle, EngineSettings, PixelLimits
+from pagewise.qwen.settings import ApiStyle, PixelLimits
 from pagewise.tasks import Task
 from tests.template.cloudformation import load
 
@@ -102,15 +101,6 @@ def test_a_wrong_variable_is_named(changes: Mapping[str, str], name: str) -> Non
 def test_a_price_is_a_number(value: str) -> None:
     with pytest.raises(Configuration, match="INPUT_PRICE_PER_MILLION"):
         price_settings({**PRICES, "INPUT_PRICE_PER_MILLION": value})
-
-
-def test_a_url_of_this_machine_is_none_for_an_engine_elsewhere() -> None:
-    elsewhere = EngineSettings("https://dashscope-intl.aliyuncs.com/api/v1", "m")
-    here = EngineSettings("http://127.0.0.1:4567/api/v1", "m")
-    assert reachable(elsewhere, "http://127.0.0.1:4566").image_transport is ImageTransport.BASE64
-    assert reachable(here, "http://127.0.0.1:4566").image_transport is ImageTransport.AUTO
-    assert reachable(elsewhere, "https://s3.eu-central-1.amazonaws.com").image_transport is ImageTransport.AUTO
-    assert is_loopback("http://localhost:1")
 
 
 @pytest.mark.parametrize("value", [",", " , ", ",,"])

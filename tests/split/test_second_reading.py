@@ -12,14 +12,14 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from pagewise.errors import DocumentRejected, PageUnreadable
-from pagewise.geometry import Size
+from pagewise.errors import DocumentRejected
 from pagewise.model import PageRange, WarningCode
-from pagewise.pages.drawings import Kept, compare, is_one_colour
 from pagewise.pages.images import PageImage
-from pagewise.pages.pdfium import Part, Pdfium
-from pagewise.pages.png import Raster, raster_of
+from pagewise.pages.pdfium import Pdfium
+from pagewise.pages.png import raster_of
+from pagewise.pages.poppler import Drawing
 from pagewise.pages.rendering import LostPage, Rendered, Renderer, Unreached, inspect
+from pagewise.pages.second_reading import suffices
 from tests.split.corpus import FOLDER
 from tests.split.documents import endless_pdf, page, stream, text_pdf
 from tests.split.traces import children
@@ -86,11 +86,6 @@ def test_letters_of_the_field_cases_lie_side_by_side() -> None:
     (found,) = drawn(field_case("pdfjs11740-widths.pdf"), Renderer(dpi=200))
     left, _, right, _ = picture(found).point(lambda value: 255 if value < 128 else 0).getbbox() or (0, 0, 0, 0)
     assert right - left > 0.5 * found.width
-
-
-@pytest.fixture
-def path(tmp_path: Path) -> Path:
-    return tmp_path / "document.pdf"
 
 
 def test_a_sound_document_never_starts_the_second_reader(path: Path) -> None:
@@ -177,90 +172,10 @@ def test_time_is_kept_for_both_readers(path: Path) -> None:
     assert only == Unreached(1)
 
 
-def test_pdfium_ends_with_its_time_and_starts_anew(path: Path) -> None:
-    path.write_bytes(endless_pdf(2, endless=1))
-    part = Part.all_of(Size(200, 100))
-    with Pdfium(path, None) as pdfium:
-        began = time.monotonic()
-        with pytest.raises(PageUnreadable, match="longer than 1 seconds"):
-            pdfium.draw(1, part, 1)
-        assert time.monotonic() - began < 5
-        assert not is_one_colour(pdfium.draw(2, part, 10).raster)
-        with pytest.raises(PageUnreadable):
-            pdfium.draw(3, part, 10)
-        assert pdfium.count() == 2
-
-
-def test_pdfium_sees_nothing_of_the_environment_and_writes_nothing(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
-    monkeypatch.setenv("LD_LIBRARY_PATH", "/no library:/or two")
-    path.write_bytes(text_pdf(1))
-    with Pdfium(path, None) as pdfium:
-        pdfium.count()
-        assert pdfium.process is not None
-        proc = Path(f"/proc/{pdfium.process.pid}")
-        environment = set((proc / "environ").read_bytes().split(b"\0")) - {b""}
-        assert {entry.split(b"=")[0] for entry in environment} == {b"PATH", b"LC_ALL", b"LD_LIBRARY_PATH"}
-        assert b"LD_LIBRARY_PATH=/no library:/or two" in environment
-        limits = (proc / "limits").read_text()
-        assert "Max file size             0" in limits
-        assert f"Max address space         {2_000_000 * 1024}" in limits
-
-
-def test_a_part_of_a_page_is_that_part_of_the_whole(path: Path) -> None:
-    path.write_bytes(text_pdf(1))
-    whole = Size(400, 200)
-    with Pdfium(path, None) as pdfium:
-        all_of_it = pdfium.draw(1, Part.all_of(whole), 10).raster.image()
-        part = pdfium.draw(1, Part(Size(200, 150), whole, left=50, top=40), 10).raster.image()
-    assert part.tobytes() == all_of_it.crop((50, 40, 250, 190)).tobytes()
-
-
-def raster(marks: list[tuple[int, int, int, int]], shade: int = 0) -> Raster:
-    image = Image.new("L", (400, 400), 255)
-    for mark in marks:
-        image.paste(shade, mark)
-    return raster_of(image.convert("RGB"))
-
-
-LETTERS = [
-    (20 * column, 20 * line, 20 * column + 9, 20 * line + 11) for line in range(1, 15) for column in range(1, 15)
-]
-
-
-@pytest.mark.parametrize(
-    ("first", "second", "kept", "torn"),
-    [
-        (LETTERS, LETTERS, Kept.FIRST, False),
-        (LETTERS, [(x + 1, y, x2 + 1, y2) for x, y, x2, y2 in LETTERS], Kept.FIRST, False),
-        ([], LETTERS, Kept.SECOND, False),
-        (LETTERS, [], Kept.FIRST, False),
-        (LETTERS[:150], LETTERS, Kept.SECOND, False),
-        ([(0, 0, 400, 200), *LETTERS], LETTERS, Kept.SECOND, False),
-        (LETTERS, [(0, 0, 400, 200), *LETTERS], Kept.FIRST, False),
-        ([(100, 100, 111, 112)] * 9, LETTERS, Kept.SECOND, False),
-        (LETTERS[:120], LETTERS[80:], Kept.FIRST, True),
-    ],
-    ids=[
-        "equal",
-        "a pixel apart",
-        "blank",
-        "second blank",
-        "text lost",
-        "black box",
-        "second black box",
-        "one spot",
-        "torn",
-    ],
-)
-def test_the_drawing_that_has_lost_less_is_kept(
-    first: list[tuple[int, int, int, int]], second: list[tuple[int, int, int, int]], kept: Kept, torn: bool
-) -> None:
-    verdict = compare(raster(first), raster(second))
-    assert (verdict.kept, verdict.torn) == (kept, torn)
-
-
-def test_one_colour_is_known_to_the_last_pixel() -> None:
-    plain = raster([])
-    changed = Raster(plain.width, plain.height, 3, bytes(plain.pixels[:-1]) + b"\xfe")
-    assert [is_one_colour(found) for found in (plain, changed)] == [True, False]
+@pytest.mark.parametrize(("complaints", "one_colour"), [((), True), (("Syntax Error",), False), (("x",), True)])
+def test_a_drawing_suffices_without_complaints_and_with_colours(complaints: tuple[str, ...], one_colour: bool) -> None:
+    image = Image.new("RGB", (9, 9), "white")
+    two_colours = image.copy()
+    two_colours.putpixel((4, 4), (0, 0, 0))
+    assert not suffices(Drawing(raster_of(image if one_colour else two_colours), complaints))
+    assert suffices(Drawing(raster_of(two_colours)))
