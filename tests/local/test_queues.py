@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from typing import Any
 
 from tests.local.conftest import Toys, eventually
@@ -41,18 +42,23 @@ def test_a_record_has_the_shape_that_lambda_gives_it(toys: Toys) -> None:
     assert record["messageAttributes"]["bytes"]["binaryValue"] == "AP8="
 
 
+def numbers(entry: Mapping[str, Any]) -> set[int]:
+    """Of the orders in a batch. A busy machine can gather a message twice: it comes back after two seconds."""
+    return {order["number"] for order in entry["orders"]}
+
+
 def test_reported_failures_return_and_the_others_are_gone(toys: Toys) -> None:
     mark = toys.send("Windowed", {"do": "report"}, {"do": "nothing"}, {"do": "nothing"})
     first, second = toys.wait_for(mark, 2)
-    assert [order["number"] for order in first["orders"]] == [0, 1, 2]
-    assert [order["number"] for order in second["orders"]] == [0]
+    assert numbers(first) == {0, 1, 2}
+    assert numbers(second) == {0}
     assert second["event"]["Records"][0]["attributes"]["ApproximateReceiveCount"] == "2"
 
 
 def test_an_error_fails_the_whole_batch(toys: Toys) -> None:
     mark = toys.send("Windowed", {"do": "nothing"}, {"do": "raise"})
     first, second = toys.wait_for(mark, 2)
-    assert len(first["orders"]) == len(second["orders"]) == 2
+    assert numbers(first) == numbers(second) == {0, 1}
 
 
 def test_malformed_responses_fail_the_whole_batch(toys: Toys) -> None:
