@@ -34,6 +34,14 @@ def test_a_table_that_the_text_does_not_show_comes_after_it() -> None:
     assert [type(block) for block in blocks_of(page).blocks] == [Paragraph, Table]
 
 
+def test_a_table_of_one_column_is_text() -> None:
+    html = "<table><tr><td>A letter<tr><td>without a table</table>"
+    alone = page_of(1, result(1, Task.TABLE_PARSING, html=html))
+    assert [type(block) for block in blocks_of(alone).blocks] == [Paragraph]
+    beside = page_of(1, result(1, Task.TEXT_RECOGNITION, text="A letter"), result(1, Task.TABLE_PARSING, html=html))
+    assert "".join(plain_text.page(blocks_of(beside))).split() == ["A", "letter"]
+
+
 def test_formulas_and_fields_where_there_is_nothing_else() -> None:
     formula = blocks_of(page_of(1, result(1, Task.FORMULA_RECOGNITION, latex="$$x$$"))).blocks
     assert formula == (Formula("x"),)

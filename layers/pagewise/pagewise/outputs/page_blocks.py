@@ -68,12 +68,20 @@ def blocks_of(page: PageContents) -> PageBlocks:
 def text_and_tables(page: PageContents, read: Read) -> None:
     if tables := page.recognized(Task.TABLE_PARSING):
         attempt(read, tables, "html")
+        read.blocks = [block for found in read.blocks for block in as_text(found)]
     text = page.first_of(*TEXT_TASKS)
     if text is None or not text_of(text, "text").strip():
         return
     own = paragraphs(text_of(text, "text"))
     read.blocks = placed_in(own, read.blocks) if read.blocks else own
     read.tasks.append(text.task)
+
+
+def as_text(block: Block) -> Sequence[Block]:
+    """A block as it is, but for a table of one column: engines answer so about pages without any table."""
+    if not isinstance(block, Table) or block.columns > 1:
+        return [block]
+    return paragraphs("\n".join(cell.text for cell in block.cells))
 
 
 def attempt(read: Read, result: Result, name: str) -> None:
