@@ -52,7 +52,7 @@ from tests.faults.invocations import Handler
 from tests.faults.promises import simulate
 from tests.faults.simulator import Crowded, FaultyOutputs, FaultyTable, Odds, WitnessedRecognize, World
 
-SEEDS_TO_FIND_A_MUTATION = 300
+SEEDS_TO_FIND_A_MUTATION = 500
 # Tried first by the tests, which saves minutes and decides nothing: where it no longer finds, all seeds are tried.
 FOUND_AT = Path(__file__).with_name("found_at.json")
 
