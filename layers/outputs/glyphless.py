@@ -1,7 +1,7 @@
 """Makes the font of the text layer: layers/pagewise/pagewise/outputs/glyphless.ttf. Run it after a change; a test holds
 the file against it.
 
-No glyph has anything to draw: the page's own picture is what is seen. Each is one contour without an area, from corner
+No glyph draws anything: a reader sees the page's own picture. Each glyph is one contour without an area, from corner
 to corner of its box, since pdfium takes no text that has no extent. Glyphs differ in their widths alone, by
 tenths of an em, so that letters lie about where they stand in print.
 """

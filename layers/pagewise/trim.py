@@ -1,9 +1,9 @@
-"""Takes out of botocore's data what no client of this layer reads, which is most of what a cold start would parse.
+"""Removes the files of botocore's data that no client of this layer reads. A cold start would parse most of them.
 
     python3 trim.py FOLDER SERVICE...      FOLDER: botocore/data; the services that stay
 
 Of 430 services the ones named stay; of their models the shapes, not the documentation and the examples; of the list of
-all endpoints, theirs. What a client does is unchanged: tests/build asks the endpoints of every region.
+all endpoints, theirs. A client's behaviour is unchanged: tests/build asks the endpoints of every region.
 """
 
 import gzip

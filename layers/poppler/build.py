@@ -6,7 +6,7 @@
     poppler/bin                 the programs
     poppler/lib                 every library they need with the loader; not /opt/lib, where the runtime would load them
     poppler/share               poppler-data, fonts.conf, fonts/
-    poppler/packages.txt        what it was made from; licenses/ under which terms
+    poppler/packages.txt        the packages it was made from; licenses/ has their terms
 
 The packages are those of the machine's own sources at the time of the build, checked by apt's signatures: a renderer of
 untrusted files wants its security fixes. No root rights are needed, nothing is installed, and as no package of the
@@ -31,7 +31,7 @@ FONTS = {
     "fonts-wqy-microhei": "usr/share/fonts/truetype/wqy/*.ttc",
 }
 
-# Compiled in: where libpoppler finds poppler-data, and where libfontconfig lists what could be configured. wrapper.sh
+# Compiled in: the paths of poppler-data in libpoppler, and of the lists of settings in libfontconfig. wrapper.sh
 # opens the layer's share folder as file descriptor 9; slashes keep the length.
 COMPILED_IN = {
     "libpoppler.so.*": (b"/usr/share/poppler", b"/proc/self/fd/9///"),
@@ -57,7 +57,7 @@ def download(architecture: str, folder: Path) -> list[Path]:
     archives = folder / "archives"
     subprocess.run([*apt, "update"], check=True)
     subprocess.run([*apt, "install", "--download-only", "--no-install-recommends", "poppler-utils"], check=True)
-    # Downloaded alone: what the font packages depend on are tools of X11.
+    # Downloaded without dependencies: those of the font packages are tools of X11.
     subprocess.run([*apt, "download", "poppler-data", *FONTS], check=True, cwd=archives)
     return sorted(archives.glob("*.deb"))
 
@@ -91,7 +91,7 @@ def needed(path: Path) -> list[str]:
 
 
 def closure(programs: list[Path], root: Path) -> dict[str, Path]:
-    """Every library that the programs need, by the name under which it is looked up; the loader is one of them."""
+    """Every library that the programs need, by the name the loader looks up; the loader is one of them."""
     available = {path.name: path for path in root.rglob("*.so*")}
     found: dict[str, Path] = {}
     pending = [name for program in programs for name in needed(program)]

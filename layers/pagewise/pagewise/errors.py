@@ -1,4 +1,4 @@
-"""Everything that can go wrong, as one tree.
+"""All errors of Pagewise, as one tree.
 
     PagewiseError
     ├── Throttled         the account's rate is used up: wait; costs no attempt
@@ -15,8 +15,8 @@
         ├── ResultUnusable     the engine answered, but not with a result
         └── Superseded         of a document's earlier run: a later one has come
 
-Every error has a `reason`, a short stable word for programs (receipts, events, metrics), and a message for
-people that says what happened and what to do next.
+Every error has a `reason`, a short stable word for programs (receipts, events, metrics), and a message that tells
+people the fault and the next step.
 """
 
 from __future__ import annotations

@@ -102,7 +102,7 @@ def page_ended(document: Document, result: Result) -> Event:
 
 
 def short_output(result: Result) -> dict[str, Any] | None:
-    """What was recognized, where it is short; the lines of advanced_recognition are left to the result itself."""
+    """The recognized output, where it is short; the lines of advanced_recognition are left to the result itself."""
     field = OUTPUTS[result.task]
     field = Output.TEXT if field is Output.LINES or field not in result.output else field
     output = result.output.get(field)

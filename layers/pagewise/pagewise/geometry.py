@@ -1,4 +1,4 @@
-"""Where lines of text are: the service's several conventions, brought into one.
+"""The positions of lines of text: the service's several conventions, brought into one.
 
 The one convention of a result's `lines`, in pixels of the stored page, the origin at its top left, y downwards:
 
@@ -7,9 +7,9 @@ The one convention of a result's `lines`, in pixels of the stored page, the orig
 - `location` is [x1, y1, … x4, y4]: the four corners clockwise, from the one nearest to the page's top left. It can be a
   parallelogram. Coordinates beyond the page's edge, negative ones too, stay as they are.
 
-What the service said stays beside it as `raw`. Its own angles vary within one reply: at about ±90 it swaps width and
+The service's own values stay beside them as `raw`. Its angles vary within one reply: at about ±90 it swaps width and
 height, so that [150, 80, 49, 197, -89] is 197 wide, 49 high and tilted by 1° (observed on 12 live boxes).
-Whichever of the two it left out is derived from the other.
+If it left out one of `rotate_rect` and `location`, the other gives it.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ class Scaling:
 
 
 def located(word: Mapping[str, Any], scaling: Scaling, raw: Mapping[str, Any] | None = None) -> dict[str, Any]:
-    """A line of `words_info` in the one convention, with what the service said as `raw`."""
+    """A line of `words_info` in the one convention, with the service's own values as `raw`."""
     location, rect = numbers(word.get("location"), 8), numbers(word.get("rotate_rect"), 5)
     corners = [scaling.point(corner) for corner in pairs(location)] if location else None
     if rect and min(rect[2], rect[3]) >= 0:

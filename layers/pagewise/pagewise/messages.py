@@ -44,7 +44,7 @@ def dump_range(document_id: DocumentId, pages: PageRange) -> str:
 
 
 def load_range(body: str) -> tuple[DocumentId, PageRange]:
-    """Raises KeyError or ValueError for what is no page range."""
+    """Raises KeyError or ValueError for a body that is no page range."""
     message = json.loads(body)
     return DocumentId(message["document_id"]), PageRange(
         int(message["first"]), int(message["last"]), int(message.get("run", 1)), int(message.get("put_offs", 0))
@@ -79,7 +79,7 @@ def load_group_page(member: Mapping[str, Any]) -> GroupPage:
 
 
 def load_job(body: str) -> PageJob:
-    """Raises KeyError or ValueError for what is no page job."""
+    """Raises KeyError or ValueError for a body that is no page job."""
     message = json.loads(body)
     return PageJob(
         document_id=DocumentId(message["document_id"]),
@@ -132,7 +132,7 @@ def load_uploads(event: Mapping[str, Any]) -> Iterator[Upload]:
 
 
 def load_end(body: str) -> tuple[DocumentId, int]:
-    """The document that has ended, and its run. Raises KeyError or ValueError for what is no such event."""
+    """The document that has ended, and its run. Raises KeyError or ValueError for a body that is no such event."""
     detail = json.loads(body)["detail"]
     return DocumentId(detail["document"]["id"]), int(detail["run"])
 

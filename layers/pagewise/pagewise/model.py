@@ -1,4 +1,4 @@
-"""What Pagewise talks about: documents, pages, page jobs, results. Immutable values; no behaviour that needs a port."""
+"""The nouns of Pagewise: documents, pages, page jobs, results. Immutable values; no behaviour that needs a port."""
 
 from __future__ import annotations
 
@@ -23,15 +23,15 @@ class Step(StrEnum):
 
 
 class TextLayer(StrEnum):
-    """What becomes of the text that a PDF page brings itself: where it is sound it answers in the engine's place, or it
-    is taken no notice of."""
+    """The use of the text that a PDF page brings itself: a sound text answers in the engine's place, or every such text
+    is ignored."""
 
     PREFER = "prefer"
     IGNORE = "ignore"
 
 
 class DocumentStatus(StrEnum):
-    """A document is in progress until one of the other four, which are final."""
+    """A document is in progress until it has one of the other four. Those are final."""
 
     IN_PROGRESS = "in_progress"
     COMPLETE = "complete"
@@ -62,7 +62,7 @@ class Upload:
 
     @property
     def version(self) -> str:
-        """The object's version, or what stands in for it where the bucket keeps none: ETag and sequencer."""
+        """The object's version. Where the bucket keeps none, ETag and sequencer stand in for it."""
         if self.version_id is None or self.version_id == "null":
             return f"{self.etag}:{self.sequencer}"
         return self.version_id
@@ -107,12 +107,12 @@ class Usage:
 
 @dataclass(frozen=True, slots=True)
 class TaskOptions:
-    """What the uploader asked of the engine beyond the task itself.
+    """The uploader's wishes for the engine's calls beyond the task itself.
 
     `pages_per_call`: the most pages of the document that one call may ask about, by the tasks that can. `prompts` stand
-    in the place of the tasks' own. `min_pixels` and `max_pixels` bound the image that the model sees, `dpi` is the
-    resolution at which pages are rendered; None: as the stack is set. `logprobs`: whether the engine shall say how sure
-    it is.
+    in the place of the tasks' own. `min_pixels` and `max_pixels` bound the image that the model sees. `dpi` is the
+    rendering resolution of the pages; None: as the stack is set. `logprobs`: whether the engine shall give its
+    confidence.
     """
 
     result_schema: Mapping[str, Any] | None = None
@@ -132,7 +132,7 @@ class TaskOptions:
         return self.result_schema if task is Task.KEY_INFORMATION_EXTRACTION else None
 
     def pages_together(self, task: Task) -> int:
-        """The most pages in one call of this task: a prompt of one's own can be about several, whatever the task."""
+        """The most pages in one call of this task. With an uploader's own prompt, every task can ask about several."""
         return self.pages_per_call if task in OVER_PAGES or task in self.prompts else 1
 
 
@@ -140,17 +140,16 @@ class TaskOptions:
 class Document:
     """One uploaded object version and its account.
 
-    `preprocessing` is what every page is prepared by, however many invocations render them; None: as the stack is set.
-    `rules` are for its fields (options/rules.py), and nothing that the engine is asked. `text_layer` None: as the stack
-    is set.
-    `run` counts how often it was opened: 1, and one more for every redrive. What redriven page jobs had used before is
-    in no counter but in `superseded_usage`.
+    `preprocessing` is that of every page, however many invocations render them; None: as the stack is set.
+    `rules` are for its fields (options/rules.py); the engine does not get them. `text_layer` None: as the stack is set.
+    `run` counts its openings: 1, and one more for every redrive. The earlier usage of redriven page jobs is counted in
+    `superseded_usage` alone.
     `reserved` is the most that it can cost, in the price's units, claimed of its day's cap until its bill takes the
     place; None where there was no such cap. The day is that of its acceptance, or of a redrive: then `spend_day`, and
     `settled` is the part of its bill that earlier days hold.
-    `swept` is the last page up to which the sweeper has ended what was overdue, in this run.
-    `outputs` are wanted of it, by their names (outputs/wanted.py); `tasks_for_outputs`, of its tasks, were asked for by
-    them alone. `assembled` is the run whose outputs have been made; 0: of none.
+    `swept` is the last page up to which the sweeper has ended overdue page jobs, in this run.
+    `outputs` are the names of its wanted outputs (outputs/wanted.py). `tasks_for_outputs` are those of its tasks that
+    only the outputs need. `assembled` is the run whose outputs have been made; 0: of none.
     """
 
     id: DocumentId
@@ -187,7 +186,7 @@ class Document:
 
     @property
     def day(self) -> str:
-        """The day (UTC) whose cap it counts for."""
+        """The day (UTC) whose cap the document counts for."""
         return self.spend_day or self.started[:10]
 
     @property
@@ -198,9 +197,9 @@ class Document:
 
 @dataclass(frozen=True, slots=True)
 class PageRange:
-    """Consecutive pages `first` to `last`, both included, that one invocation renders. `run` is the document's in which
-    they were queued: of later runs' page jobs it knows nothing. `put_offs` counts the messages that were sent in this
-    one's place because the range had to wait."""
+    """Consecutive pages `first` to `last`, both included, that one invocation renders. They were queued in the
+    document's `run`; the range does not know the page jobs of later runs. `put_offs` counts the messages that were sent
+    in this one's place because the range had to wait."""
 
     first: int
     last: int
@@ -239,14 +238,14 @@ class WarningCode(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class PageGeometry:
-    """Where a page image lies on its page of the uploaded file, so that a box can be drawn on the original.
+    """The position of a page image on its page of the uploaded file, so that a box can be drawn on the original.
 
     Parameters
     ----------
     width, height: of the part of the page that the image shows, in points of 1/72 inch (UserUnit counted), as it lies
         in the file: before any turn. None where the file states no size.
     left, bottom: the lower left corner of that part, in points, in the file's own coordinates (a PDF's crop box).
-    turn: degrees clockwise by which the image is turned against the file: 0, 90, 180 or 270.
+    turn: the image's turn against the file, in degrees clockwise: 0, 90, 180 or 270.
     unit: points to a unit of the file's own coordinates (a PDF's UserUnit), else 1.
     dpi: pixels of the page image an inch. None where the file states no size.
     """
@@ -262,10 +261,10 @@ class PageGeometry:
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """What was seen of a page when it was rendered.
+    """The findings about a page from its rendering.
 
-    `reader` drew it (poppler, pdfium, pillow). A `blank` page has no text, and nothing is asked about it unless the
-    stack says so. `text_layer` is where the page's own text is stored, if it answers in the engine's place.
+    `reader` drew it (poppler, pdfium, pillow). A `blank` page has no text, and the engine is not asked about it unless
+    the stack says so. `text_layer` is the key of the page's own text, if it answers in the engine's place.
     """
 
     reader: str | None = None
@@ -290,7 +289,7 @@ class StoredImage:
 
 @dataclass(frozen=True, slots=True)
 class Slot:
-    """A place in the account's rate: `moment` (epoch seconds) at which a call may start, claimed at this `pace`."""
+    """A call's place in the account's rate: `moment` (epoch seconds) is its start, `pace` the pace of the claim."""
 
     moment: float
     pace: float = 1.0
@@ -310,9 +309,9 @@ class PageJob:
     """One page × one task: the message, and the unit of accounting.
 
     `page_tasks` is how many tasks the page has in all. `earlier_attempts` were made by messages that this one replaces.
-    `run` is 1, or the document's in which the page job was redriven: messages of earlier runs are worth nothing then.
-    `slot` is kept for this job, which was put off until then. `put_offs` counts the messages that were sent in this
-    one's place because the job had to wait. `others`: the further pages of its group, whose page jobs travel along.
+    `run` is 1, or the document's at the page job's redrive: messages of earlier runs are worth nothing then.
+    `slot` is kept for a job that was put off until then. `put_offs` counts the messages that were sent in this
+    one's place because the job had to wait. `others`: the further pages of its group; their page jobs travel along.
     """
 
     document_id: DocumentId
@@ -333,13 +332,13 @@ class PageJob:
         return (GroupPage(self.page, self.image, self.run), *self.others)
 
     def of(self, members: Sequence[GroupPage]) -> PageJob:
-        """The same for these pages of the group, of which there is one at least."""
+        """The same for these pages of the group, at least one."""
         first, *others = members
         return replace(self, page=first.page, image=first.image, run=first.run, others=tuple(others))
 
 
 def digest_of(images: Sequence[str | None]) -> str | None:
-    """SHA-256, in hex, of what a call asks about, by the digests of its images; one image's own. None: not known."""
+    """SHA-256, in hex, of a call's images, made from their digests; of one image, its own. None: not known."""
     known = [image for image in images if image is not None]
     if len(known) < len(images):
         return None
@@ -372,7 +371,7 @@ class Problem:
 
 @dataclass(frozen=True, slots=True)
 class Validation:
-    """What a document's rules say of a result."""
+    """The verdict of a document's rules on a result."""
 
     problems: tuple[Problem, ...] = ()
 
@@ -382,7 +381,7 @@ class Validation:
 
 
 class ResultSource(StrEnum):
-    """What a result was read by: the engine, or nobody, as the page's own text layer has it."""
+    """The reader of a result: the engine, or none, as the page's own text layer holds the text."""
 
     ENGINE = "engine"
     TEXT_LAYER = "text_layer"
@@ -404,8 +403,8 @@ class Result:
 
     `output` holds the task's own fields, as `results/<page>.<task>.json` shows them: `text` for every task,
     and `lines`, `fields`, `html` or `latex`. `sent` says how the page went to the engine, None if it never did.
-    `engine` and `model` are what answered, by their own names. `validation` is None where there are no rules for it.
-    `warnings` are the page's own and the answer's. `source` is None where nobody was asked, or answered.
+    `engine` and `model` are the own names of those that answered. `validation` is None where there are no rules for it.
+    `warnings` are the page's own and the answer's. `source` is None where no engine was asked, or none answered.
     """
 
     document_id: DocumentId
@@ -448,7 +447,7 @@ class Result:
 
 @dataclass(frozen=True, slots=True)
 class JobAccount:
-    """A page job's line in the account: its result without what was recognized."""
+    """A page job's line in the account: its result without the recognized output."""
 
     task: Task
     status: JobStatus

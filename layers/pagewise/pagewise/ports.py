@@ -1,6 +1,6 @@
-"""What the use cases need from the outside world. `pagewise.aws` has the adapters, the tests have in-memory fakes.
+"""The use cases' ports to the outside world. `pagewise.aws` has the adapters, the tests have in-memory fakes.
 
-Every port may raise `StorageBusy` where the service behind it is throttled or away for the moment.
+Every port may raise `StorageBusy` where the service behind it is throttled or temporarily away.
 """
 
 from __future__ import annotations
@@ -48,13 +48,13 @@ class PagesBucket(Protocol):
         """The image's bytes. Raises ObjectGone."""
 
     def put_mended(self, image: StoredImage, content: bytes, media_type: str) -> str:
-        """Store what is sent in the place of a page image, and return its key."""
+        """Store the copy that is sent in the place of a page image, and return its key."""
 
     def url(self, key: str, seconds: int) -> str:
-        """A URL under which anybody can read this object, for so many seconds."""
+        """A URL by which anyone can read this object, for so many seconds."""
 
     def put_json(self, key: str, value: Mapping[str, Any]) -> None:
-        """Store what goes along with a page image: its own text."""
+        """Store a companion of a page image: the page's own text."""
 
     def json(self, key: str) -> dict[str, Any]:
         """Raises ObjectGone."""
@@ -104,9 +104,9 @@ class Publisher(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Recorded:
-    """What `Ledger.record` found or did.
+    """The outcome of `Ledger.record`.
 
-    `result` is the stored one: ours, or that of whoever came first. `page_closed`: the page's last job has ended.
+    `result` is the stored one: ours, or an earlier one. `page_closed`: the page's last job has ended.
     `superseded`: ours belongs to an earlier run than the page job's present one; it counts for nothing.
     """
 
@@ -118,9 +118,9 @@ class Recorded:
 
 @dataclass(frozen=True, slots=True)
 class RecordedGroup:
-    """What `Ledger.record_group` did: the results that it stored, the holder's first, and which pages these closed.
+    """The outcome of `Ledger.record_group`: the results that it stored, the holder's first, and the pages these closed.
 
-    `others`: the stored results of pages that had ended before. A page that is in a later run is in neither.
+    `others`: the stored results of pages that had ended before. A page in a later run is in neither.
     """
 
     results: tuple[Result, ...]
@@ -130,7 +130,7 @@ class RecordedGroup:
 
 @dataclass(frozen=True, slots=True)
 class RecordedPage:
-    """What `Ledger.record_failures` did: the results that it stored, and the page's account before and after."""
+    """The outcome of `Ledger.record_failures`: the results it stored, and the page's account before and after."""
 
     results: tuple[Result, ...]
     before: PageAccount

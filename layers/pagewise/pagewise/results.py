@@ -122,7 +122,7 @@ def shown_group(group: Group | None) -> dict[str, Any] | None:
 
 
 def load_source(shown: Mapping[str, Any]) -> ResultSource | None:
-    """Results of before 2026-11-25 do not say; what answered was an engine."""
+    """Results from before 2026-11-25 do not say; an engine answered them."""
     if "source" not in shown:
         return ResultSource.ENGINE if shown["model"] else None
     return ResultSource(source) if (source := shown["source"]) else None

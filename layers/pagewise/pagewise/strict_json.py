@@ -1,4 +1,4 @@
-"""JSON that every reader reads alike (RFC 8259, I-JSON: RFC 7493), made of what Python's reader takes too.
+"""JSON that every reader reads alike (RFC 8259, I-JSON: RFC 7493), made of the wider JSON that Python's reader takes.
 
 | in the text | becomes |
 | --- | --- |
@@ -32,7 +32,7 @@ class TooDeep(ValueError):
 
 
 def parsed(text: str) -> Any:
-    """The value of a text, of any depth; strings may still hold what is unfit. Raises ValueError."""
+    """The value of a text, of any depth; strings may still hold unfit characters. Raises ValueError."""
     try:
         return json.loads(
             text, parse_int=integer, parse_float=fraction, parse_constant=lambda _name: None, object_pairs_hook=members
@@ -47,7 +47,7 @@ def loaded(text: str) -> Any:
 
 
 def given(text: str) -> Any:
-    """What a person wrote, who can mend it: what `loaded` would replace is refused. Raises ValueError."""
+    """The value of a text that a person wrote and can mend: anything that `loaded` would replace raises ValueError."""
     try:
         value = json.loads(text, parse_constant=refused)
         dumped(value).encode()  # numbers beyond every range, half a pair of surrogates
@@ -61,7 +61,7 @@ def refused(name: str) -> Any:
 
 
 def sound(value: Any, layers: int = MOST_LAYERS) -> Any:
-    """A value that can be dumped, stored and read again anywhere. Raises TooDeep; TypeError for what is no JSON."""
+    """A value that can be dumped, stored and read again anywhere. Raises TooDeep; TypeError for no JSON value."""
     match value:
         case None | bool():
             return value
@@ -86,7 +86,7 @@ def fit(text: str) -> str:
 
 
 def as_text(value: Any) -> str:
-    """A text, and of what should be one its JSON; empty for null."""
+    """A text as it is, any other value as its JSON; empty for null."""
     if value is None:
         return ""
     if isinstance(value, str):
@@ -98,13 +98,13 @@ def as_text(value: Any) -> str:
 
 
 def dumped(value: Any, indent: int | None = None) -> str:
-    """The text of a value. Raises ValueError for what is no JSON number."""
+    """The text of a value. Raises ValueError for a number outside JSON."""
     separators = (",", ":") if indent is None else None
     return json.dumps(value, ensure_ascii=False, allow_nan=False, indent=indent, separators=separators)
 
 
 def members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """An object in which no member is lost to another one of its name."""
+    """An object that loses no member to another of the same name."""
     found = dict(pairs)
     if len(found) == len(pairs):
         return found
@@ -134,7 +134,7 @@ def integer(literal: str) -> int | str:
 
 
 def fraction(literal: str) -> float | str:
-    """The number, if a double prints what was written, however many zeros it ends by."""
+    """The number, if a double prints the same digits; zeros at the end do not count."""
     if len(literal) > LONGEST_NUMBER:
         return literal
     value = float(literal)

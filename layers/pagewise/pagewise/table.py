@@ -1,4 +1,4 @@
-"""What the ledger needs of a table: records under a partition key and a sort key, changed together or not at all.
+"""The table that the ledger needs: records under a partition key and a sort key, changed together or not at all.
 
 Conditions and changes are values, so that the ledger's algorithm runs the same on DynamoDB and on a table in memory.
 """
@@ -50,7 +50,7 @@ class Put:
 
 @dataclass(frozen=True, slots=True)
 class Update:
-    """Change attributes of a record, which is made if it is not there: set, add to numbers, remove.
+    """Change attributes of a record: set, add to numbers, remove. A missing record is made.
 
     Raises ValueError for one that changes nothing: DynamoDB refuses an empty expression.
     """
@@ -96,8 +96,8 @@ class Table(Protocol):
         """The partition's records from one sort key to another, both included, in order; each with its `record`."""
 
     def listed(self, word: str, before: str | None = None) -> Iterator[str]:
-        """Partitions of which a record's attribute `open` is this word, by when they are `due`: before this moment, or
-        all. Soon after it is written."""
+        """Partitions with a record whose attribute `open` is this word, in the order of `due`: those due before this
+        time, or all. A written record is listed soon afterwards."""
 
     def change(self, *changes: Change) -> None:
         """All of it or nothing. Raises Refused."""

@@ -19,7 +19,7 @@ class Task(StrEnum):
 
 
 class Output(StrEnum):
-    """Where a task's result carries what it recognized: the field of the result that is specific to the task."""
+    """The field of a result that is specific to its task and holds the recognized output."""
 
     TEXT = "text"
     LINES = "lines"
@@ -39,15 +39,15 @@ OUTPUTS: dict[Task, Output] = {
 }
 
 
-# What can be asked of several pages in one call: fields and tables go on from page to page.
+# Tasks that can ask about several pages in one call: fields and tables go on from page to page.
 OVER_PAGES = frozenset({Task.KEY_INFORMATION_EXTRACTION, Task.TABLE_PARSING})
 # Of these a page's own text says all: it has no structure, and no fields.
 ANSWERED_BY_TEXT_LAYER = frozenset({Task.TEXT_RECOGNITION, Task.ADVANCED_RECOGNITION})
 
 
 def output_field(task: Task, *, prompted: bool = False) -> Output:
-    """Where the result of a task has what was recognized; of an own prompt's answer nothing is known but its text, or
-    the fields that were to be extracted."""
+    """The field of the task's result that holds the recognized output. The answer to an uploader's own prompt is known
+    to hold its text alone, or the fields that were to be extracted."""
     field = OUTPUTS[task]
     return Output.TEXT if prompted and field is not Output.FIELDS else field
 
