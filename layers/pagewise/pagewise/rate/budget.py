@@ -1,18 +1,18 @@
-"""One rate budget for the account, however many functions ask: places in time, claimed ahead and never given back.
+"""One rate budget for the account, however many functions ask: slots in time, claimed ahead and never given back.
 
 A call takes as long as its part of the limit: at 600 requests and 6,000,000 tokens a minute a tenth of a second, or
-longer if it has over 10,000 tokens. Its place is where it begins. Places follow one another without overlap, so that no
-second holds more than another, and are counted in windows of five seconds. All windows that matter are attributes of
+longer if it has over 10,000 tokens. Its slot is its start. Slots follow one another without overlap, so that no
+second holds more than another. They are counted in windows of five seconds. The windows in use are attributes of
 one record for each model:
 
     taken#350764800             microseconds of this window (its number: epoch seconds / 5) that are taken
     multi_lan#350764800         microseconds of them that this task took
-    line#multi_lan              epoch milliseconds until which this task's jobs without a place were told to stay away
+    line#multi_lan              epoch milliseconds until which this task's jobs without a slot were told to stay away
     pace, since                 the pace that refusals lowered, in millionths, and when (epoch milliseconds)
 
-A batch reads the record and claims places for all its jobs, in as many windows as it takes, with one conditional write.
-The counters that come back with it say which places it got. Nothing is released: a claim of an invocation that died
-only leaves its places empty. Claims drop the windows that have passed, so that the record stays small.
+A batch reads the record and claims slots for all its jobs, in as many windows as needed, with one conditional write.
+The counters that the write returns give the batch's slots. Nothing is released: a claim of an invocation that died
+only leaves its slots empty. Claims drop the windows that have passed, so that the record stays small.
 """
 
 from __future__ import annotations
@@ -30,24 +30,24 @@ from pagewise.table import Attributes, Condition, Key, Refused, Table, Update
 from pagewise.tasks import Task
 
 WINDOW_SECONDS = 5
-# How far ahead places can be claimed: throttling by the service recovers within about as long.
+# Slots can be claimed this far ahead: throttling by the service recovers within about as long.
 HORIZON_SECONDS = 60
-# A place this near is waited for, which Lambda bills; a farther one is waited for in the queue, which costs nothing.
+# A job waits for a slot this near in the function, and Lambda bills it; for a farther one in the queue, at no cost.
 NEAR_SECONDS = 3.0
-# Places are given from here on: the page is read first.
+# Slots are given from here on: the page is read first.
 PREPARATION_SECONDS = 0.2
-# A job comes back this long before its place: SQS counts whole seconds, the batching window is another, and a batch may
-# have to wait for a function to be free.
+# A job comes back this long before its slot: SQS counts whole seconds, the batching window is another, and a batch may
+# have to wait for a free function.
 LEAD_SECONDS = 3.0
-# Rounded down, a job comes back up to LEAD + 1 s early; what is beyond this goes back to its queue.
+# Rounded down, a job comes back up to LEAD + 1 s early; a job with a longer wait goes back to its queue.
 LONGEST_WAIT = 5.0
-# Who comes later than this after its moment needs another place: under a full load each late call has one refused that
-# comes a second after it.
+# A job that comes later than this after its slot needs another one: under a full load each late call makes the service
+# refuse one that comes a second after it.
 GRACE_SECONDS = 0.05
 # Calls arrive unevenly. Eleven calls at 94 % of ten a second span 1.06 s: each may be 60 ms late. At 95 % ten in a
 # thousand calls were refused, and slowed the others down: less was used than at 94 % (make bench: rate).
 HEADROOM = 0.94
-# Jobs without a place come back while places are still taken ahead of them, so that none stays empty for want of jobs.
+# Jobs without a slot come back while slots are still taken ahead of them, so that none stays empty for want of jobs.
 LINE_BEGINS_SECONDS = HORIZON_SECONDS / 2
 # SQS delays by 900 s at most.
 LONGEST_DELAY = 840.0
@@ -58,7 +58,7 @@ LONE_REFUSAL_WEIGHT = 0.05
 ALONE_SECONDS = 5.0
 RECOVERY_SECONDS = 60.0
 LOWEST_PACE = 0.05
-# Pace is stored as a whole number: DynamoDB's numbers are decimals, and equality is asked of it.
+# The pace is stored as a whole number: DynamoDB's numbers are decimals, and conditions compare the pace for equality.
 PACE_UNIT = 1_000_000
 MICROSECONDS = 1_000_000
 TRIES = 6
@@ -67,7 +67,7 @@ LONGEST_PAUSE_SECONDS = 0.2
 
 @dataclass(frozen=True, slots=True)
 class RateLimits:
-    """What the account may ask of a model; 0: as much as it likes."""
+    """The account's limits for a model; 0: none."""
 
     requests_per_minute: int
     tokens_per_minute: int
@@ -90,7 +90,7 @@ class RateLimits:
 
 @dataclass(frozen=True, slots=True)
 class Backoff:
-    """Not now: come back after so many seconds, with a place that is kept, or to ask again."""
+    """Not now: come back after so many seconds, for a slot that is kept, or to ask again."""
 
     seconds: float
     slot: Slot | None = None
@@ -98,7 +98,7 @@ class Backoff:
 
 @dataclass(frozen=True, slots=True)
 class SlotRequest:
-    """A call that wants a place: its estimated tokens, and the place that was kept for it, if one was."""
+    """A call that wants a slot: its estimated tokens, and the slot that was kept for it, if one was."""
 
     tokens: int
     slot: Slot | None = None
@@ -118,7 +118,7 @@ class Calendar:
         return int(self.stored.get(name, 0))
 
     def pace(self, moment: float) -> float:
-        """1, or less after a refusal: it recovers evenly, so that a later refusal never makes any moment's higher."""
+        """1, or less after a refusal. It recovers linearly, so that a later refusal raises it at no time."""
         if "since" not in self.stored:
             return 1.0
         lowered = self.count("pace") / PACE_UNIT
@@ -145,7 +145,7 @@ class Calendar:
         return room // len(wanted_by)
 
     def passed(self, now: float) -> tuple[str, ...]:
-        """Attributes of windows that nobody can claim in any more."""
+        """Attributes of windows in which no job can claim any more."""
         oldest = int(now // WINDOW_SECONDS) - self.limits.windows_kept
         windows = ((name, name.rpartition("#")[2]) for name in self.stored)
         return tuple(name for name, window in windows if window.isdecimal() and int(window) < oldest)
@@ -153,7 +153,7 @@ class Calendar:
 
 @dataclass(frozen=True, slots=True)
 class WindowClaim:
-    """Consecutive calls in one window, in microseconds; what is `skipped` before them has passed, or belongs to a call
+    """Consecutive calls in one window, in microseconds. The time `skipped` before them has passed, or belongs to a call
     that began in the window before."""
 
     window: int
@@ -179,7 +179,7 @@ class RateBudget:
     chance: Callable[[], float] = field(default=random.random)
 
     def turns(self, task: Task, wanted: Sequence[SlotRequest]) -> list[Grant]:
-        """When each of these calls may start; those without a kept place share one claim. Raises StorageBusy."""
+        """The start of each of these calls; those without a kept slot share one claim. Raises StorageBusy."""
         calendar = self.read()
         kept = {position: turn for position, call in enumerate(wanted) if (turn := self.kept(calendar, call))}
         asking = [self.limits.time_of(call.tokens) for position, call in enumerate(wanted) if position not in kept]
@@ -187,8 +187,8 @@ class RateBudget:
         return [kept[position] if position in kept else next(claimed) for position in range(len(wanted))]
 
     def kept(self, calendar: Calendar, call: SlotRequest) -> Grant | None:
-        """The place that was kept for a call, if it can still be used. Where the pace has been lowered since, so many
-        kept places are dropped as makes up for it."""
+        """The slot that was kept for a call, if it can still be used. Where the pace has been lowered since, as many
+        kept slots are dropped as make up for it."""
         now = self.now()
         if call.slot is None or call.slot.moment < now - GRACE_SECONDS:
             return None
@@ -216,8 +216,8 @@ class RateBudget:
     def written(
         self, calendar: Calendar, task: Task, takes: Sequence[WindowClaim], left: Sequence[int], now: float
     ) -> Update | None:
-        """The one conditional write of a claim; None where there is nothing to write: no place is free, and the line is
-        as long as a queue can delay. A refusal in the meantime has made the windows smaller than they were seen."""
+        """The one conditional write of a claim; None where there is nothing to write: no slot is free, and the line is
+        as long as a queue can delay. The conditions fail if a refusal has made the windows smaller since the read."""
         equal: Attributes = {"since": calendar.stored.get("since")}
         at_most: dict[str, int] = {}
         add: dict[str, int] = {}
@@ -245,8 +245,8 @@ class RateBudget:
         return Update(self.key, Condition(equal=equal, at_most=at_most), changed, add, passed)
 
     def in_line(self, after: Calendar, task: Task, left: Sequence[int], now: float) -> list[Grant]:
-        """When those for whom nothing is free come back: one after the other, as places will be free again. Where the
-        line is longer than a queue can delay, at any time in the later half of that."""
+        """The return times of the jobs without a slot: one after the other, as slots will be free again. Where the line
+        is longer than a queue can delay, any time in the later half of that delay."""
         ends = after.count(line_of(task)) / 1000 - now
         turns: list[Grant] = []
         for number in range(len(left)):
@@ -256,8 +256,8 @@ class RateBudget:
         return turns
 
     def refused(self) -> None:
-        """The service refused a call for its rate: all go slower. Best effort, as there are more where that came from
-        if it was not enough."""
+        """The service refused a call for its rate: all go slower. Best effort: if this was not enough, the service
+        refuses more calls."""
         try:
             for _ in range(TRIES):
                 calendar, now = self.read(), self.now()
@@ -285,7 +285,7 @@ class RateBudget:
 
 
 def planned(calendar: Calendar, task: Task, calls: Sequence[int], now: float) -> list[WindowClaim]:
-    """The earliest places for these calls, in their order, as the calendar was seen."""
+    """The earliest slots for these calls, in their order, by this reading of the calendar."""
     takes: list[WindowClaim] = []
     waiting = deque(calls)
     current = int(now // WINDOW_SECONDS)
@@ -311,7 +311,7 @@ def planned(calendar: Calendar, task: Task, calls: Sequence[int], now: float) ->
 
 
 def got(before: Calendar, after: Calendar, takes: Sequence[WindowClaim], now: float) -> list[Grant]:
-    """The places that a claim got: the last ones that the counters count."""
+    """The slots of a claim: the last ones that the counters count."""
     turns: list[Grant] = []
     for take in takes:
         begin = after.count(f"taken#{take.window}") - sum(take.calls)

@@ -1,7 +1,7 @@
-"""The gate before the engine: the page jobs of an invocation ask the rate budget together, and wait for their moments.
+"""The gate before the engine: the page jobs of an invocation ask the rate budget together, and wait for their slots.
 
-Jobs say that they are on their way before they look for a stored result; the budget is asked once, when the last of
-them has come to the gate or has found that it need not.
+Jobs report that they are on their way before they look for a stored result. The gate asks the budget once: when the
+last of them has come, or needs no slot.
 """
 
 from __future__ import annotations
@@ -33,13 +33,13 @@ class Round:
         try:
             return await asyncio.to_thread(self.budget.turns, self.task, self.wanted)
         except StorageBusy:
-            # Waiting for a place costs no attempt, whatever makes it long.
+            # Waiting for a slot costs no attempt, for whatever reason it is long.
             return [Backoff(self.budget.chance() * HORIZON_SECONDS) for _ in self.wanted]
 
 
 @dataclass(slots=True)
 class Gate:
-    """Of one function, hence one task. Without a budget everyone passes."""
+    """Of one function, hence one task. Without a budget every job passes."""
 
     budget: RateBudget | None = None
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
@@ -58,12 +58,12 @@ class Gate:
             asking.claim.set_result(asyncio.create_task(asking.turns()))
 
     async def opens(self, turn: Grant) -> None:
-        """Wait for a turn's moment."""
+        """Wait until a turn's slot starts."""
         if self.budget and not isinstance(turn, Backoff) and (seconds := turn.moment - self.budget.now()) > 0:
             await self.sleep(seconds)
 
     async def again(self, task: Task, wanted: SlotRequest) -> bool:
-        """Wait for one more place, if there is a near one: a call that is made again is a call like any other."""
+        """Wait for one more slot, if there is a near one: a repeated call counts like any other."""
         if self.budget is None:
             return True
         (turn,) = await Round(self.budget, task, [wanted]).turns()
@@ -71,7 +71,7 @@ class Gate:
         return not isinstance(turn, Backoff)
 
     async def refused(self) -> None:
-        """The service refused a call although the budget had a place for it."""
+        """The service refused a call although the budget had a slot for it."""
         if self.budget:
             await asyncio.to_thread(self.budget.refused)
 
