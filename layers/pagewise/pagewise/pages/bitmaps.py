@@ -34,7 +34,7 @@ class Bitmap:
 def masked_bitmap(content: bytes, check_size: Callable[[int, int], None]) -> Image | None:
     """The picture of a BMP with colour masks; None for any other BMP.
 
-    Raises PageUnreadable, without saying of which page, and what `check_size` raises.
+    Raises PageUnreadable without a page number, and the errors of `check_size`.
     """
     bitmap = described(content)
     if bitmap is None:
@@ -89,7 +89,7 @@ def values(mask: int) -> list[int]:
 
 
 def channel(pixels: bytes, size: tuple[int, int], mask: int) -> Image:
-    """The channel under a mask of 32 bits: from its upper bits, of which a window of 16 has all that count."""
+    """The channel under a mask of 32 bits: from its upper bits. A window of 16 has all the bits that count."""
     from PIL import Image as Pillow
 
     low = max(0, min(2, (mask.bit_length() - 9) // 8))

@@ -5,8 +5,8 @@ scanners and JPEG make it; specks of dust, holes punched at its margins, and sha
 letters. Everything else counts, bleed-through too: a blank page that is sent costs tokens, a word that is not sent is
 lost.
 
-Most pages are through after a few bands of lines, in which there is ink. Only what has none there is looked at whole:
-against its own paper, at half its size, where noise is half as strong and a letter still has strokes.
+A few bands of lines settle most pages: there is ink in them. A page without ink there is looked at whole: against its
+own paper, at half its size, where noise is half as strong and a letter still has strokes.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ from pagewise.pages.png import BLOCK_BYTES, Raster, blocks
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-# Of the quick look: bands of lines from all over the page, in which so many pixels differ by so much from one of their
-# neighbours at these distances, in pixels across and down. Bars of four pixels are alike at the first, squares of three
+# Of the quick look: bands of lines from all over the page. With ink, so many of their pixels differ by so much from a
+# neighbour at these distances, in pixels across and down. Bars of four pixels are alike at the first, squares of three
 # at the second.
 BANDS, BAND_LINES = 8, 6
 STRONG_CONTRAST, NEIGHBOURS = 60, ((4, 0), (3, 3))
@@ -30,25 +30,25 @@ STRONG_SHARE = 0.01
 
 # Pixels of a page that is looked at whole: A4 at 100 dpi, where the strokes of 6-point type are a pixel wide.
 LOOKED_AT = 1_000_000
-# Paper is what is left of a page when everything of this size is smoothed away; at the page's edges, where shadows are,
-# it goes on as it is beside them.
+# Smoothing away all marks of this size leaves the paper. At the page's edges, where shadows are, the paper continues
+# as it is beside them.
 PAPER_CELL, EDGE_CELLS = 16, 2
-# A mark stands out from the paper's noise by so many of its standard deviations, and by at least so many of 255. What
-# varies by more than the most is no noise, but a pattern: print.
+# A mark stands out from the paper's noise by so many of its standard deviations, and by at least so many of 255. A
+# variation above the most is no noise, but a pattern: print.
 DEVIATIONS, LEAST_CONTRAST, MOST_CONTRAST = 5.0, 4, 96
-# It does so from what is around it as well: shadows and folds have no outline.
+# A mark stands out from its surroundings as well: shadows and folds have no outline.
 OUTLINE_RADIUS = 6
 # A mark's pixels lie in cells of so many; marks whose cells touch are one.
 CELL = 4
 FULL = CELL * CELL
-# With more cells than this that hold a mark, a page is no blank one, whatever they are.
+# A page with more marked cells than this is not blank, whatever the marks are.
 MOST_CELLS = 4_000
 # The least that a letter is: pixels, and pixels high or wide. A speck is less.
 LETTER_PIXELS, LETTER_SIDE = 6, 5
 # Of a hole: 4 to 9 mm on A4's short side of 210 mm, as wide as high, solid, within 20 mm of an edge.
 HOLE_SIDE = 0.018, 0.045
 HOLE_MARGIN = 0.1
-# Smaller pictures, in pixels of their short side, are no sheets: what reaches their edges is a cut word.
+# Smaller pictures, in pixels of their short side, are no sheets: a mark that reaches their edges is a cut word.
 LEAST_SHEET = 400
 
 
@@ -165,7 +165,7 @@ def paper_of(grey: Image) -> Image:
 
 
 def noise(difference: Image) -> float:
-    """The standard deviation of the paper: from the middle of its differences, which no ink reaches."""
+    """The standard deviation of the paper: from the middle of its differences, where there is no ink."""
     counts = difference.histogram()
     half, found = sum(counts) / 2, 0
     for contrast, count in enumerate(counts):
@@ -205,7 +205,7 @@ def is_letter(mark: Mark) -> bool:
 
 
 def is_of_paper(mark: Mark, cells: Cells) -> bool:
-    """Whether a mark is of the sheet and not on it: what reaches the edges of the page, and holes."""
+    """Whether a mark is of the sheet and not on it: a hole, or a mark that reaches the edges of the page."""
     at_an_edge = mark.left == 0 or mark.top == 0 or mark.right == cells.width - 1 or mark.bottom == cells.height - 1
     return at_an_edge or is_hole(mark, cells)
 

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
 TRANSPARENT_MODES = ("LA", "La", "PA", "RGBA", "RGBa")
-# Type is legible on paper from which it differs by a quarter of the range.
+# Type is legible if it differs from the paper by a quarter of the range.
 LEGIBLE = 64
 # Paper other than white must leave this much more of the type legible.
 CLEARLY_MORE = 0.2
@@ -60,7 +60,7 @@ def on_paper(image: Image) -> Image:
 
 
 def paper_for(image: Image) -> int:
-    """White, black or grey: the paper from which most of the pixels that border on it differ."""
+    """White, black or grey: the paper from which most of its bordering pixels differ."""
     from PIL import Image as Pillow
     from PIL import ImageChops, ImageFilter
 
@@ -71,7 +71,7 @@ def paper_for(image: Image) -> int:
     visible = image.getchannel("A").point(lambda alpha: 255 * (alpha >= 128))
     if visible.getextrema() in ((0, 0), (255, 255)):
         return WHITE
-    # What lies beyond the picture's edge is no paper: the filter repeats the outermost pixels.
+    # The surroundings of the picture are no paper: the filter repeats the outermost pixels.
     border = ImageChops.subtract(visible, visible.filter(ImageFilter.MinFilter(3)))
     counts = image.convert("L").histogram(border)
     total = sum(counts)
@@ -109,7 +109,7 @@ def fewest_bits(high: float) -> float:
 
 
 def native(image: Image) -> Image:
-    """16-bit grey of the other byte order in that of which Pillow knows the extremes."""
+    """16-bit grey in the byte order of I;16: Pillow finds the extremes in no other."""
     from PIL import Image as Pillow
 
     if image.mode in ("I;16B", "I;16N"):

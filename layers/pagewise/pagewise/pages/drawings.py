@@ -1,9 +1,9 @@
-"""Two drawings of one page: what one of them has lost, and which to keep.
+"""Two drawings of one page: the losses of each, and the one to keep.
 
 A drawing is cut into cells. A cell is marked if it has edges in it, as letters and lines have; it is black if there is
 next to nothing else in it. A drawing has lost the cells that only the other one has marked, and those that it alone
-has black: boxes over what should be read. Letters on one spot, a text or a picture left out, and a black box all count
-as what they hide.
+has black: boxes over text. Letters on one spot, a text or a picture left out, and a black box all count as much as
+the text that is lost.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ BLACK = 24
 # Of the cells that both have: readers differ in the weight of letters and the course of hairlines.
 LOST_SHARE = 0.02
 LEAST_CELLS = 3  # one letter
-LEAST_BOX = 5  # cells: 40 pixels, which no stroke of a letter is wide
-# Of the cells that both have, what each may have alone before neither counts as whole.
+LEAST_BOX = 5  # cells: 40 pixels, wider than any stroke of a letter
+# Cells that each may have alone before neither counts as whole, as a share of the cells that both have.
 TORN_SHARE = 0.1
 
 
@@ -35,7 +35,7 @@ class Kept(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """Which drawing has lost less; `torn` if each has lost much that the other has, so that neither has everything."""
+    """The drawing that has lost less; `torn` if each has lost much that the other has, so that neither is whole."""
 
     kept: Kept
     torn: bool = False
@@ -97,14 +97,14 @@ class Cells:
 
 
 def boxes(black: Image) -> Image:
-    """Without what is narrower than a box."""
+    """Without areas narrower than a box."""
     from PIL import ImageFilter
 
     return black.filter(ImageFilter.MinFilter(LEAST_BOX)).filter(ImageFilter.MaxFilter(LEAST_BOX))
 
 
 def shifted(image: Image, right: int, down: int) -> Image:
-    """Moved by so many pixels; what comes in at the edge is the same as there was."""
+    """Moved by so many pixels; the strip left free at the edge keeps its old content."""
     moved = image.copy()
     moved.paste(image, (right, down))
     return moved

@@ -1,6 +1,6 @@
-"""From any accepted image to a page image. What a call carries of it: qwen/fitting.py.
+"""From any accepted image to a page image. qwen/fitting.py makes the copy that a call carries.
 
-Pillow is imported where it is used: an OCR function that only forwards a stored page never pays for it.
+Pillow is imported where it is used: an OCR function that only forwards a stored page never pays for the import.
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ from pagewise.pages.text_layer import TextLine
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-# 34.8 MP, an A4 scan at 600 dpi, is ordinary; 179 MP is what Pillow itself warns from. What 150 MP take in memory, by
-# kind: tests/split/test_memory.py.
+# 34.8 MP, an A4 scan at 600 dpi, is ordinary; Pillow itself warns from 179 MP on. The memory for 150 MP, by kind:
+# tests/split/test_memory.py.
 MAX_UPLOAD_PIXELS = 150_000_000
 BOMB_PIXELS = MAX_UPLOAD_PIXELS // 2  # Pillow warns from its limit and refuses from twice that
 
@@ -74,7 +74,7 @@ def sniff(head: bytes) -> str:
         if brands & HEIC_BRANDS and head[8:12] != b"avif":
             return "HEIF"
         raise UnsupportedType("This image or video format")
-    # Readers accept a PDF whose header comes after up to a kilobyte of something else.
+    # Readers accept a PDF whose header comes after up to a kilobyte of other bytes.
     if b"%PDF-" in head[:2048]:
         return "PDF"
     if head[:6] in (b"GIF87a", b"GIF89a"):
@@ -116,7 +116,7 @@ def guarded(what: str) -> Iterator[None]:
 
 
 def why(error: Exception) -> str:
-    """What ails a picture, and the way out; decoders say it in words of their own, which are for programmers."""
+    """The fault of a picture, and the way out. Decoders' own messages are for programmers."""
     said = str(error)
     if isinstance(error, MemoryError):
         return "it needs more memory than there is. Upload it at a lower resolution."
@@ -129,7 +129,7 @@ CUT_OFF = ("truncated", "broken data stream", "unrecognized data", "decoder erro
 
 
 def count_frames(path: Path, image_format: str) -> int:
-    """How many pages an image file has: a TIFF's every frame; one for the other formats, whose frames are animation.
+    """Pages of an image file: a TIFF's every frame; one for the other formats, whose frames are animation.
 
     Raises DocumentRejected `unreadable`.
     """
@@ -163,7 +163,7 @@ def sizes(path: Path, image_format: str, pages: int) -> list[Size | None]:
 
 @dataclass(frozen=True, slots=True)
 class Decoded:
-    """The pixels of a page image, and what was seen of the page so far."""
+    """The pixels of a page image, and the findings about the page so far."""
 
     raster: Raster
     look: Look
@@ -193,7 +193,7 @@ def page(path: Path, image_format: str, page: int, max_pixels: int, *, keep_file
 
 
 def look_of(image: Image) -> Look:
-    """Who read the picture, how it is turned, and its size where it says that."""
+    """The picture's reader, its turn, and its size where the file states one."""
     orientation = reading.orientation_of(image)
     geometry = PageGeometry(turn=TURNS.get(orientation, 0))
     if dpi := stated_dpi(image):
@@ -294,7 +294,7 @@ def within_limits(image: Image, max_pixels: int) -> Image:
 
 
 def raster_within_limits(raster: Raster, max_pixels: int) -> Raster:
-    """The same for a page whose size was not known before it was rendered."""
+    """The same for a page whose size was not known before its rendering."""
     allowed = min(max_pixels, limits.MAX_PIXELS)
     if raster.width * raster.height <= allowed and not limits.exceeds(limits.EIGHT_K, raster.width, raster.height):
         return raster

@@ -38,7 +38,7 @@ LARGE_FORMATS = {"JPEG", "PNG"}
 
 
 def check_dimensions(width: int, height: int) -> None:
-    """Raise ImageRejected `too_small` or `extreme_aspect_ratio` for what no conversion can mend."""
+    """Raise ImageRejected `too_small` or `extreme_aspect_ratio` for sizes that no conversion can mend."""
     if min(width, height) < MIN_SIDE:
         raise ImageRejected(
             "too_small",

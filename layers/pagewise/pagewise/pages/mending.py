@@ -1,7 +1,7 @@
 """Files whose picture is sound and whose wrapping is not: JPEGs with broken APP segments, PNGs with broken chunks.
 
-Pillow stops at the first metadata that it cannot parse; every viewer passes over it. What is left here is the picture,
-with nothing of its metadata but what decides how it looks.
+Pillow stops at the first metadata that it cannot parse; every viewer passes over it. This module leaves the picture,
+and of its metadata only the parts that affect its look.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ WANTED = {b"tRNS", b"pHYs", b"eXIf"}
 
 
 def mended(content: bytes, image_format: str) -> Image | None:
-    """The picture without its broken metadata, opened; None where that is not what ails the file."""
+    """The picture without its broken metadata, opened; None where the file has another fault."""
     if image_format == "JPEG":
         return mended_jpeg(content)
     if image_format == "PNG":
@@ -94,7 +94,7 @@ def leads_on(content: bytes, place: int) -> bool:
 
 
 def next_segment(content: bytes, broken: int) -> int | None:
-    """Where the picture's own segments go on after a broken one: at the first from which they lead to the scan."""
+    """The offset where the picture's own segments go on after a broken one: the first that leads on to the scan."""
     place = content.find(b"\xff", broken + 2, broken + LOOK_AHEAD)
     while place >= 0:
         if is_picture(content, place):
@@ -166,7 +166,7 @@ def is_whole(compressed: list[bytes]) -> bool:
         for part in compressed:
             while part:
                 stream.decompress(part, 1 << 20)
-                part = stream.unconsumed_tail  # noqa: PLW2901 (what is left of this part)
+                part = stream.unconsumed_tail  # noqa: PLW2901 (the rest of this part)
     except zlib.error:
         return False
     return stream.eof

@@ -1,7 +1,7 @@
 """PDFium, the second reader: it draws the pages that poppler complains of, loses or leaves empty.
 
-It runs in a process of its own with limits as poppler's, which is started when it is first asked: sound documents never
-start it. It ends with its time, its memory or a crash, and is started anew for the next page.
+It runs in a process of its own with limits as poppler's. The first question starts it: sound documents never do. It
+ends with its time, its memory or a crash, and is started anew for the next page.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ exec /usr/bin/env -i PATH={path} LC_ALL=C "$@" {python} -I -S -B -c {start} {pac
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """What is drawn of a page that is `whole` large in pixels: so many, from `left` and `top`."""
+    """The drawn part of a page that is `whole` large in pixels: so many, from `left` and `top`."""
 
     size: Size
     whole: Size
@@ -161,7 +161,7 @@ class Pdfium:
         return SecondDrawing(Raster(part.size.width, part.size.height, 3, answer["pixels"]), int(answer["objects"]))
 
     def text(self, page: int) -> dict[str, Any]:
-        """The characters of a page and what else is on it (pdfium_program.py says how). Raises PageUnreadable."""
+        """The characters of a page and its other content (shape: pdfium_program.py). Raises PageUnreadable."""
         return self.ask(TEXT_SECONDS, ask="text", page=page)
 
     def ask(self, seconds: float, **question: Any) -> dict[str, Any]:
@@ -212,7 +212,7 @@ class Pdfium:
 
 @dataclass(frozen=True, slots=True)
 class Answers:
-    """What the program writes, until a deadline. Raises EOFError, TimeoutError, ValueError."""
+    """The program's output, until a deadline. Raises EOFError, TimeoutError, ValueError."""
 
     descriptor: int
     deadline: float
@@ -271,7 +271,7 @@ def fonts() -> str:
     return str(folder) if folder and folder.is_dir() else ""
 
 
-# What is unpacked of a file to look for the word; a file of more is asked about.
+# The most that is unpacked of a file to look for the word; PDFium is asked about a larger file.
 MAX_UNPACKED_BYTES = 64_000_000
 USER_UNIT = b"/UserUnit"
 
@@ -295,7 +295,7 @@ def may_name_units(path: Path) -> bool:
 
 
 def unpacked_at(content: mmap.mmap, stream: int, limit: int) -> bytes:
-    """A stream's content, if it is deflated; nothing of what is not."""
+    """A stream's content, if it is deflated; else nothing."""
     from isal import igzip_lib, isal_zlib
 
     if stream < 0:

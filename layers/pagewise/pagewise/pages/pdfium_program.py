@@ -1,4 +1,4 @@
-"""The program in which PDFium reads a file that cannot be trusted. pdfium.py starts it behind a guard.
+"""The program in which PDFium reads an untrusted file. pdfium.py starts it behind a guard.
 
 A question is a line of JSON on standard input; its answer a line of JSON on standard output, and after it the pixels
 where a drawing was asked for. It imports nothing of pagewise: it has to start in a tenth of a second.
@@ -23,7 +23,7 @@ Answer = dict[str, Any]
 MAX_OBJECTS = 100_000
 MAX_PICTURES = 1000
 MAX_DEPTH = 3  # of pictures in forms in forms
-# Of a dense newspaper page; what has more is no page that could be judged in time.
+# Of a dense newspaper page; a page with more could not be judged in time.
 MAX_CHARACTERS = 20_000
 GRID = 100_000  # the page's sides, as characters are placed on it
 # Render modes that show nothing: without colour, and as a path to clip by.
@@ -85,7 +85,7 @@ class Reader:
             return {"characters": characters, "pictures": found}, b""
 
     def unit(self, question: dict[str, Any]) -> tuple[Answer, bytes]:
-        """A page's UserUnit. PDFium takes no notice of it, but keeps it in a copy, whose objects are not packed."""
+        """A page's UserUnit. PDFium ignores it, but keeps it in a copy, whose objects are not packed."""
         written = io.BytesIO()
         with closing(pdfium.PdfDocument.new()) as single:
             single.import_pages(self.document, [question["page"] - 1])
@@ -110,7 +110,7 @@ class Reader:
             return {"objects": text_and_pictures(page)}, unpadded(bytes(bitmap.buffer), bitmap.stride, 3 * width)
 
     def text(self, question: dict[str, Any]) -> tuple[Answer, bytes]:
-        """Every character of a page, as the page is shown, and what else is on it.
+        """Every character of a page, as the page is shown, and the page's other content.
 
         Each is [code, left, top, right, bottom, angle, font, flags]: places in parts of GRID from the top left, the
         angle in degrees as the page lies in the file; flags: 1 if no code is known for the glyph, 2 if it is not
@@ -184,7 +184,7 @@ def what_else(page: Any) -> Answer:
         if found.type == raw.FPDF_PAGEOBJ_IMAGE:
             pictures += 1
         elif found.type == raw.FPDF_PAGEOBJ_FORM:
-            drawings += found.level >= MAX_DEPTH  # what it holds is not looked into
+            drawings += found.level >= MAX_DEPTH  # its content is not looked into
         elif found.type == raw.FPDF_PAGEOBJ_PATH:
             drawings += not is_ruled(found.raw)
     return {"annotations": annotations, "pictures": pictures, "drawings": drawings, "size": [width, height]}

@@ -1,8 +1,8 @@
-"""From the pixels of a page to a PNG file, without loss and in a fraction of the time that rendering takes.
+"""From the pixels of a page to a PNG file, without loss and in a fraction of the rendering time.
 
-poppler's PNG takes nine tenths of a text page's time: three channels of which two say nothing, five filters tried on
-every line, zlib at level 6. Here the needless channels go first, one filter serves the whole picture, and igzip (ISA-L)
-deflates at ten times zlib's speed. A PNG's chunks are few lines to write, and no library takes igzip for them.
+poppler's PNG takes nine tenths of a text page's time: three channels, two of them redundant, five filters tried on
+every line, zlib at level 6. Here the redundant channels go first, one filter serves the whole picture, and igzip
+(ISA-L) deflates at ten times zlib's speed. A PNG's chunks are few lines to write, and no library uses igzip for them.
 """
 
 from __future__ import annotations
@@ -19,15 +19,15 @@ if TYPE_CHECKING:
 BLOCK_BYTES = 3 * 64 * 1024
 # igzip has levels 0 to 3. On text at 150 dpi: 1.1 ms and 87 kB, 0.9 ms and 69 kB, 1.1 ms and 68 kB, 1.4 ms and 69 kB.
 IGZIP_LEVEL = 1
-# Of coloured pictures that become this small a part of themselves, igzip leaves up to 1.7 times what zlib leaves: plain
-# areas, which zlib is through with quickly, too (drawings and covers of the corpus: 23 ms and 9 ms).
+# Coloured pictures that shrink to this share of themselves are up to 1.7 times as large by igzip as by zlib. They are
+# plain areas, and zlib is quick with them, too (drawings and covers of the corpus: 23 ms and 9 ms).
 PLAIN_AREAS = 0.04
 ZLIB_LEVEL = 6
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 GREY, RGB = 0, 2
 NONE, SUB, UP = range(3)
-# What is tried out to choose a filter: bands of so many lines.
+# The sample for the choice of a filter: bands of so many lines.
 SAMPLE_BANDS, SAMPLE_LINES = 4, 16
 
 
@@ -109,7 +109,7 @@ def best_filter(raster: Raster) -> int:
 
 
 def difference(image: Image, kind: int) -> Image:
-    """What PNG's filters SUB and UP make of a picture: each byte less the one of the pixel before, or above it."""
+    """The picture by PNG's filters SUB and UP: each byte less that of the pixel before, or above it."""
     from PIL import Image as Pillow
     from PIL import ImageChops
 
@@ -125,10 +125,10 @@ def lines(pixels: bytes | bytearray, length: int, kind: int) -> bytes:
 
 
 def deflated(content: bytes | bytearray) -> bytes:
-    """The same bytes for the same content, so that a page has one digest however often it is rendered.
+    """The same bytes for the same content, so that a page has one digest in all its renderings.
 
-    igzip's `compress` does not give them: it takes up what the memory of its hash table held before (15 bytes in the
-    place of 14, in one of ten runs of the fault simulator). The compressor object clears it, and is as fast.
+    igzip's `compress` does not give them: it uses the old content of its hash table's memory (15 bytes in the place of
+    14, in one of ten runs of the fault simulator). The compressor object clears the table, and is as fast.
     """
     from isal import isal_zlib
 

@@ -1,11 +1,11 @@
-"""poppler's programs on files that cannot be trusted: few resources, no environment, one page's raster at a time.
+"""poppler's programs on untrusted files: few resources, no environment, one page's raster at a time.
 
 pdf2image starts pdfinfo and pdftoppm, as the Qwen-OCR documentation recommends ("Going live"). It takes neither limits
-nor an environment for them and keeps all pages until the last is done, but it can be told where they are. So it is
-shown a folder of guards: shell scripts of the programs' names, which set the limits, clear the environment, and become
-the real program. And where pdftoppm is to write its pages, it finds named pipes, one for each page: a page is read,
-raw, as soon as it is done. (Its standard output would keep the end of a page back until the next one is done.) A pipe
-of its own takes pdftoppm's complaints: it ends with code 0 even where a page has lost its text.
+nor an environment for them and keeps all pages until the last is done, but it takes the programs' folder. So it gets a
+folder of guards: shell scripts of the programs' names that set the limits, clear the environment, and become the real
+program. pdftoppm's output paths are named pipes, one for each page: a page is read, raw, as soon as it is done. (Its
+standard output would keep the end of a page back until the next one is done.) A pipe of its own takes pdftoppm's
+complaints: pdftoppm ends with code 0 even where a page has lost its text.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ POINTS_PER_INCH = 72
 
 # pdfinfo reads the whole cross-reference table; a large linearised file takes a second or two.
 INSPECT_SECONDS = 30
-# Listing the images of twenty pages takes 10 ms; what takes longer is not worth knowing.
+# Listing the images of twenty pages takes 10 ms; a slower listing is not worth its time.
 LIST_SECONDS = 2
 # CPU time of pdftoppm: an invocation has no more (template.yaml, the splitter's Timeout).
 CPU_SECONDS = 300
@@ -47,10 +47,10 @@ PIPE_BYTES = 1024 * 1024  # Linux's largest for an ordinary user: 3 pipefuls a p
 POLL_SECONDS = 0.05
 # pdftoppm writes 4 KB at a time: to let a few of them gather saves a twelfth of the CPU time of a page.
 GATHER_SECONDS = 0.0005
-# A page of 15.68 MP, the service's limit, in three channels, and then some: what claims more is not read.
+# Above a page of 15.68 MP, the service's limit, in three channels; a larger raster is not read.
 MAX_RASTER_PIXELS = 40_000_000
 COVERS = 0.8  # of a page's area: scanners leave margins
-# Of a page's complaints the first are enough to know that there are any, and of which kind.
+# A page's first complaints are enough to know their kind.
 MAX_COMPLAINT_BYTES = 16_384
 PROGRAMS = ("pdftoppm", "pdfinfo", "pdfimages", "pdftotext")
 
@@ -113,7 +113,7 @@ class Scan:
 
 @dataclass(frozen=True, slots=True)
 class Drawing:
-    """A page as poppler drew it, and what it complained of meanwhile: the first lines of it."""
+    """A page as poppler drew it, and the first lines of poppler's complaints meanwhile."""
 
     raster: Raster
     complaints: tuple[str, ...] = ()
@@ -130,7 +130,7 @@ class Poppler:
             )
         self.folder = tempfile.TemporaryDirectory(prefix="pagewise-poppler-")
         self.guards = Path(self.folder.name)
-        # Guards say which process they are, so that it can be ended.
+        # Guards write their process id, so that the process can be ended.
         self.processes = self.guards / "processes"
         os.mkfifo(self.processes, 0o600)
         self.told = os.open(self.processes, os.O_RDWR | os.O_NONBLOCK)
@@ -167,12 +167,12 @@ class Poppler:
         self.folder.cleanup()
 
     def properties(self, path: Path, password: str | None, pages: PageRange | None = None) -> dict[str, str]:
-        """What pdfinfo says of a PDF, with each page's boxes if a range is given. Raises DocumentRejected."""
+        """pdfinfo's properties of a PDF, with each page's boxes if a range is given. Raises DocumentRejected."""
         numbers = ["-f", str(pages.first), "-l", str(pages.last)] if pages else []
         secret = [] if password is None else ["-upw", password]
         command = [str(self.guards / "pdfinfo"), *secret, *numbers, str(path)]
         try:
-            # A file, which the guard bounds: a title may be as long as memory is.
+            # To a file, whose size the guard bounds: a title may be as long as memory is.
             with tempfile.TemporaryFile(dir=self.guards) as said:
                 done = subprocess.run(
                     command, timeout=INSPECT_SECONDS, check=False, stdout=said, stderr=subprocess.PIPE
@@ -216,7 +216,7 @@ class Poppler:
         return {page: scan for page, scan in scans.items() if page in textless}
 
     def listed(self, program: str, *arguments: str, password: str | None) -> str:
-        """What a listing program prints; nothing if it is not there, or fails, or is slow."""
+        """The output of a listing program; empty if the program is not there, or fails, or is slow."""
         if not (self.guards / program).exists():
             return ""
         command = [str(self.guards / program), *(["-upw", password] if password else []), *arguments]
@@ -286,7 +286,7 @@ class Poppler:
 
 
 class Writer:
-    """A thread in which pdf2image waits for its programs; `told` is where these say which process they are."""
+    """A thread in which pdf2image waits for its programs; these write their process ids to `told`."""
 
     def __init__(self, told: int, write: Callable[[], None]) -> None:
         self.told = told
@@ -305,7 +305,7 @@ class Writer:
         return int(said.split()[-1]) if said.strip() else None
 
     def close(self) -> None:
-        """Let it end, which takes no time after the last page; else end the program that it waits for."""
+        """Let the thread end, at once after the last page; else end the program that it waits for."""
         process = None
         self.thread.join(POLL_SECONDS)
         while self.thread.is_alive():
@@ -317,7 +317,7 @@ class Writer:
 
 
 class Complaints:
-    """What pdftoppm says of a page, from a pipe that is emptied while the page's own is waited for."""
+    """pdftoppm's complaints of a page, from a pipe that is emptied during the wait for the page's own."""
 
     def __init__(self, pipe: Path) -> None:
         self.pipe = pipe
@@ -342,7 +342,7 @@ class Complaints:
 
 
 class Pipe:
-    """What comes out of a named pipe while there is a writer."""
+    """The content of a named pipe while there is a writer."""
 
     def __init__(self, pipe: Path, writer: Writer, complaints: Complaints) -> None:
         # Open for writing, too: it has no end then before the writer has come.
@@ -373,8 +373,8 @@ class Pipe:
         """A picture in PPM. Raises EOFError, TimeoutError, ValueError."""
         if self.line(deadline) != "P6":
             raise ValueError("no PPM")
-        # The page is drawn, and what was said of it is said. The next page is not begun before this one is written,
-        # which one that the pipe holds whole may be already: what is said then may be of either, and counts for both.
+        # The page is drawn, and all its complaints are written. pdftoppm begins the next page after writing this one.
+        # A page that the pipe holds whole may be written already: complaints then may be of either, and count for both.
         self.complaints.hear()
         complaints = self.complaints.lines()
         held = self.widen()
@@ -499,10 +499,10 @@ PAGES_LINE = re.compile(r"^Pages: +[0-9]+$", re.MULTILINE)
 
 
 def properties_of(said: str) -> dict[str, str]:
-    """From pdfinfo's lines, what poppler says itself; nothing if it says no number of pages.
+    """poppler's own statements in pdfinfo's lines; none without a number of pages.
 
     The document's own strings (title, author, producer …) come first, as they are, and may hold lines of any look; from
-    the last line of pages on all is poppler's.
+    the last line of pages on, all are poppler's.
     """
     *_, own = [None, *PAGES_LINE.finditer(said)]
     lines = said[own.start() :].split("\n") if own else []

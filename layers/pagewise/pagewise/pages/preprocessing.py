@@ -1,5 +1,5 @@
-"""What the Qwen-OCR documentation recommends for poor scans ("Going live"): smoothing, evening out the light, turning
-upright. Off unless a setting asks for it: on a good page each of them costs a little sharpness.
+"""The Qwen-OCR documentation's steps for poor scans ("Going live"): smoothing, evening out the light, turning
+upright. Off unless a setting asks for them: on a good page each costs a little sharpness.
 
 Pillow's own operations in C, put together: OpenCV with numpy would be 212 MB unzipped, of the 250 MB that Lambda takes
 of a function with its layers.
@@ -41,7 +41,7 @@ def listed_steps(text: str) -> tuple[Step, ...]:
 TILES = 8
 CLIP = 4.0
 
-# Of deskewing: scans lie askew by a few degrees; what is turned further is turned on purpose.
+# Of deskewing: scans lie askew by a few degrees; a larger turn is on purpose.
 MOST_DEGREES = 8.0
 COARSE_DEGREES, FINE_DEGREES = 1.0, 0.1
 LEAST_DEGREES = 0.2  # turning costs sharpness; less than this is no hindrance
@@ -151,7 +151,7 @@ def tile(column: int, row: int, size: tuple[int, int]) -> tuple[int, int, int, i
 
 
 def curve(part: Image) -> list[int]:
-    """What each brightness becomes: as much as there is darker, no step of it steeper than CLIP."""
+    """The new value of each brightness: in proportion to the number of darker pixels, no step steeper than CLIP."""
     counts = part.histogram()
     limit = max(1.0, CLIP * sum(counts) / 256)
     excess = sum(max(0.0, count - limit) for count in counts) / 256

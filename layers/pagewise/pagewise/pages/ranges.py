@@ -11,10 +11,10 @@ MAX_SUBRANGES = 100
 
 
 def subranges(pages: PageRange, pages_per_range: int) -> list[PageRange]:
-    """Cut a range into at most MAX_SUBRANGES consecutive smaller ones, which together are exactly this range.
+    """Cut a range into at most MAX_SUBRANGES consecutive smaller ones that together are exactly this range.
 
-    Each has `pages_per_range` pages, or as many times that as are needed to stay within MAX_SUBRANGES; those are cut
-    again by whoever receives them. The last may be shorter.
+    Each has `pages_per_range` pages, or as many times that as are needed to stay within MAX_SUBRANGES; the receiver
+    cuts those again. The last may be shorter.
     """
     pieces = -(-len(pages) // pages_per_range)
     step = pages_per_range * -(-pieces // MAX_SUBRANGES)

@@ -1,4 +1,4 @@
-"""From an image file to one picture of it: by Pillow, else by what can read the file where Pillow cannot."""
+"""From an image file to one picture of it: by Pillow, else by another reader for files that Pillow cannot read."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ MOST_BYTES_MENDED = 200_000_000
 
 @contextmanager
 def picture(path: Path, image_format: str, page: int, check_size: CheckSize) -> Iterator[Image]:
-    """The picture of a page, decoded. Raises what `check_size` raises, PageUnreadable, or anything that Pillow does."""
+    """The picture of a page, decoded. Raises PageUnreadable, the errors of `check_size`, and any of Pillow's."""
     image = frame(path, page, check_size) if image_format == "TIFF" else single(path, image_format, check_size)
     with image:
         yield image

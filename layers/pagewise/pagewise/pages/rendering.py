@@ -37,8 +37,8 @@ LEGIBLE_DPI = 100
 
 @dataclass(frozen=True, slots=True)
 class Contents:
-    """What a file turned out to be: its format by content, how many pages it has, and, of a PDF, which reader opens it:
-    poppler, or PDFium where poppler refuses it."""
+    """The findings about a file: its format by content, its number of pages, and a PDF's reader: poppler, or PDFium
+    where poppler refuses it."""
 
     format: str
     pages: int
@@ -65,7 +65,7 @@ Drawings = Generator[tuple[int, Drawing | PageUnreadable | LostPage | Unreached 
 
 
 def inspect(path: Path, password: str | None = None) -> Contents:
-    """What the file is and how many pages it has.
+    """The file's format and number of pages.
 
     Raises DocumentRejected: `empty`, `unsupported_type`, `unreadable`, `encrypted`.
     """
@@ -100,7 +100,7 @@ LISTED_PAGES = 100
 
 @dataclass(frozen=True, slots=True)
 class Sheets:
-    """What is known of a PDF's pages before they are drawn."""
+    """The facts about a PDF's pages before they are drawn."""
 
     sizes: Mapping[int, PageSize]
     scans: Mapping[int, Scan] | None = None
@@ -150,7 +150,7 @@ class Renderer:
             sources = self.pdf_pages(path, contents, pages, password, deadline)
         else:
             sources = self.image_pages(path, contents, pages, deadline)
-        # One core renders; the others encode what it has rendered. Pillow and igzip let other threads run.
+        # One core renders; the others encode the rendered pages. Pillow and igzip let other threads run.
         workers = max(2, os.cpu_count() or 1)
         with closing(sources), ThreadPoolExecutor(workers) as pool:
             under_way: deque[Future[Rendered]] = deque()
@@ -317,10 +317,10 @@ class Renderer:
     def rasters(
         self, draw: Callable[[PageRange], Generator[Drawing, None, None]], pages: PageRange, deadline: float
     ) -> Generator[tuple[int, Drawing | PageUnreadable | None], None, None]:
-        """Each page's drawing, or why there is none; None where the time is not enough, and no page after it.
+        """Each page's drawing, or the reason for having none; None where the time is not enough, and no page after it.
 
-        A page that fails fails alone: the pages after it are rendered by a new process. One that a process ended at
-        which had rendered others before gets a process of its own: memory may have run out over all of them.
+        A page that fails fails alone: a new process renders the pages after it. If the failed process had rendered
+        other pages before, the page gets a process of its own: memory may have run out over all of them.
         """
         page, alone = pages.first, False
         while page <= pages.last:
@@ -363,8 +363,8 @@ class Renderer:
         return math.prod(pixels) <= self.max_pixels and not limits.exceeds(limits.EIGHT_K, *pixels)
 
     def text_of(self, pdfium: Pdfium, sheets: Sheets, page: int) -> Mapping[str, Any] | None:
-        """What the page says itself, where that is wanted and stands where the page image shows it: a page that is
-        turned by deskew, or shown beyond its crop box, has its text elsewhere."""
+        """The page's own text, where it is wanted and stands where the page image shows it: a page that is turned by
+        deskew, or shown beyond its crop box, has its text elsewhere."""
         wanted = self.text_layer is TextLayer.PREFER and Step.DESKEW not in self.preprocessing
         if not wanted or not sheets.size(page).cropped:
             return None

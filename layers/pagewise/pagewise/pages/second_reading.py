@@ -26,7 +26,7 @@ from pagewise.pages.png import Raster
 from pagewise.pages.poppler import Drawing
 
 POPPLER, PDFIUM, PILLOW = "poppler", "pdfium", "pillow"
-# Complaints of content that ends too early. PDFium shows what there is, and complains of nothing.
+# Complaints of content that ends too early. PDFium shows the content up to there, and complains of nothing.
 LOSS = re.compile(
     r"in flate stream|End of file inside|[Uu]nexpected end of file|[Pp]remature end|Corrupt JPEG|Bad 2d code"
 )
@@ -35,7 +35,7 @@ DAMAGED = (WarningCode.DAMAGED_PAGE,)
 
 @dataclass(frozen=True, slots=True)
 class DrawnPage:
-    """A page of a PDF in pixels, and what was seen of it."""
+    """A page of a PDF in pixels, and the findings about it."""
 
     raster: Raster
     look: Look

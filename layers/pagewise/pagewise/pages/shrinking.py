@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 BAND_PIXELS = 16_000_000
 # LANCZOS reads three pixels of the smaller picture beyond a band's edge, and reduction rounds to whole ones.
 MARGIN = 4
-# Of resolutions: beyond any scanner, where a tag is wrong, and below what an eye sees.
+# Of resolutions: beyond any scanner, where a tag is wrong, and below the visible.
 LEAST_RATIO, MOST_RATIO, ALIKE = 1 / 3, 3.0, 0.1
 
 
@@ -76,7 +76,7 @@ def in_bands(image: Image, size: Size, band_pixels: int) -> Image:
 
 
 def filter_for(band: Image) -> Resampling:
-    """LANCZOS overshoots at edges: 8 bits cut that off; deep grey, which is scaled by its extremes, would not."""
+    """LANCZOS overshoots at edges. 8 bits cut that off; deep grey, scaled by its extremes, would not."""
     from PIL.Image import Resampling
 
     return Resampling.HAMMING if band.mode in ("I", "F") else Resampling.LANCZOS

@@ -1,12 +1,12 @@
 """A PDF page's own text, where it is sound: all that the page shows, drawn as text, in characters that mean its glyphs.
 
-Nothing here reads the picture; so whatever speaks against the text leaves the page to the engine:
+Nothing here reads the picture; so any sign against the text leaves the page to the engine:
 
-| what is wrong | how it is known |
+| fault | sign |
 | --- | --- |
 | part of it is a picture, a drawing, a form's field | a picture, a curve or slanted line, an annotation but a link |
 | an earlier OCR under a scan, hidden text | render mode, no opacity, no contrast in the page image behind a glyph |
-| text that something covers (a black bar) | no contrast there |
+| covered text (a black bar) | no contrast there |
 | glyphs without a meaning | no code known, private use, control and replacement characters |
 | glyphs with a wrong meaning | letters' heights, vowels, scripts mixed in words, rare ideographs |
 | text that lies sideways, upside down or askew | characters that do not follow each other to the right |
@@ -42,7 +42,7 @@ OVERLAP = 0.35  # of the height: slanted letters reach into each other
 SENTENCE = 20  # characters of a line in a column of text, in the middle
 SHARED_ROWS = 4  # of a head over all columns, and of a foot under them
 MOST_BESIDE = 3
-ENOUGH = 20  # letters, of which a share can be judged
+ENOUGH = 20  # letters: from here on a share of them can be judged
 # Part of the letters that may be of fonts with fewer: a headline of other letters than it shows would not be noticed.
 UNJUDGED = 0.02
 VOWELS = frozenset("aeiouyаеёиоуыэюяіїєαεηιουω")
@@ -116,7 +116,7 @@ def sound_lines(found: Mapping[str, Any], raster: Raster) -> tuple[TextLine, ...
 
 
 def runs_of(rows: Sequence[Sequence[int]], raster: Raster) -> Iterator[Iterator[Glyph]]:
-    """What follows in the file without a blank between."""
+    """Glyphs that follow each other in the file without a blank between."""
     across, down = raster.width / GRID, raster.height / GRID
     for blank, run in groupby(rows, key=lambda row: bool(row[7] & ADDED) or chr(row[0]).isspace()):
         if not blank:
@@ -218,7 +218,7 @@ def rows_of(lines: Sequence[TextLine]) -> list[list[TextLine]]:
 
 
 def columns_of(lines: Sequence[TextLine]) -> list[list[TextLine]]:
-    """The groups of lines between which an empty strip runs, if each has sentences: a table's columns have none."""
+    """The groups of lines on the sides of an empty strip, if each has sentences: a table's columns have none."""
     height = median(line.bottom - line.top for line in lines)
     ranged = sorted(lines, key=lambda line: line.left)
     groups, end = [[ranged[0]]], ranged[0].right
@@ -243,7 +243,7 @@ def as_text(lines: Sequence[TextLine]) -> str:
     return text
 
 
-# ── what speaks against it ───────────────────────────────────────────────────────────────────────────────────────────
+# ── signs against it ─────────────────────────────────────────────────────────────────────────────────────────────────
 
 
 def means_something(glyphs: Sequence[Glyph]) -> bool:
@@ -254,7 +254,7 @@ def means_something(glyphs: Sequence[Glyph]) -> bool:
 
 
 def script(letter: str) -> str | None:
-    """None: of a script that nobody could judge."""
+    """None: of a script without a check."""
     code = ord(letter)
     if not letter.isalpha():
         return "none" if unicodedata.bidirectional(letter) not in {"R", "AL", "AN"} else None

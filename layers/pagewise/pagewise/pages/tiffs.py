@@ -1,8 +1,8 @@
-"""TIFF frames that Pillow does not read, or reads wrong, by libtiff itself: the one that Pillow's wheel brings along.
+"""TIFF frames that Pillow does not read, or reads wrong, by the libtiff of Pillow's own wheel.
 
-libtiff's own conversion to RGBA covers what TIFF has up to 16 bits a sample: both byte orders, planes, old-style JPEG,
-Lab, palettes of 8-bit values. What it does not convert (32 and 64 bits, floating point, CMYK of 16 bits) comes as
-samples, and Pillow's operations scale them: numpy with tifffile would be 32 MB of the layer, libtiff is there.
+libtiff's own conversion to RGBA covers TIFF's kinds up to 16 bits a sample: both byte orders, planes, old-style JPEG,
+Lab, palettes of 8-bit values. The other kinds (32 and 64 bits, floating point, CMYK of 16 bits) come as samples, and
+Pillow's operations scale them: numpy with tifffile would be 32 MB of the layer, libtiff is there.
 """
 
 from __future__ import annotations
@@ -41,7 +41,8 @@ LITTLE = sys.byteorder == "little"
 
 # No file has more frames than this on purpose: the largest document allowed has far fewer.
 MOST_FRAMES = 1_000_000
-# A byte of a compressed strip becomes some thousand at most; what libtiff may hold of one frame beside the picture.
+# A byte of a compressed strip becomes some thousand at most. The bound of libtiff's memory for one frame, beside the
+# picture.
 MOST_BYTES = 1_500_000_000
 # Pillow's names for samples in the machine's byte order that become floating point.
 RAW_MODES = {
@@ -57,9 +58,9 @@ RAW_MODES = {
 
 
 def frame_offsets(path: Path) -> list[int]:
-    """Where each frame's directory lies, in the file's order.
+    """The offset of each frame's directory, in the file's order.
 
-    A chain that leads out of the file ends with that frame, which is lost. One that leads back ends before that.
+    A chain that leads out of the file ends with that frame; the frame is lost. One that leads back ends before that.
     """
     offsets: dict[int, None] = {}
     size = path.stat().st_size
@@ -104,7 +105,7 @@ def frame_image(path: Path, offset: int, check_size: Callable[[int, int], None])
     """The frame at this offset, 8 bits a channel: of mode L, LA, RGB, RGBA, LAB or CMYK, not turned, with its
     orientation and its resolution.
 
-    Raises PageUnreadable, without saying of which page, and what `check_size` raises.
+    Raises PageUnreadable without a page number, and the errors of `check_size`.
     """
     with opened(path, offset) as tiff:
         frame = described(tiff)
@@ -160,7 +161,7 @@ def library() -> ctypes.CDLL:
         raise Unsupported("one that Pillow alone does not read")
     from PIL import Image
 
-    Image.preinit()  # loads what libtiff itself needs
+    Image.preinit()  # loads the libraries that libtiff needs
     tiff = ctypes.CDLL(name)
     handle, pixels = ctypes.c_void_p, ctypes.c_uint32
     for function, result, arguments in (
