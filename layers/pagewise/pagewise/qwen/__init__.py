@@ -1,1 +1,1 @@
-"""The engine's side: what is asked, how it travels, and what the answer means."""
+"""The engine's side: the question, its way to the engine, and the meaning of the answer."""

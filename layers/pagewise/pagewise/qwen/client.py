@@ -1,10 +1,10 @@
-"""The engine's client: one kept connection pool, retries inside the time that is left, errors as one typed tree.
+"""The engine's client: one kept connection pool, retries inside the time left, errors as one typed tree.
 
 The protocol is a part of it: DashScope or OpenAICompatible. A page is turned into Base64 piece by piece while it is
 sent, so that a call holds the page once and never its text. A reply is read up to a limit, inflated piece by piece.
 
-A reply of HTTP 200 that is JSON was paid for. It is an answer, whatever it holds, unless it says that it is an error:
-nothing in it leads to a second call. What is no JSON at all comes from a gateway, and is asked for again.
+A reply of HTTP 200 that is JSON was paid for. With any content, it is an answer, unless it says that it is an error:
+nothing in it leads to a second call. A reply that is no JSON at all comes from a gateway; the client asks again.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ LONGEST_WAIT = 8.0
 LEAST_CALL_SECONDS = 2.0
 # After a refusal of the account nothing is asked for this long: the other page jobs of the batch, and the next ones.
 STOPPED_SECONDS = 60.0
-# SQS hides a message for at most 12 hours and delays one for 15 minutes; the shorter bounds what a server may direct.
+# SQS hides a message for at most 12 hours and delays one for 15 minutes; the shorter bounds a server's Retry-After.
 LONGEST_QUEUE_WAIT = 900.0
 # Bytes of the page for one piece of the request: a multiple of 3, so that each piece is whole Base64.
 PIECE_BYTES = 3 * 64 * 1024
@@ -56,7 +56,7 @@ MOST_REPLY_BYTES = 4 * 1024 * 1024
 # Of one that cannot be read, kept for a person.
 KEPT_BYTES = 200_000
 ENCODINGS = ("gzip", "x-gzip", "deflate")
-# Of an engine that is not the service itself, which sends neither.
+# Of an engine that is not the service itself: the service sends neither.
 ENGINE_HEADER, MODEL_HEADER = "x-engine", "x-model"
 NAME_CHARACTERS = 100
 
@@ -76,10 +76,10 @@ class WireProtocol(Protocol):
         """Beside the key's."""
 
     def body(self, question: Question, *images: str) -> dict[str, Any]:
-        """The request's body, with these texts as the images. Raises Permanent for what no engine could answer."""
+        """The request's body, with these texts as the images. Raises Permanent if no engine could answer it."""
 
     def answer(self, reply: Mapping[str, Any]) -> Answer | None:
-        """What a reply of HTTP 200 says; None if it is not in the protocol's form. Raises the error that it is."""
+        """The answer in a reply of HTTP 200; None if it is not in the protocol's form. Raises the error that it is."""
 
     def refusal(self, status: int, reply: Mapping[str, Any], retry_after: float | None) -> PagewiseError:
         """The error that a reply of another status is."""
@@ -160,7 +160,7 @@ class EngineClient:
         except (httpx.UnsupportedProtocol, httpx.InvalidURL) as error:
             raise Configuration("base_url_invalid", "The engine's base URL is no http or https URL.") from error
         except httpx.HTTPError as error:
-            # The type says what happened; the message of a connection error can hold the URL and nothing else of use.
+            # The type is enough: the message of a connection error can hold the URL and nothing else of use.
             raise Transient("connection", f"The engine cannot be reached ({type(error).__name__}).") from error
         finally:
             body.release()
@@ -189,9 +189,9 @@ def checked_key(key: str) -> str:
 
 @dataclass(slots=True)
 class RequestBody:
-    """A JSON body with images in its middle, which are turned into Base64 while they are sent.
+    """A JSON body with images in its middle. These are turned into Base64 while they are sent.
 
-    Peak memory of a call is the pages themselves and one piece, where a body built as one string takes the Base64 text
+    Peak memory of a call is the pages themselves and one piece. A body built as one string would take the Base64 text
     three times over: as text, inside the JSON, and encoded. `parts` is JSON as text and images in turn.
     """
 
@@ -287,7 +287,7 @@ def answered(protocol: WireProtocol, reply: Mapping[str, Any]) -> Answer | None:
         return protocol.answer(reply)
     except PagewiseError:
         raise
-    except Exception:  # noqa: BLE001 - it was paid for: what the protocol did not foresee must not ask again
+    except Exception:  # noqa: BLE001 - it was paid for: a form that the protocol did not foresee must not ask again
         return None
 
 
@@ -305,8 +305,8 @@ def unread(said: Said) -> Answer:
 
 
 def named(answer: Answer, response: httpx.Response, base_url: str) -> Answer:
-    """The answer with the names of what gave it. The service's native replies name nothing: then it is the host that
-    was asked, and the model as well."""
+    """The answer with the names of its engine and model. The service's native replies name neither: then the host and
+    the model of the request stand for them."""
     engine = stated(response.headers.get(ENGINE_HEADER)) or urlsplit(base_url).hostname
     return replace(answer, engine=engine, model=stated(response.headers.get(MODEL_HEADER)) or stated(answer.model))
 
@@ -319,7 +319,7 @@ def stated(name: Any) -> str | None:
 
 
 def retry_after(response: httpx.Response) -> float | None:
-    """Seconds of a Retry-After header, which holds seconds or a date (RFC 9110, 10.2.3); None without a valid one."""
+    """Seconds of a Retry-After header of seconds or a date (RFC 9110, 10.2.3); None without a valid one."""
     value = response.headers.get("retry-after", "").strip()
     if value.isascii() and value.isdecimal():
         return float(value)
@@ -332,7 +332,7 @@ def retry_after(response: httpx.Response) -> float | None:
 
 
 def queue_backoff(error: PagewiseError, attempts: int) -> float:
-    """Seconds for which a page job stays in its queue before the next attempt.
+    """Seconds that a page job stays in its queue before the next attempt.
 
     Throttling recovers within about a minute; other failures back off from ten seconds, doubling.
     """

@@ -1,8 +1,8 @@
-"""How sure the model was, from the logarithms of its tokens' probabilities: one number a line or field, 0 to 1.
+"""The model's confidence, from the logarithms of its tokens' probabilities: one number a line or field, 0 to 1.
 
-The number is the geometric mean of the tokens' probabilities, which a long line does not lower by its length. It is
-[I]nference throughout: `logprobs` are documented (qwen-vl-ocr-2025-04-13 and later), their look beside a task is not.
-Where the tokens are not the text, there is no number; nothing is ever required.
+The number is the geometric mean of the tokens' probabilities: a long line does not lower it by its length. It is
+[I]nference throughout: `logprobs` are documented (qwen-vl-ocr-2025-04-13 and later), their form beside a task is not.
+Where the tokens are not the text, there is no number; nothing depends on one.
 """
 
 from __future__ import annotations

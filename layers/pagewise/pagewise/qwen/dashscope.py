@@ -79,8 +79,8 @@ def ocr_options(question: Question) -> dict[str, Any]:
 
 
 def answer(reply: Mapping[str, Any]) -> Answer | None:
-    """Read a reply of HTTP 200; None if it is not in the protocol's form. Raises what `failure` decides for one that
-    carries a code and no output."""
+    """Read a reply of HTTP 200; None if it is not in the protocol's form. Raises the error that `failure` decides for
+    one that carries a code and no output."""
     output = reply.get("output")
     choice = first_choice(output)
     if choice is None:
@@ -136,7 +136,7 @@ def merged_content(message: Any) -> dict[str, Any]:
 
 
 def word(value: Any) -> str | None:
-    """What should be an id or a name, as such; None for anything else."""
+    """The value as an id or a name; None for any other kind."""
     return fit(value) if isinstance(value, str) and len(value) <= WORD_CHARACTERS else None
 
 
@@ -165,6 +165,6 @@ COUNT = re.compile(r'"(input|prompt|output|completion)_tokens"\s*:\s*(\d{1,9})(?
 
 
 def salvaged_usage(text: str) -> Usage:
-    """What a reply that cannot be read says of its tokens: the last counts in its text."""
+    """The tokens of an unreadable reply: the last counts in its text."""
     counts = {name[0]: int(count) for name, count in COUNT.findall(text)}
     return Usage(counts.get("i", counts.get("p", 0)), counts.get("o", counts.get("c", 0)))

@@ -1,4 +1,4 @@
-"""What the engine's failures mean: the one function that decides whether a call is tried again.
+"""The meaning of the engine's failures: the one function that decides whether a call is tried again.
 
 The HTTP status decides first, then the code: a permanent quota failure comes as 429, and a 400 can carry an
 InternalError code. Codes of the native protocol are in CamelCase, those of the compatible one in snake_case.
@@ -29,7 +29,7 @@ CONFIGURATION_CODES = frozenset(
         "PostpaidBillOverdue",
     }
 )
-# What no page changes: payment, key, access, path, method, a proxy's own login.
+# Causes outside any page: payment, key, access, path, method, a proxy's own login.
 CONFIGURATION_STATUSES = frozenset({401, 402, 403, 404, 405, 407})
 THROTTLING_CODES = ("Throttling", "limit_requests", "limit_burst_rate", "insufficient_quota")
 # The service could not fetch the image, or not in time: one more try may do.
@@ -47,7 +47,7 @@ SERVER_CODES = (
     "ModelUnavailable",
     "RequestTimeOut",
 )
-# What the service says of a page that it will never read.
+# The service's codes for a page that it will never read.
 PAGE_CODES = frozenset(
     {
         "InvalidParameter",
@@ -98,8 +98,8 @@ def free_quota_is_used_up(status: int, message: str) -> bool:
 
 
 def is_servers_own(status: int, code: str) -> bool:
-    """Failures of the server itself. A 400 is about the request, whatever InternalError code it carries; a reply of
-    HTTP 200 that is no result says nothing about the page unless its code does."""
+    """Failures of the server itself. A 400 is about the request, with any InternalError code; a reply of HTTP 200 that
+    is no result says nothing about the page unless its code does."""
     if status >= 500 or status in TRANSIENT_STATUSES:
         return True
     if status == 400 and code.endswith("InvalidParameter"):

@@ -1,9 +1,9 @@
-"""How a page image travels to the engine: as Base64 in the request, or by a URL from which the engine fetches it.
+"""The way of a page image to the engine: as Base64 in the request, or by a URL from which the engine fetches it.
 
-Qwen-OCR documentation, FAQ: over HTTP, Base64 for originals under 7 MB, a public URL from 7 to 10 MB. What breaks one
-of the "Image limits" is mended before it is sent: losslessly where that is enough, else with the least loss, in this
-order: another container, a tighter PNG, fewer pixels where the limits force it, JPEG from quality 95 down, and at last
-fewer pixels again. Pillow is imported only then: a page that passes as it is costs a look at its header.
+Qwen-OCR documentation, FAQ: over HTTP, Base64 for originals under 7 MB, a public URL from 7 to 10 MB. An image that
+breaks one of the "Image limits" is mended before it is sent: losslessly where that is enough, else with the least
+loss, in this order: another container, a tighter PNG, fewer pixels where the limits force it, JPEG from quality 95
+down, and at last fewer pixels again. Pillow is imported only then: a page within the limits costs a look at its header.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ SHRINK = 0.9
 
 
 class ImageTransport(StrEnum):
-    """What the setting says: the FAQ's table, or always one way.
+    """The setting: the FAQ's table, or always one way.
 
     `base64` is for engines that cannot reach the pages bucket, `url` for requests that shall stay small.
     """
@@ -54,7 +54,7 @@ class Inline:
 class Sent:
     """An image as it is sent, for the result to show.
 
-    `mended` names what was done to the stored page: `converted_to_png` and `recompressed` lose nothing,
+    `mended` names the changes against the stored page: `converted_to_png` and `recompressed` lose nothing,
     `downscaled` and `jpeg_<quality>` do.
     """
 
@@ -78,7 +78,7 @@ class Sent:
 
 @dataclass(frozen=True, slots=True)
 class FittedImage:
-    """What to send, and how it differs from the stored page. `content` is that very page where nothing was mended."""
+    """The image to send, and its difference from the stored page. `content` is that very page where none was mended."""
 
     content: bytes
     sent: Sent
@@ -86,7 +86,7 @@ class FittedImage:
 
 @dataclass(frozen=True, slots=True)
 class Header:
-    """What the first bytes of an image say."""
+    """The facts in the first bytes of an image."""
 
     format: str
     width: int
@@ -119,7 +119,7 @@ def fitted_for_call(
 def fitted_together(fitted: Sequence[FittedImage], choice: ImageTransport) -> list[FittedImage]:
     """Images of one call, each within the limits already, such that all of them keep to those of a request.
 
-    What travels inline may be as large in all as one image may be. Beyond that the largest go by URL; where there are
+    The inline images together may be as large as one image may be. Beyond that the largest go by URL; where there are
     no URLs, images larger than an equal share of the room are encoded anew to fit into it. Raises ImageRejected.
     """
     together = list(fitted)
@@ -248,7 +248,7 @@ def opened(content: bytes, image_format: str) -> Image:
 
 
 def check_file(content: bytes) -> Header:
-    """What the service would say of this very file as Base64, its pixels decoded as well.
+    """Hold this very file, as Base64, to the service's limits; its pixels are decoded as well.
 
     Raises ImageRejected with the rule's name, or `undecodable`.
     """

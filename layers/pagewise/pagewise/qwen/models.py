@@ -1,8 +1,8 @@
 """Every fact that differs by model, one row a model. Nothing else in the code knows a model by its name.
 
 Sources: the vendor's page (read 2026-11-22) for both current models, "Call built-in tasks" and "High-precision
-recognition"; its API reference and mirrors of it (read 2026-11-25) for the others. What was stated by no source, or by
-two in different words, is marked [I], an inference, and takes the value that promises less.
+recognition"; its API reference and mirrors of it (read 2026-11-25) for the others. A fact of no source, or of two that
+differ, is marked [I], an inference, and takes the value that promises less.
 """
 
 from __future__ import annotations
@@ -35,19 +35,19 @@ OCR_PRICES: Mapping[str, Rate] = MappingProxyType(
 
 @dataclass(frozen=True, slots=True)
 class Model:
-    """The defaults are what is assumed of a model that no row names.
+    """The defaults are the assumptions about a model that no row names.
 
     Parameters
     ----------
     patch: the side, in pixels, of the square that makes one image token.
     max_input_tokens, max_output_tokens: of one call.
-    min_pixels, max_pixels: bounds of what a call may say under these names.
+    min_pixels, max_pixels: bounds of a call's values of these names.
     max_url_bytes: of one image by URL. In the request the limit is the same for all, 10 MB of Base64 (limits.py).
     requests_per_minute: of the account.
     built_in_tasks: False where the model takes prompts alone.
-    logprobs: whether it is documented to say how sure it was of each token.
-    released: the snapshot's day, as its name has it. None for an alias, which is the newest.
-    prices: by region; `prices_as_of` is the day on which they were read.
+    logprobs: whether it is documented to give its confidence in each token.
+    released: the snapshot's day, from its name. None for an alias: it is the newest.
+    prices: by region; they were read on `prices_as_of`.
     assumed: no row names the model.
     """
 
@@ -107,5 +107,5 @@ DEFAULT_MODEL = ROWS[0].name
 
 
 def model_of(name: str) -> Model:
-    """The model's row; of an unknown one, such as an own server's, what is assumed of it: the defaults of Model."""
+    """The model's row; of an unknown one, such as an own server's, the assumptions: the defaults of Model."""
     return MODELS.get(name) or replace(Model(name), assumed=True)

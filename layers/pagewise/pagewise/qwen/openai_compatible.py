@@ -22,7 +22,7 @@ PATH = "/chat/completions"
 
 @dataclass(frozen=True, slots=True)
 class OpenAICompatible:
-    """`pixel_limits`: whether to send `min_pixels` and `max_pixels`, which other servers may reject."""
+    """`pixel_limits`: whether to send `min_pixels` and `max_pixels`; other servers may reject them."""
 
     pixel_limits: bool = True
     path: str = PATH
@@ -47,8 +47,8 @@ class OpenAICompatible:
         }
 
     def answer(self, reply: Mapping[str, Any]) -> Answer | None:
-        """Read a reply of HTTP 200; None if it is not in the protocol's form. Raises what `failure` decides for one
-        that is an error all the same."""
+        """Read a reply of HTTP 200; None if it is not in the protocol's form. Raises the error that `failure` decides
+        for one that is an error all the same."""
         choice = first_choice(reply)
         if choice is None:
             if reply.get("error") or reply.get("code") or reply.get("object") == "error":
@@ -68,7 +68,7 @@ class OpenAICompatible:
 
     def refusal(self, status: int, reply: Mapping[str, Any], retry_after: float | None) -> PagewiseError:
         """The error of a reply: {"error": {message, type, param, code}}, the service's own flat form, or that of a
-        server which says less: a type in place of the code, a plain text in place of the object."""
+        server that says less: a type in place of the code, a plain text in place of the object."""
         error = reply.get("error")
         if isinstance(error, Mapping):
             code = error.get("code") if isinstance(error.get("code"), str) else error.get("type")
@@ -81,7 +81,7 @@ class OpenAICompatible:
 
 
 def text_of(question: Question) -> str | None:
-    """The prompt to send; None leaves the model to its default one, which reads all text."""
+    """The prompt to send; None leaves the model to its default one: it reads all text."""
     if question.task is None:
         return question.prompt
     if question.result_schema is not None:

@@ -12,7 +12,7 @@ The answer to an own prompt is text, of key_information_extraction fields. `layo
 gives them; that is [I]nference, seen of qwen3.5-ocr alone.
 
 `repaired` is true where JSON was broken and a library mended it. An answer that is no result keeps its text, marked by
-the warning `text_kept`, and says why it is none:
+the warning `text_kept`, and has a reason:
 
 | reason | |
 | --- | --- |
@@ -23,7 +23,7 @@ the warning `text_kept`, and says why it is none:
 | unclear | it consists of marks such as [unclear] |
 | malformed | it is not in the task's form, or the reply not in the protocol's |
 | oversized | the reply is larger than any honest one |
-| unforeseen | reading it failed in a way that nobody thought of |
+| unforeseen | reading it failed in a way that no other reason covers |
 """
 
 from __future__ import annotations
@@ -70,7 +70,7 @@ UNUSABLE = {
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """What an answer comes to: the result's `output`, sound JSON, and why it is no result, if so."""
+    """An answer, read: the result's `output`, sound JSON, and the error if it is no result."""
 
     output: dict[str, Any]
     warnings: tuple[WarningCode, ...] = ()
@@ -90,12 +90,12 @@ def reading(
         return Reading(with_confidence(output, answer), found)
     except ResultUnusable as error:
         return kept(answer, error)
-    except Exception:  # noqa: BLE001 - the last line: whatever it is, it must not become a second call
+    except Exception:  # noqa: BLE001 - the last line: no error may become a second call
         return kept(answer, unusable("unforeseen"))
 
 
 def kept(answer: Answer, error: ResultUnusable) -> Reading:
-    """The text of an answer that is no result; where there is none, what came in its place."""
+    """The text of an answer that is no result; without a text, the reply's other content."""
     text = strict_json.fit(answer.text)
     if not text.strip():
         instead = next((given for given in (answer.words, answer.fields) if given), None)
@@ -112,12 +112,12 @@ def unusable(reason: str) -> ResultUnusable:
 def output_of(
     task: Task, answer: Answer, sent: Size, page: Size | None = None, *, prompted: bool = False
 ) -> dict[str, Any]:
-    """What the result stores: `text` always, and the task's own field. Raises ResultUnusable.
+    """The result's stored fields: `text` always, and the task's own field. Raises ResultUnusable.
 
     Parameters
     ----------
     sent: the size of the image that the engine saw.
-    page: that of the stored page, in whose pixels coordinates come out; the same where it is left out.
+    page: that of the stored page; coordinates come out in its pixels. The same where it is left out.
     """
     check_whole(answer)
     output = own_output(output_field(task, prompted=prompted), answer, sent, page or sent)
@@ -163,7 +163,7 @@ def is_position(value: Any) -> bool:
 
 
 def nothing_found(task: Task, *, prompted: bool = False) -> dict[str, Any]:
-    """What the result of a page without text stores."""
+    """The stored fields of the result of a page without text."""
     field = output_field(task, prompted=prompted)
     empty: dict[Output, Any] = {Output.LINES: [], Output.FIELDS: {}, Output.HTML: "", Output.LATEX: ""}
     return {"text": "", field.value: empty[field]} if field in empty else {"text": ""}
@@ -182,7 +182,7 @@ def check_whole(answer: Answer) -> None:
 
 
 def check_spoken(text: str) -> None:
-    """That the model reads, instead of speaking of what it cannot read."""
+    """Check that the model reads, instead of speaking of its trouble with the page."""
     if is_refusal(text):
         raise unusable("refusal")
     if is_unclear_throughout(text):
@@ -254,12 +254,12 @@ MOST_FENCES, LONGEST_FENCED = 100, 400_000
 OPEN_BLOCK = re.compile(
     r"(?:\A|\n)[ \t]*```(?:html|latex|tex|json|xml)[ \t]*\r?\n(?P<inside>(?:(?!```).)*)\Z", re.DOTALL
 )
-# What says that a text outside of fences is the page's own: a table, a command, a formula.
+# Signs that a text outside of fences is the page's own: a table, a command, a formula.
 SOURCE = re.compile(r"</?[a-zA-Z]|\\[a-zA-Z(\[]|\$")
 
 
 def unfenced_blocks(text: str) -> str:
-    """As `unfenced`, and of fenced blocks amidst prose, such as one for each table, what is inside them.
+    """As `unfenced`, and of fenced blocks amidst prose, such as one for each table, their insides.
 
     Prose holds no HTML and no LaTeX. A text that does outside of its fences stays as it is.
     """
@@ -275,7 +275,7 @@ def unfenced_blocks(text: str) -> str:
 
 
 def blocks_of(text: str) -> list[str]:
-    """What is inside of fenced blocks."""
+    """The insides of fenced blocks."""
     return BLOCK.findall(text) if len(text) <= LONGEST_FENCED and text.count(FENCE) <= MOST_FENCES else []
 
 
@@ -339,9 +339,8 @@ def fields_output(answer: Answer, text: str) -> dict[str, Any]:
 def parsed(text: str) -> tuple[Any, bool]:
     """The JSON of a text, and whether it had to be mended. Raises ResultUnusable `malformed`.
 
-    A single fenced block amidst prose is what the prose introduces; without a fence, it is the largest object or list
-    of objects that the prose holds. Only what begins as an object or a list is mended: of prose the library would make
-    JSON too.
+    A single fenced block amidst prose is the JSON; without a fence, it is the largest object or list of objects in the
+    prose. Only a text that begins as an object or a list is mended: the library would make JSON of prose, too.
     """
     text = text.strip()
     blocks = blocks_of(text)

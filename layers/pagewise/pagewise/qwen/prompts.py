@@ -57,7 +57,7 @@ PROMPTS: dict[Task, str] = {
 
 
 def asked(task: Task, result_schema: Mapping[str, Any] | None = None, own: str | None = None) -> str:
-    """What is asked in words: the task's specified prompt, or an own one in its place. A schema of the fields ends
+    """The question in words: the task's specified prompt, or an own one in its place. A schema of the fields ends
     either."""
     if own is None:
         return prompt_of(task, result_schema)

@@ -1,4 +1,4 @@
-"""What is asked of an engine and what it answers, whichever protocol carries it."""
+"""The question to an engine and its answer, in either protocol."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ async def unlimited() -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """One image, or several of one document, and what is wanted of it.
+    """One image, or several of one document, and the task or prompt for it.
 
     `image` is the image itself or an http(s) URL of it, `further_images` those after it. With a `task` the engine
     follows that task's own prompt; with a `prompt` it follows that one; with neither it reads all text ("Call built-in
@@ -61,12 +61,11 @@ class Question:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What came back, before it is read as a task's result.
+    """The reply, before it is read as a task's result.
 
     `text` is the service's `processed_text` where it sent one, else its `text`. `words` are in pixels of the image that
     was sent; None where the protocol or the reply has none, and the text must do.
-    `finish_reason` "length" means truncated. `engine` and `model` are what answered, as the reply says; None where it
-    does not.
+    `finish_reason` "length" means truncated. `engine` and `model` are the names that the reply gives; None without.
     `layouts` are the blocks of a page where the model gives them. `logprobs`: pairs of a token's text and the logarithm
     of its probability, in the order of the text, where they were asked for and came.
     `problem`: why the reply is not in the protocol's form, `malformed` or `oversized`; `text` is then the reply itself,
@@ -103,7 +102,7 @@ def check_schema(schema: Any) -> None:
 
 
 def layers(value: Any) -> int:
-    """How deep objects nest; a list counts as what it holds."""
+    """How deep objects nest; a list counts as its members."""
     if isinstance(value, Mapping):
         return 1 + max((layers(member) for member in value.values()), default=0)
     if isinstance(value, list | tuple):

@@ -1,8 +1,8 @@
-"""Answers in which the model speaks of the page instead of reading it.
+"""Answers that speak of the page instead of reading it.
 
 A refusal is a short answer that begins by one, in the model's own voice: on a page such a sentence stands amidst
 others.
-Marks such as [unclear] are of a place that the model could not read.
+Marks such as [unclear] stand for a part of the page that the model could not read.
 """
 
 from __future__ import annotations

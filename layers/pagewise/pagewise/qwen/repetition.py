@@ -1,9 +1,9 @@
 """Whether an answer repeats itself instead of reading on.
 
 Equal lines are honest: a ledger has a hundred equal amounts, a form twenty equal rows, a contents page only dots. A
-loop is told by what its copies say and by what is missing beside them:
+loop is told by the words of its copies and by the lack of other text beside them:
 
-| the answer | what is repeated | a loop from | a warning from |
+| the answer | the repeated part | a loop from | a warning from |
 | --- | --- | --- | --- |
 | ended by itself | a block: two or more lines with words, three different words in all | 15 copies | 5 copies |
 | | one line, or row of a table, of three different words | 200 copies: more than a page holds | 50 copies |
@@ -13,7 +13,7 @@ loop is told by what its copies say and by what is missing beside them:
 | cut by the output limit | at its very end, three different words | 8 copies | |
 | | at its very end, fewer words, or digits alone | 30 copies | |
 
-What ended by itself is a loop only where the copies are at least half of the answer: else the page was read on. In
+An answer that ended by itself is a loop only where the copies are at least half of it: else the page was read on. In
 Chinese, Japanese and Korean two letters count for a word.
 """
 
@@ -114,13 +114,13 @@ def runs(found: Sequence[str]) -> Iterator[Run]:
 
 
 def is_primitive(unit: Sequence[int]) -> bool:
-    """Whether a unit is not itself some copies of a shorter one, which is the unit then."""
+    """Whether a unit is not itself some copies of a shorter one: that is the unit then."""
     shorter = (length for length in range(1, len(unit)) if len(unit) % length == 0)
     return all(list(unit) != list(unit[:length]) * (len(unit) // length) for length in shorter)
 
 
 def longest(sequence: Sequence[int], length: int) -> tuple[int, int]:
-    """End and size of the longest stretch in which each row is the one `length` before it."""
+    """End and size of the longest stretch of rows that each equal the one `length` before."""
     best_end = best = same = 0
     for place in range(length, len(sequence)):
         same = same + 1 if sequence[place] == sequence[place - length] else 0
@@ -147,7 +147,7 @@ def loops_at_the_end(text: str) -> bool:
 
 
 def repeated_at_the_end(text: str, copies: int, longest_unit: int = LONGEST_UNIT) -> tuple[str, float]:
-    """The shortest unit of which the text's end is so many copies, and how many it is; empty if there is none."""
+    """The shortest unit with so many copies at the text's end, and their number; empty if there is none."""
     tail = text[-TAIL:].removesuffix(FENCE).rstrip()
     for length in range(1, min(longest_unit, len(tail) // copies) + 1):
         place = len(tail) - 1

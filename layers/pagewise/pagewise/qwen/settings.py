@@ -1,4 +1,4 @@
-"""What the client of an engine needs to know of it."""
+"""The facts about an engine that its client needs."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ class ApiStyle(StrEnum):
 
 
 class PixelLimits(StrEnum):
-    """Whether a call says `min_pixels` and `max_pixels`: some compatible servers reject what they don't know."""
+    """Whether a call says `min_pixels` and `max_pixels`: some compatible servers reject unknown members."""
 
     SEND = "send"
     OMIT = "omit"
 
 
 class BlankPages(StrEnum):
-    """What becomes of the jobs of a page that is known to be blank: they end without a call, or ask all the same."""
+    """The jobs of a page that is known to be blank end without a call, or ask all the same."""
 
     SKIP = "skip"
     SEND = "send"
@@ -34,7 +34,7 @@ class BlankPages(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class EngineSettings:
-    """What an OCR function needs to know of its engine. `parameters` are sampling parameters for every call."""
+    """The facts about its engine that an OCR function needs. `parameters` are sampling parameters for every call."""
 
     base_url: str
     model: str

@@ -22,9 +22,9 @@ def scaled_size(
     max_pixels: int = DEFAULT_MAX_PIXELS,
     patch: int = DEFAULT_PATCH,
 ) -> tuple[int, int]:
-    """Width and height, in pixels, to which the model scales an image before it reads it.
+    """Width and height, in pixels, of an image as the model scales it before reading.
 
-    The documentation's `smart_resize`, with Python's round, which goes half to even: 48 → 64, 80 → 64. An edge of 16 or
+    The documentation's `smart_resize`, with Python's round, half to even: 48 → 64, 80 → 64. An edge of 16 or
     less rounds to 0 and takes the branch that enlarges, though it can shrink the other edge. An edge never comes
     out below one patch: the sample code floors a thin image's edge to 0 under a small `max_pixels`.
     """
@@ -128,7 +128,7 @@ def text_tokens(text: str) -> int:
 
 @dataclass(frozen=True, slots=True)
 class Price:
-    """What a million tokens cost, where, and since when this is known; and whether the engine bills them at all.
+    """The price of a million tokens, its region, and the day of its reading; and whether the engine bills them at all.
 
     "Billing": the input tokens by their price, plus the output tokens by theirs.
     """
@@ -144,11 +144,11 @@ class Price:
     units_of_one: ClassVar[int] = 100_000_000
 
     def units(self, usage: Usage) -> int:
-        """What is billed for these tokens, as a whole number that can be summed without loss."""
+        """The engine's bill for these tokens, as a whole number that can be summed without loss."""
         return self.list_units(usage) if self.billed else 0
 
     def list_units(self, usage: Usage) -> int:
-        """What the service bills for these tokens."""
+        """The service's bill for these tokens."""
         amount = usage.input_tokens * self.input_per_million + usage.output_tokens * self.output_per_million
         return round(amount * self.units_of_one / 1_000_000)
 
@@ -156,11 +156,11 @@ class Price:
         return units / self.units_of_one
 
     def amount(self, usage: Usage) -> float:
-        """What is billed for these tokens."""
+        """The engine's bill for these tokens."""
         return self.amount_of(self.units(usage))
 
     def cost(self, usage: Usage) -> dict[str, Any]:
-        """The cost of these tokens, as the receipt shows it: `would_cost` is by the prices, whoever answered."""
+        """The cost of these tokens, as the receipt shows it: `would_cost` is by the prices, for every engine."""
         return {
             "amount": self.amount(usage),
             "billed": self.billed,
