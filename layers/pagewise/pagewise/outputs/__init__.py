@@ -8,6 +8,6 @@ fields grounded, and the manifest of them all.
     placement → text_layer (directions, invisible_font) → searchable_pdf (own_text)
     boxes; grounding → fields; manifest; wanted
 
-Imports: the language (model, results, tasks, errors, geometry), never an adapter. What the layer `outputs` brings is
-imported in the workshop's process only: assembly needs none of it.
+Imports: the language (model, results, tasks, errors, geometry), never an adapter. The libraries of the layer `outputs`
+are imported in the workshop's process only: assembly needs none of them.
 """

@@ -2,8 +2,8 @@
 
 Outputs are made one after the other in a process of its own with bounds on memory and time (workshop.py): a file that
 brings it down costs that one output. Results go through a file on the disk and each output reads them page by page, so
-that memory does not grow with the pages. What is made goes to the shelf at once and is deleted here. The same results
-give the same bytes.
+that memory does not grow with the pages. A finished output goes to the shelf at once and is deleted here. The same
+results give the same bytes.
 """
 
 from __future__ import annotations
@@ -54,8 +54,8 @@ class Shelf(Protocol):
 class AssembledDocument:
     """`title` stands in the outputs: the file's name. `original` is the uploaded file, None if it is gone.
 
-    `page_link` is where a page image lies, seen from a file in boxes/, in the folder that `./pagewise run` makes. `run`
-    is the document's whose results these are.
+    `page_link` is the path of a page image, seen from a file in boxes/, in the folder that `./pagewise run` makes. The
+    results are of the document's `run`.
     """
 
     document_id: str
@@ -69,8 +69,8 @@ class AssembledDocument:
 
 @dataclass(frozen=True, slots=True)
 class Bounds:
-    """Of the process that makes outputs. `seconds` are for one output, or one page of boxes; at the `deadline` (of
-    time.monotonic) what is not made has failed.
+    """Of the process that makes outputs. `seconds` are for one output, or one page of boxes. Outputs that are not made
+    at the `deadline` (of time.monotonic) have failed.
 
     1,024 MB of a Lambda function leave this much beside the interpreter that waits for it.
     """
@@ -85,7 +85,7 @@ OPTIONS, BOUNDS = Options(), Bounds()
 
 @dataclass(slots=True)
 class Made:
-    """What has been made so far."""
+    """The files and failures so far."""
 
     files: list[OutputFile] = field(default_factory=list)
     failed: list[FailedOutput] = field(default_factory=list)
@@ -100,7 +100,7 @@ def assemble(
     options: Options = OPTIONS,
     bounds: Bounds = BOUNDS,
 ) -> Manifest:
-    """Makes the outputs, puts each on the shelf, and the manifest last. Raises what `pages` and `to` raise."""
+    """Makes the outputs, puts each on the shelf, and the manifest last. Raises the errors of `pages` and `to`."""
     made = Made()
     with tempfile.TemporaryDirectory(prefix="pagewise-outputs-") as name:
         folder = Path(name)
@@ -129,7 +129,7 @@ def assemble(
 
 
 def spool(document: AssembledDocument, pages: Pages, to: Path) -> tuple[list[int], list[int]]:
-    """Every page's results as a line of JSON. Returns the pages of which nothing was recognized, and the blank ones."""
+    """Every page's results as a line of JSON. Returns the pages without a recognized result, and the blank ones."""
     failed, blank = [], []
     with to.open("w", encoding="utf-8") as file:
         for number in range(1, document.pages + 1):
@@ -166,14 +166,14 @@ def run_workshop(
         [sys.executable, "-m", WORKSHOP],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,  # libraries name what they stumble over: text of the document
+        stderr=subprocess.DEVNULL,  # libraries quote their stumbling blocks: text of the document
         text=True,
         encoding="utf-8",
         env={"PYTHONPATH": os.pathsep.join(filter(None, sys.path)), "PYTHONUTF8": "1", "PYTHONHASHSEED": "0"},
     )
     if process.stdin is None or process.stdout is None:
         raise RuntimeError("no pipes")  # never: both were asked for
-    # As if its own alarm rang: whoever waits here may wait for a pipe.
+    # As if its own alarm rang: the caller may be waiting for a pipe.
     left_seconds = min(bounds.deadline - time.monotonic(), threading.TIMEOUT_MAX)
     bell = threading.Timer(max(0.0, left_seconds), process.send_signal, [signal.SIGALRM])
     bell.daemon = True
@@ -200,7 +200,7 @@ def run_workshop(
 def attend(
     heard: IO[str], answer: IO[str], left: list[WantedOutput], pages: Pages, to: Shelf, folder: Path, made: Made
 ) -> list[WantedOutput]:
-    """Takes what the workshop makes and fetches the images it asks for; returns outputs that it did not end."""
+    """Takes the workshop's files and fetches the images it asks for; returns outputs that it did not end."""
     for line in heard:
         try:
             message = json.loads(line)

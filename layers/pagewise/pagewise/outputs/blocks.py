@@ -1,5 +1,5 @@
-"""A page's contents as blocks, whatever task recognized them: the one form that every reader here makes and every
-writer takes. Blocks hold plain text: no markup of the engine's goes through them."""
+"""A page's contents as blocks, from any task: the one form that every reader here makes and every writer takes. Blocks
+hold plain text: no markup of the engine's goes through them."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ class Formula:
 
 @dataclass(frozen=True, slots=True)
 class Verbatim:
-    """Text whose spaces and line breaks are meant."""
+    """Text with intended spaces and line breaks."""
 
     text: str
 
@@ -111,7 +111,7 @@ class DrawnCell:
     header: bool = False
 
 
-# A page holds a few thousand cells at most; what claims more is an attack or a loop.
+# A page holds a few thousand cells at most; a table that claims more is an attack or a loop.
 MOST_CELLS = 200_000
 MOST_COLUMNS = 1_000  # HTML's own limit for colspan
 
@@ -126,7 +126,7 @@ def laid_out(rows: Sequence[Sequence[DrawnCell]], caption: str = "") -> Table:
     Raises TooManyCells.
     """
     cells: list[Cell] = []
-    taken: dict[int, int] = {}  # column → first row in which it is free again
+    taken: dict[int, int] = {}  # column → its first free row
     columns = area = 0
     for number, row in enumerate(rows):
         column = 0

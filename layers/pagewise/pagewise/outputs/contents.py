@@ -1,4 +1,4 @@
-"""What the outputs are made of: a document's stored results, page by page."""
+"""The source of the outputs: a document's stored results, page by page."""
 
 from __future__ import annotations
 

@@ -1,9 +1,9 @@
-"""Text of mixed directions, as the runs in which a PDF shows it.
+"""Text of mixed directions, as the runs of a PDF.
 
-Readers of PDFs take right-to-left text as it stands: unshaped characters from left to right, which they turn round
-again. Runs are given in reading order, each with its place, so that a reader that follows the order of the file and one
-that follows places find the same. Characters that have no direction of their own, at the end of a right-to-left run,
-are a run of theirs: pypdf would count them to what came before.
+Readers of PDFs take right-to-left text as it stands, unshaped characters from left to right, and turn it round again.
+Runs are given in reading order, each with its position, so that a reader that follows the order of the file and one
+that follows positions find the same. Characters that have no direction of their own, at the end of a right-to-left
+run, are a run of theirs: pypdf would count them to the run before.
 
 Levels are those of Unicode's bidirectional algorithm (UAX 9), by python-bidi. Brackets keep their character: poppler
 and pypdf do not mirror them back. (pdfium does, and gives such a bracket as its counterpart.)
@@ -25,7 +25,7 @@ STRONG = frozenset({"L", "R", "AL", "EN", "AN"})
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """Characters from left to right, and what stands to their left on the line, in thousandths of an em."""
+    """Characters from left to right, and the width to their left on the line, in thousandths of an em."""
 
     text: str
     before: int

@@ -81,7 +81,7 @@ def is_missing(value: Any) -> bool:
 
 @dataclass(slots=True)
 class Merged:
-    """What the document's pages say of one field."""
+    """One field, merged from the document's pages."""
 
     values: list[GroundedField] = field(default_factory=list)
 

@@ -22,7 +22,7 @@ from pagewise.geometry import Point
 # Of a hundred. A misread letter in eight still is the same word; in a short one it is another.
 ALIKE, ALIKE_IF_SHORT = 88.0, 95.0
 SHORT = 8
-LONGEST_DATE = 30  # an address can hold what looks like one
+LONGEST_DATE = 30  # a part of an address can look like one
 MOST_LINES = 12  # that a value stands on
 MOST_DOCUMENT_LINES = 2_000
 MOST_VALUE = 2_000

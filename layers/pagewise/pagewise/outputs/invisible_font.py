@@ -1,7 +1,7 @@
-"""The font of the text layer: a composite font of empty glyphs, whose codes say by a ToUnicode map what they stand for.
+"""The font of the text layer: a composite font of empty glyphs. A ToUnicode map gives the character of each code.
 
 A code is the character's number where sixteen bits hold it. Characters beyond take codes of the surrogates, which stand
-for no character, in the order in which they are met. Widths are tenths of an em, about those of common print.
+for no character, in their order of appearance. Widths are tenths of an em, about those of common print.
 """
 
 from __future__ import annotations

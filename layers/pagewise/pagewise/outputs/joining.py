@@ -1,10 +1,10 @@
 """Tables that go on over a page's end, joined where that is certain. A wrong join spoils two tables; a missed one costs
-a reader a moment: in doubt they stay apart.
+a reader little: in doubt they stay apart.
 
 Two tables of consecutive pages are one if nothing speaks against it, and one of these speaks for it:
 - the first is the last on its page, the second the first on its, and the header is repeated;
-- the same without a header, with columns of the same kinds, and rows whose numbering goes on or columns that stand
-  where the first's stand;
+- the same without a header, with columns of the same kinds, and rows that continue the numbering or columns at the
+  positions of the first's;
 - wherever they lie on their pages: numbering that goes on from one to the other, with the same header or none;
 - the second says that it is continued.
 Against it: another number of columns, a caption of its own, a total at the first's end, numbering that begins anew, a

@@ -1,4 +1,4 @@
-"""The document as one LaTeX file, for LuaLaTeX or XeLaTeX, which read Unicode.
+"""The document as one LaTeX file, for LuaLaTeX or XeLaTeX: both read Unicode.
 
 It is written from blocks, so that one page's broken LaTeX cannot spoil the document: a page's own source stands in its
 result. Formulas pass as they are, unless they hold commands that read, write or define.

@@ -93,7 +93,7 @@ ARGUMENTS = {
     "subparagraph": "*[{", "quad": "", "qquad": "", "captionof": "{{", "caption*": "{",
 }  # fmt: skip
 SPECIALS = {"\n\n": "\n\n", "&": "&", "~": "\u00a0"}
-# It warns of commands whose arguments are missing: the page's fault, and its text.
+# It warns of commands with missing arguments, and quotes them: the page's fault, and its text.
 logging.getLogger("pylatexenc").setLevel(logging.CRITICAL)
 TEXT = LatexNodes2Text(math_mode="verbatim", keep_comments=False, strict_latex_spaces=False)
 
@@ -374,7 +374,7 @@ def verbatim(node: Any) -> str:
 
 
 def spanned(rows: Sequence[Sequence[DrawnCell]], caption: str) -> Table:
-    """LaTeX writes an empty cell where a merged one comes down from above; HTML's rules, which lay tables out, none."""
+    """LaTeX writes an empty cell where a merged one comes down from above; HTML's rules for laying out tables, none."""
     covered: dict[int, int] = {}
     kept: list[list[DrawnCell]] = []
     for place, row in enumerate(rows):

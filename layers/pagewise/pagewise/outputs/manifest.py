@@ -1,4 +1,4 @@
-"""manifest.json: what was made of a document's results, of which, and what was not made and why."""
+"""manifest.json: the files made of a document's results, their sources, and the outputs not made, with reasons."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ CHUNK = 1024 * 1024
 
 @dataclass(frozen=True, slots=True)
 class OutputFile:
-    """`name` is its path below the outputs. `made_from`: tasks, and the pages whose results went in, as ranges."""
+    """`name` is its path below the outputs. `made_from`: tasks, and the pages with results in it, as ranges."""
 
     name: str
     output: str

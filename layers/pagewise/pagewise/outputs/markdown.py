@@ -1,5 +1,5 @@
 """The document as Markdown (CommonMark with GitHub's tables). Formulas stay LaTeX between dollars. A table with merged
-cells, which Markdown has no form for, is HTML, which Markdown takes."""
+cells is HTML: Markdown has no form for it, and takes HTML."""
 
 from __future__ import annotations
 

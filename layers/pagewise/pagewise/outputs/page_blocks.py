@@ -1,4 +1,4 @@
-"""A page's results as blocks: the richest of what its tasks recognized, each part once."""
+"""A page's results as blocks: the richest of its tasks' outputs, each part once."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ MOST_FORMULA = 20_000
 
 @dataclass(frozen=True, slots=True)
 class PageBlocks:
-    """`tasks`: whose results the blocks were made of. `notes`: what could not be read, in words."""
+    """`tasks`: those with results in the blocks. `notes`: the unreadable parts, in words."""
 
     number: int
     blocks: tuple[Block, ...] = ()
@@ -49,8 +49,8 @@ class Read:
 
 
 def blocks_of(page: PageContents) -> PageBlocks:
-    """document_parsing has everything in place. Without it: the text, in which recognized tables take the place of
-    their lines, then formulas and fields where there is nothing else."""
+    """document_parsing has all parts in place. Without it: the text, with recognized tables in the place of their
+    lines, then formulas and fields where there is nothing else."""
     read = Read()
     if parsed := page.recognized(Task.DOCUMENT_PARSING):
         attempt(read, parsed, "latex")
@@ -129,9 +129,9 @@ def shown(value: Any) -> str:
 
 
 def placed_in(text: Sequence[Block], found: Sequence[Block]) -> list[Block]:
-    """The text, with each table in place of the lines that are its cells; after it those whose lines are not found.
+    """The text, with each table in place of the lines that are its cells; after it the tables without such lines.
 
-    Lines are replaced only where the table holds all that they say and they say most of what the table holds.
+    Lines are replaced only where the table holds all their words, and they hold most of the table's.
     """
     lines = [line for block in text for line in [*lines_of(block), ""]]
     placed: list[tuple[int, int, Block]] = []

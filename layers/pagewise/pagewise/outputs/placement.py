@@ -1,4 +1,4 @@
-"""Where a page's lines stand and in which direction each is read.
+"""The positions of a page's lines, and the reading direction of each.
 
 A result's `rotate_rect` says the direction only up to a half turn. The engine gives lines in reading order, and that
 order tells: lines of upright text follow each other downwards, those of text turned to the right from right to left

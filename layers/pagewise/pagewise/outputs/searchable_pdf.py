@@ -38,7 +38,7 @@ LEAST_UNITS = 1.0
 
 
 class Made(StrEnum):
-    """What the PDF's pages were made from."""
+    """The source of the PDF's pages."""
 
     FROM_PDF = "pdf"
     FROM_IMAGE = "image"
@@ -47,7 +47,7 @@ class Made(StrEnum):
 
 @dataclass(slots=True)
 class Layers:
-    """What became of the pages, by number."""
+    """The outcome of each page, by number."""
 
     made: Made = Made.FROM_PDF
     layered: list[int] = field(default_factory=list)
@@ -250,7 +250,7 @@ def corners(box: Any) -> tuple[float, float, float, float]:
 
 
 def number_of(node: pikepdf.Object, name: Name, usual: float) -> float:
-    """A number of the page or of what it inherits from."""
+    """A number of the page, or of a node it inherits from."""
     current: Any = node
     for _ in range(50):
         if not isinstance(current, Dictionary):
@@ -268,7 +268,7 @@ def number_of(node: pikepdf.Object, name: Name, usual: float) -> float:
 
 def pdf_of_images(original: Path | None, expected: int, image_of: Callable[[int], Path | None], layers: Layers) -> Pdf:
     if original is not None:
-        with suppress(Exception):  # img2pdf raises what Pillow and its parsers raise
+        with suppress(Exception):  # img2pdf raises the errors of Pillow and its parsers
             pdf = Pdf.open(BytesIO(converted(original.read_bytes())))
             if len(pdf.pages) == expected:
                 del pdf.trailer.ID  # by img2pdf, at random: the same image would give other bytes

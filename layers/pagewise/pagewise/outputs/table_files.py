@@ -58,7 +58,7 @@ def has_decimals(text: str) -> bool:
 
 
 def harmless(text: str) -> str:
-    """A text that no spreadsheet takes for a formula: an apostrophe goes before what could be one."""
+    """A text that no spreadsheet takes for a formula: an apostrophe goes before a possible one."""
     if text and (text[0] in FORMULA_SIGNS or text.lstrip()[:1] in set(FORMULA_SIGNS)) and not as_number(text):
         return "'" + text
     return text

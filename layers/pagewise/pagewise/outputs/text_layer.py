@@ -1,4 +1,4 @@
-"""A page's text layer: a form XObject whose text is drawn in no colour (render mode 3) where its lines stand.
+"""A page's text layer: a form XObject with text in no colour (render mode 3) at the positions of the lines.
 
 Its space is the page image's, in pixels, with y upwards; its matrix lays that onto the page of the file. A line is one
 text object (one for each run where directions mix) in one scale, so that its ends are the line's: words within stand in

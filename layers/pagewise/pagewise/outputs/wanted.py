@@ -1,4 +1,4 @@
-"""The outputs there are, and what each needs."""
+"""The outputs there are, and the tasks that each needs."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ ALIASES = {
     "tex": WantedOutput.LATEX,
 }
 
-# Any one task of each set, without which the output has nothing in it.
+# Any one task of each set; without it the output is empty.
 NEEDS: dict[WantedOutput, tuple[frozenset[Task], ...]] = {
     WantedOutput.TABLES: (frozenset({Task.TABLE_PARSING, Task.DOCUMENT_PARSING}),),
     WantedOutput.PDF: (frozenset({Task.ADVANCED_RECOGNITION}),),

@@ -176,5 +176,5 @@ def converted(latex: str, display: Any) -> str | None:
 
     try:
         return str(convert(latex, display=display))
-    except Exception:  # noqa: BLE001  # its parser raises a dozen kinds, and RecursionError, for what it does not know
+    except Exception:  # noqa: BLE001  # its parser raises a dozen kinds, and RecursionError, for unknown input
         return None

@@ -1,8 +1,7 @@
 """The process that makes outputs, one after the other, under bounds: `python -m pagewise.outputs.workshop`.
 
-It is told by a line of JSON what to make, and tells by lines what it has made; it asks for page images as it needs
-them. An output that fails says why. One that breaks a bound ends the process; assembly.py goes on after it with
-another.
+A line of JSON gives it the wanted outputs; it answers each with a line. It asks for page images as it needs them. A
+failed output has a reason. One that breaks a bound ends the process; assembly.py goes on after it with another.
 """
 
 from __future__ import annotations
@@ -37,7 +36,7 @@ CORE_BYTES = 0
 
 @dataclass(slots=True)
 class Workshop:
-    """Where things lie, and how to speak to the one who waits."""
+    """The files' places, and the channel to the waiting assembler."""
 
     document: dict[str, Any]
     options: dict[str, Any]
@@ -59,7 +58,7 @@ class Workshop:
                 yield PageContents(shown["page"], {result.task: result for result in results})
 
     def read(self) -> Iterator[tuple[PageContents, PageBlocks]]:
-        """Pages with their blocks, which are read once and kept on the disk."""
+        """Pages with their blocks. These are read once and kept on the disk."""
         kept = self.folder / f"blocks-{os.getpid()}.pickle"
         if not kept.exists():
             made = kept.with_suffix(".part")
@@ -305,7 +304,7 @@ MAKERS: dict[WantedOutput, Callable[[Workshop, WantedOutput], None]] = {
 
 
 def make(workshop: Workshop, output: WantedOutput) -> dict[str, str]:
-    """What the output ended as: nothing, or a reason with a message."""
+    """Empty for an output that was made, else a reason with a message."""
     try:
         MAKERS[output](workshop, output)
     except OutputRefused as refused:
@@ -322,7 +321,7 @@ def make(workshop: Workshop, output: WantedOutput) -> dict[str, str]:
                 "message": f"The disk is full: the {output} output is larger than it. Split the document.",
             }
         raise
-    except Exception as error:  # noqa: BLE001  # whatever a library raises on a strange file costs this output, no other
+    except Exception as error:  # noqa: BLE001  # a library's error on a strange file costs this output, no other
         return {
             "reason": "broken",
             "message": f"The {output} output could not be made of these results. The others can; please report it.",
@@ -343,7 +342,7 @@ def place_of(error: Exception) -> str:
 
 @contextmanager
 def bounded(seconds: float) -> Iterator[None]:
-    """SIGALRM is left as it is: it ends the process, in whatever library it is."""
+    """SIGALRM keeps its default action: it ends the process inside any library."""
     signal.setitimer(signal.ITIMER_REAL, seconds)
     try:
         yield
@@ -353,7 +352,7 @@ def bounded(seconds: float) -> Iterator[None]:
 
 def main() -> None:
     heard = sys.stdin
-    # What libraries print is not for the one who waits.
+    # The prints of libraries must not reach the waiting assembler.
     told = os.fdopen(os.dup(sys.stdout.fileno()), "w", encoding="utf-8")
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     order = json.loads(heard.readline())
