@@ -1,1 +1,1 @@
-"""What an uploader asks for with a document: by metadata, by a profile, by rules for its fields."""
+"""An uploader's requests for a document: by metadata, by a profile, by rules for its fields."""

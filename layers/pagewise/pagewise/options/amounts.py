@@ -41,7 +41,7 @@ ISO_4217 = (
     "UGX USD UYU UZS VED VES VND VUV WST XAF XCD XOF XPF YER ZAR ZMW ZWG"
 )
 CODES = frozenset(ISO_4217.split())
-# What people write in their place, besides every sign of Unicode's own class.
+# Other spellings in the codes' place, besides every sign of Unicode's own class.
 IN_WORDS = (
     "us$ hk$ nt$ s$ a$ c$ r$ rs rs. rm kr kr. fr fr. sfr sfr. zł kč ft lei лв лв. ден руб руб. р. грн тг tl kn din "
     "元 圆 円 원 圓 人民币 euro euros dollars"
@@ -71,7 +71,7 @@ def is_amount(value: Any) -> bool:
 
 
 def number(value: Any, convention: Convention) -> Decimal | None:
-    """The number that is written so; None for what is none."""
+    """The number in this convention; None for a value that is none."""
     if isinstance(value, int | float | Decimal) and not isinstance(value, bool):
         return as_it_is(value)
     return signed(plain(value), convention) if isinstance(value, str) else None

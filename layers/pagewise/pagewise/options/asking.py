@@ -1,5 +1,5 @@
-"""What an uploader may ask of the engine beside the tasks: own prompts, pixels, resolution. Metadata and profiles spell
-it differently; what is sound is said here once, by ValueError with a sentence for the uploader."""
+"""An uploader's requests to the engine beside the tasks: own prompts, pixels, resolution. Metadata and profiles spell
+them differently; the checks are here once. They raise ValueError with a sentence for the uploader."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ LEAST_DPI, MOST_DPI = 36, 1_200
 
 @dataclass(frozen=True, slots=True)
 class Ability:
-    """What the stack's engine can be asked: its `model`, the stack's own `max_pixels`, and whether calls say pixels."""
+    """The abilities of the stack's engine: its `model`, the stack's own `max_pixels`, and whether calls say pixels."""
 
     model: Model = field(default_factory=lambda: model_of(DEFAULT_MODEL))
     max_pixels: int = DEFAULT_MAX_PIXELS
@@ -58,7 +58,7 @@ def sound_number(number: Any, least: int, most: int) -> int:
 
 
 def check_asking(options: TaskOptions, tasks: Iterable[Task], ability: Ability) -> None:
-    """What each wish may be, together they may not. Raises ValueError."""
+    """Refuse wishes that are sound alone and not together. Raises ValueError."""
     least, most = options.min_pixels or DEFAULT_MIN_PIXELS, options.max_pixels or ability.max_pixels
     if least > most:
         raise ValueError(f"The page would need at least {least:,} pixels and at most {most:,}. Raise the most.")

@@ -3,8 +3,8 @@
     "sums":  [{"of": ["Lines/Price", "Tip"], "equals": "Total", "tolerance": 0.01}]
     "order": [{"first": "Invoice date", "then": "Due date"}]
 
-A path goes through objects by `/`, and through every member of a list. What is missing is no part of a sum; a total
-that is missing, and a date, are compared with nothing. What is there and cannot be read breaks the rule.
+A path goes through objects by `/`, and through every member of a list. A missing field is no part of a sum; a missing
+total, and a missing date, are compared with nothing. A field that is there and cannot be read breaks the rule.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ OF_ORDER = {"first", "then", "same"}
 
 
 def broken_sums(wanted: Sequence[Mapping[str, Any]], fields: Any) -> Iterator[str]:
-    """The totals that are not what their parts come to."""
+    """The totals that differ from the sum of their parts."""
     for rule in wanted:
         parts = [value for path in rule["of"] for value in at(fields, path)]
         totals = at(fields, rule["equals"])
@@ -83,7 +83,7 @@ def paths(rules: Mapping[str, Any]) -> Iterator[str]:
 
 
 def fault(rules: Mapping[str, Any]) -> str | None:
-    """What is wrong with the comparisons among these rules, in a sentence."""
+    """The fault of the comparisons among these rules, in a sentence."""
     if SUMS in rules and not is_list(rules[SUMS], is_sum):
         return (
             'sums is a list of {"of": [fields], "equals": field, "tolerance": number}; the tolerance may be left out.'

@@ -1,6 +1,6 @@
 """The formats that a field can be held against, by name, beyond JSON Schema's own.
 
-Check digits are python-stdnum's. A number of 16 digits that somebody misread in one has another check digit in 9 cases
+Check digits are python-stdnum's. A number of 16 digits with one misread digit has another check digit in 9 cases
 of 10; a pattern would pass it.
 """
 
@@ -35,7 +35,7 @@ BLANKS = re.compile(r"[\s\u00ad\u200b-\u200f]+")
 
 def is_cn_id_card(text: str) -> bool:
     """GB 11643: 18 characters with a province, a date of birth and a check character. Counties are not looked up:
-    python-stdnum's list leaves out those that were dissolved, whose people keep their numbers."""
+    python-stdnum's list leaves out the dissolved ones, and their people keep their numbers."""
     from stdnum.cn import ric
 
     number = text.upper()
@@ -121,8 +121,8 @@ FORMATS = (*NAMES, *(f"{OF_COUNTRY}{country}" for country in VAT_COUNTRIES))
 
 
 def meets(name: str, value: Any) -> bool:
-    """Whether a value is of one of these formats, but JSON Schema's own. A whole number counts as it is written; what
-    has no text (a list, an object) is of no format."""
+    """Whether a value is of one of these formats, but JSON Schema's own. A whole number counts as it is written; a
+    value without text (a list, an object) is of no format."""
     if check := OF_ANY_TYPE.get(name):
         return check(value)
     if isinstance(value, bool) or not isinstance(value, str | int) or len(shown := as_written(value)) > LONGEST:

@@ -1,4 +1,4 @@
-"""What an uploader can say with an upload: the object's metadata, read as wishes."""
+"""The uploader's wishes: the object's metadata, read."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ FALSE = frozenset({"", "0", "false", "no", "off"})
 
 @dataclass(frozen=True, slots=True)
 class DocumentOptions:
-    """What is wanted of a document.
+    """The wishes for a document.
 
     `preprocessing` and `text_layer` are None where the stack's own holds. `password` opens an encrypted PDF and is
     never stored or logged. `warnings` tell of a profile's wishes that come to nothing; those of the upload itself are
@@ -85,9 +85,10 @@ def document_options(
     default_outputs: tuple[WantedOutput, ...] = (),
     engine: Ability | None = None,
 ) -> DocumentOptions:
-    """Read an object's metadata; the profile says what they leave open. `rotates`: whether the engine can be asked to.
+    """Read an object's metadata; the profile gives the options that they leave open. `rotates`: whether the engine can
+    be asked to.
 
-    A prompt of the upload takes the place of the profile's schema as well: it says by itself what is wanted.
+    A prompt of the upload takes the place of the profile's schema as well: it names the wanted fields itself.
 
     Raises DocumentRejected: `unknown_task`, `undeployed_task`, `invalid_option`.
     """
@@ -159,7 +160,7 @@ def unmet(
     *,
     rotates: bool,
 ) -> Iterator[WarningCode]:
-    """What the profile asks for and nobody will do. It is made for many uploads, so that it cannot be refused."""
+    """The profile's wishes that come to nothing. A profile is made for many uploads, so that it cannot be refused."""
     extracts = Task.KEY_INFORMATION_EXTRACTION in tasks
     if profile.result_schema is not None and (options.result_schema is None or not extracts):
         yield WarningCode.RESULT_SCHEMA_UNUSED
@@ -193,7 +194,7 @@ def chosen_tasks(names: str, default: tuple[Task, ...], deployed: tuple[Task, ..
 
 
 def chosen_outputs(names: str | None, default: tuple[WantedOutput, ...]) -> tuple[WantedOutput, ...]:
-    """`none` is none of them; the least that can be said, which is nothing, leaves the choice to profile and stack."""
+    """`none` is none of them; an empty or missing value leaves the choice to profile and stack."""
     if names is None or not names.strip():
         return default
     try:
@@ -216,7 +217,7 @@ def listed_outputs(names: str) -> tuple[WantedOutput, ...]:
 def tasks_of_outputs(
     outputs: tuple[WantedOutput, ...], asked: tuple[Task, ...], deployed: tuple[Task, ...]
 ) -> tuple[Task, ...]:
-    """What the outputs need beyond the tasks that were asked for; of several that would do, one that is deployed."""
+    """The outputs' further tasks, beyond those that were asked for; of several that would do, one that is deployed."""
     added: list[Task] = []
     for output in outputs:
         for task in tasks_for([output], (*asked, *added), deployed):
@@ -351,7 +352,7 @@ def chosen_pixels(metadata: Mapping[str, str], name: str, engine: Ability) -> in
 
 
 def profile_pixels(number: int | None, engine: Ability) -> int | None:
-    """Of a profile, which is made for many stacks: as far as this one's model goes."""
+    """Of a profile, bounded by this stack's model: a profile is made for many stacks."""
     return None if number is None else max(engine.model.min_pixels, min(engine.model.max_pixels, number))
 
 

@@ -2,7 +2,7 @@
 "prompts", "min_pixels", "max_pixels", "dpi", "logprobs", "preprocessing", "text_layer", "validation", "outputs"}.
 
 The object's metadata `ocr-profile` names one, or else the key's first folder below `uploads/` does, if there is one of
-that name. What the metadata says beyond that comes before what the profile says. profiles/schema.json is the form.
+that name. The metadata's other options come before the profile's. profiles/schema.json is the form.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from pagewise.tasks import Task, parse_tasks
 
 PROFILE = "ocr-profile"
 UPLOADS = "uploads/"
-NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")  # what Parameter Store takes as a part of a name
+NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")  # Parameter Store's characters for a part of a name
 KEYS = frozenset(
     {
         "$schema",
@@ -64,8 +64,8 @@ class NoProfiles:
 
 @dataclass(frozen=True, slots=True)
 class Profile:
-    """What metadata leaves open. No tasks: the stack's default ones; `preprocessing`, `text_layer` or `outputs` None:
-    the stack's own, too."""
+    """The options where metadata leave them open. No tasks: the stack's default ones; `preprocessing`, `text_layer` or
+    `outputs` None: the stack's own, too."""
 
     tasks: tuple[Task, ...] = ()
     result_schema: Mapping[str, Any] | None = None

@@ -1,10 +1,10 @@
 """A profile's validation rules: a JSON Schema (2020-12) that the fields of a page must meet.
 
-A result that breaks a rule stays recognized; it says which field breaks which rule, never what the page says.
+A result that breaks a rule stays recognized; it names the field and the rule, never the page's text.
 
-Rules must come to an end on any fields: patterns are RE2's, whose time grows with the text alone, and references, which
-could go round in circles or to the network, are no rules here. What JSON Schema would ignore, such as a keyword that is
-spelt wrong, is refused: a rule that nobody checks is worse than none.
+Rules must come to an end on any fields: patterns are RE2's, since their time grows with the text alone. References
+could go round in circles or to the network, and are no rules here. Keywords that JSON Schema would ignore, such as a
+misspelt one, are refused: an unchecked rule is worse than none.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from jsonschema.exceptions import ValidationError
     from jsonschema.protocols import Validator
 
-# Keywords by what they hold: a schema, a list of schemas, schemas by name, something else.
+# Keywords by their values: a schema, a list of schemas, schemas by name, any other value.
 ONE = frozenset({"additionalProperties", "contains", "else", "if", "items", "not", "propertyNames", "then"})
 SEVERAL = frozenset({"allOf", "anyOf", "oneOf", "prefixItems"})
 NAMED = frozenset({"dependentSchemas", "properties"})
@@ -52,8 +52,8 @@ SOME_FIELD = "*"
 
 
 def judged(result: Result, rules: Mapping[str, Any] | None) -> Result:
-    """The result with what these rules say of its fields, and nothing said where there are no rules or no fields, or
-    where the page is blank and nobody was asked: it breaks no rule by having none of the fields."""
+    """The result with the verdict of these rules on its fields. There is none without rules or fields, nor for a blank
+    page without a call: it breaks no rule by having none of the fields."""
     unasked = result.look.blank and result.source is None
     of_fields = OUTPUTS[result.task] is Output.FIELDS
     if rules is None or result.status is not JobStatus.RECOGNIZED or not of_fields or unasked:
@@ -132,7 +132,7 @@ def parts(rules: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
 
 
 def check_form(rules: Mapping[str, Any]) -> None:
-    """What JSON Schema says of JSON Schemas; not the form of patterns, which would be Python's."""
+    """Check against JSON Schema's own schema, but for the form of patterns: that would be Python's."""
     from jsonschema import Draft202012Validator as JsonSchema
 
     for error in JsonSchema(JsonSchema.META_SCHEMA).iter_errors(rules):
@@ -160,7 +160,7 @@ def validator(rules: Mapping[str, Any]) -> Validator:
 
 @cache
 def dialect() -> type[Validator]:
-    """JSON Schema, but patterns are RE2's, what is missing has a place: its own, and fields can be compared."""
+    """JSON Schema, but patterns are RE2's, a missing field is reported at its own place, and fields can be compared."""
     from jsonschema import Draft202012Validator as JsonSchema
     from jsonschema.validators import extend
 
@@ -224,7 +224,7 @@ def found(pattern: str, text: str) -> bool:
 
     options = re2.Options()
     options.log_errors = False
-    # JSON can hold half a pair of surrogates, which is no text that could be looked through.
+    # JSON can hold half a pair of surrogates, and RE2 cannot search such a text.
     readable = text.encode("utf-8", "replace").decode()
     compiled = re2.compile(pattern, options)  # type: ignore[no-untyped-call]
     return compiled.search(readable) is not None

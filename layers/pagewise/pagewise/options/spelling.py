@@ -1,4 +1,4 @@
-"""What someone meant who wrote a name that there is not."""
+"""The likely meaning of a name that there is not."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ LONGEST = 100
 
 
 def did_you_mean(name: str, names: Iterable[str]) -> str:
-    """A sentence to append, which names the nearest right one; empty if none is near."""
+    """A sentence to append with the nearest right name; empty if none is near."""
     plain = name[:LONGEST].lower().replace("_", "-")
     spelt = {known.lower().replace("_", "-"): known for known in names}
     return "".join(f" Did you mean {spelt[near]}?" for near in get_close_matches(plain, spelt, n=1, cutoff=ALIKE))
