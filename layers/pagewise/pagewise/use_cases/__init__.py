@@ -1,1 +1,1 @@
-"""What handlers call: one verb, one module."""
+"""The use cases that handlers call: one verb, one module."""

@@ -1,4 +1,4 @@
-"""What decides whether an upload is accepted, and what it can cost: the same for the splitter and for an estimate."""
+"""The checks that decide whether an upload is accepted, and its cost: the same for the splitter and an estimate."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from pagewise.use_cases.settings import SplitSettings
 
 
 def wishes(settings: SplitSettings, known: Profiles, key: str, said: Mapping[str, str]) -> DocumentOptions:
-    """What an uploader wants of the object under this key. Raises DocumentRejected."""
+    """The uploader's wishes for the object under this key. Raises DocumentRejected."""
     profile = profiles.chosen(known, key, said, settings.deployed_tasks)
     return metadata.document_options(
         said,
@@ -35,7 +35,7 @@ def wishes(settings: SplitSettings, known: Profiles, key: str, said: Mapping[str
 
 
 def check_bytes(settings: SplitSettings, size: int) -> None:
-    """What has no room on the function's disk would fail three times, and then without a reason of use."""
+    """A file without room on the function's disk would fail three times, and then without a useful reason."""
     most = settings.max_megabytes
     if size > most * 1_000_000:
         raise DocumentRejected(
@@ -67,7 +67,7 @@ def renderer(
     preprocessing: tuple[Step, ...] | None,
     layer: TextLayer | None,
 ) -> Renderer:
-    """The stack's, but for what is said of the document. Pages' own text is looked for where it can answer: for one of
+    """The stack's, with the document's own options. Pages' own text is looked for where it can answer: for one of
     its tasks, without a prompt."""
     stack = settings.renderer
     chosen = layer or stack.text_layer
@@ -83,8 +83,8 @@ def renderer(
 
 @dataclass(frozen=True, slots=True)
 class Forecast:
-    """What a document would be, were it uploaded. `most` is in the price's units: what the caps hold against it; `over`
-    one of them it would be rejected."""
+    """A document's pages, usage and cost, were it uploaded. `most`, in the price's units, is the amount that the caps
+    hold against it; `over` one of them it would be rejected."""
 
     pages: int
     by_task: Mapping[Task, Estimate]
@@ -94,8 +94,8 @@ class Forecast:
 
 
 def forecast(settings: SplitSettings, known: Profiles, key: str, said: Mapping[str, str], path: Path) -> Forecast:
-    """Nothing is rendered and nobody is asked. Raises DocumentRejected where the splitter would, but for a page that
-    turns out unreadable. What is left of the day's cap is not looked up."""
+    """Nothing is rendered and no engine is asked. Raises DocumentRejected where the splitter would, but for a page that
+    turns out unreadable. The rest of the day's cap is not looked up."""
     check_bytes(settings, path.stat().st_size)
     wanted = wishes(settings, known, key, said)
     contents = acceptable(settings, path, wanted.password)

@@ -28,7 +28,7 @@ from pagewise.outputs.wanted import Options, WantedOutput
 from pagewise.ports import OutputsBucket, Publisher, UploadsBucket
 from pagewise.use_cases.split import workspace
 
-# What reads the uploaded file itself.
+# Outputs that need the uploaded file itself.
 OF_THE_ORIGINAL = frozenset({WantedOutput.PDF})
 GIVEN_UP = "given_up"
 NEVER_FINISHED = (
@@ -41,7 +41,7 @@ Maker = Callable[[AssembledDocument, Pages, Sequence[WantedOutput], Shelf, Optio
 
 @dataclass(frozen=True, slots=True)
 class Assembled:
-    """A document's manifest as it is stored. `causes` are for the log: where the code gave up on which output."""
+    """A document's manifest as it is stored. `causes` are for the log: for each failed output the place in the code."""
 
     manifest: Mapping[str, Any]
     causes: tuple[str, ...] = ()
@@ -63,7 +63,7 @@ class Assemble:
     def document(self, document_id: DocumentId, run: int, deadline: float = math.inf) -> Assembled | None:
         """Make the outputs of a document's run; None if it wants none, or is not in this run any more.
 
-        What is not made by the deadline (of time.monotonic) has failed, and stands in the manifest.
+        An output that is not made by the deadline (of time.monotonic) has failed, and stands in the manifest.
         """
         document = self.awaited(document_id, run)
         if document is None or self.has_manifest(document):
@@ -82,7 +82,7 @@ class Assemble:
         return self.finished(document, causes)
 
     def give_up(self, document_id: DocumentId, run: int) -> None:
-        """What no invocation could finish has failed: the manifest says so."""
+        """Outputs that no invocation could finish have failed: the manifest says so."""
         document = self.awaited(document_id, run)
         if document and not self.has_manifest(document):
             failed = tuple(FailedOutput(output, GIVEN_UP, NEVER_FINISHED) for output in document.outputs)
@@ -109,7 +109,7 @@ class Assemble:
         return stored if stored and stored["run"] == document.run else None
 
     def finished(self, document: Document | None, causes: tuple[str, ...] = ()) -> Assembled | None:
-        """Publish what is stored, whoever stored it, and note it."""
+        """Publish the stored manifest, of this or an earlier invocation, and note it."""
         stored = self.manifest(document) if document else None
         if document is None or stored is None:
             return None

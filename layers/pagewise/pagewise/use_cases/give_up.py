@@ -1,4 +1,4 @@
-"""Use case: turn what nobody could finish into failed results, so that it counts and the document ends."""
+"""Use case: turn unfinished page jobs and page ranges into failed results, so that they count and the document ends."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from pagewise.model import DocumentId, DocumentStatus, PageJob, PageRange, Uploa
 from pagewise.pages.ranges import stretches
 from pagewise.ports import Clock
 
-# What was ended since the last note is published once more if an invocation is killed.
+# The ends since the last note are published once more if an invocation is killed.
 PAGES_AT_ONCE = 20
 
 
@@ -31,7 +31,7 @@ class GiveUp:
     monotonic: Callable[[], float] = time.monotonic
 
     def page_job(self, job: PageJob, deliveries: int) -> None:
-        """A page job whose invocations all died by a crash or the time limit, without an error of their own."""
+        """A page job with invocations that all died by a crash or the time limit, without an error of their own."""
         exhausted = Transient("exhausted", f"Page {job.page} was tried until its attempts ran out, without an answer.")
         if document := self.ledger.document(job.document_id):
             attempts = job.earlier_attempts + deliveries
@@ -45,7 +45,7 @@ class GiveUp:
         document = self.ledger.document(document_id)
         if document is None or self.ledger.is_split(document_id, pages):
             return
-        # Also where the document has ended: whether what was recorded has been published is not known.
+        # Also where the document has ended: it is not known whether the recorded results have been published.
         failure = PageUnreadable("The page could not be split in the time and memory there is.")
         left = replace(pages, first=self.ledger.given_up(document_id, pages) + 1)
         for stretch in stretches(left, PAGES_AT_ONCE):

@@ -57,10 +57,10 @@ from pagewise.rate.budget import Backoff, Grant, SlotRequest
 from pagewise.rate.gate import Gate
 from pagewise.tasks import ANSWERED_BY_TEXT_LAYER, OUTPUTS, Output
 
-# What a page job waits that the configuration stops: SQS delays by 900 s at most.
+# The wait of a page job that the configuration stops: SQS delays by 900 s at most.
 CONFIGURATION_WAIT = 300.0
 # A put-off job is a message to the function's own queue, a loop that Lambda would stop after 16 rounds. A document's
-# time bounds it; should nobody look at the time, so does this: 6 h of the shortest waits, 4 s, are 5,400 rounds.
+# time bounds it; should that bound fail, this one holds: 6 h of the shortest waits, 4 s, are 5,400 rounds.
 MOST_PUT_OFFS = 10_000
 # Storage that is busy is tried again for up to four seconds, of the ten that an invocation keeps for it.
 SAVES, FIRST_SAVE_PAUSE, SAVING_SECONDS = 5, 0.25, 5.0
@@ -142,7 +142,7 @@ class Recognize:
         return await self.in_turn(document, left, attempts, deadline, turn, known)
 
     def left_of(self, document: Document, job: PageJob) -> tuple[PageJob | None, Result | None]:
-        """What is to be asked of a group, None for nothing; and the result of one of its pages that has ended.
+        """The rest of a group that must be asked about, None for nothing; and the result of one of its ended pages.
 
         The results of pages that have ended are published again. A blank page ends here, by a result of its own.
         """
@@ -203,7 +203,7 @@ class Recognize:
     async def again(
         self, document: Document, job: PageJob, attempts: int, deadline: float, slot: Slot | None
     ) -> Result | None:
-        """What is left of a group is another question, with the place in the rate that the whole group had."""
+        """The rest of a group is another question, with the slot of the whole group."""
         known = await self.known_elsewhere(job, unasked=False)
         if isinstance(known, Result):
             return await asyncio.to_thread(self.used_again, document, job, known, attempts)
@@ -218,7 +218,7 @@ class Recognize:
         return failed
 
     def keep(self, document: Document, results: Sequence[Result], job: PageJob, deadline: float) -> Result:
-        """Judge and save what was paid for. What cannot be kept as it is becomes a failed result that can: an error
+        """Judge and save paid results. One that cannot be kept as it is becomes a failed result that can: an error
         here would have the engine asked again. Only storage that is away for longer than the invocation raises.
         """
         try:
@@ -227,7 +227,7 @@ class Recognize:
             if not isinstance(error, StorageRefused):
                 raise
             return self.save(document, [unstorable(result) for result in results], job, deadline)
-        except Exception:  # noqa: BLE001 - whatever it is, the answer was paid for
+        except Exception:  # noqa: BLE001 - the answer was paid for
             return self.save(document, [unstorable(result) for result in results], job, deadline)
 
     def save(self, document: Document, results: Sequence[Result], job: PageJob, deadline: float) -> Result:
@@ -259,7 +259,7 @@ class Recognize:
     # ── reuse, where it is on ────────────────────────────────────────────────────────────────────────────────────────
 
     async def known_elsewhere(self, job: PageJob, unasked: bool) -> Result | Backoff | CacheMiss | None:
-        """What is known of the same image and question; None where nothing is reused."""
+        """The stored answer for the same image and question; None where nothing is reused."""
         if self.reuse is None or asked_about(job) is None or unasked:
             return None
         return await asyncio.to_thread(self.reuse.look, job)
@@ -313,7 +313,7 @@ class Recognize:
         return None
 
     def wanted(self, job: PageJob) -> SlotRequest:
-        """What the job wants of the rate budget. The likely number of tokens: the largest one, thrice as many, would
+        """The job's request to the rate budget, by its likely number of tokens: the largest one, thrice as many, would
         leave most of the rate unused."""
         tokens = estimate_call(
             [(member.image.width, member.image.height) for member in job.members],
@@ -327,7 +327,7 @@ class Recognize:
         return SlotRequest(tokens.input_tokens + tokens.output_tokens, job.slot)
 
     def own_text(self, job: PageJob) -> Mapping[str, Any] | None:
-        """What the page says itself, if that answers this task. Where it is gone the engine is asked."""
+        """The page's own text, if that answers this task. Where it is gone the engine is asked."""
         place = job.image.look.text_layer
         if place is None or job.task not in ANSWERED_BY_TEXT_LAYER or job.task in job.options.prompts:
             return None
@@ -407,7 +407,7 @@ class Recognize:
         return shared(holder, job, shown)
 
     def question(self, job: PageJob, seconds: float) -> tuple[Question, Asked]:
-        """What to ask, and of which images."""
+        """The question, and the images it is about."""
         fitted, digests = self.fitted(job)
         images = [self.sendable(member.image, one, seconds) for member, one in zip(job.members, fitted, strict=True)]
         question = self.in_words(job) if self.needs_words(job) else self.by_task(job)
@@ -462,7 +462,7 @@ class Recognize:
         return replace(self.by_task(job), task=None, result_schema=None, prompt=prompt, enable_rotate=rotate)
 
     def sendable(self, image: StoredImage, fitted: FittedImage, seconds: float) -> Inline | str:
-        """The image itself, or a URL of it that lives for this call: of the stored page where that is what is sent."""
+        """The image itself, or a URL of it that lives for this call: of the stored page where that one is sent."""
         if not fitted.sent.by_url:
             return Inline(fitted.content, fitted.sent.media_type)
         key = image.key
@@ -493,7 +493,7 @@ class MembersUnfit(PagewiseError):
 
 
 def unstorable(result: Result) -> Result:
-    """A paid result that storage does not take, without what it may not take."""
+    """A paid result that storage does not take, without the parts that it may not take."""
     return replace(
         result,
         status=JobStatus.FAILED,

@@ -1,9 +1,9 @@
-"""Use case: do failed page jobs again. The one way in which what has ended is opened again, by an operator's wish.
+"""Use case: do failed page jobs again, by an operator's wish. Nothing else opens an ended document again.
 
 First every chosen failed result is taken out of the account, each in a transaction of its own, then their page jobs are
-queued: with the stored page where there is one, otherwise as page ranges for the splitter. Whatever ends a redrive on
-the way, the same redrive again goes on: what was taken out and has not ended is queued (again). If nobody does, the
-sweeper ends it.
+queued: with the stored page where there is one, otherwise as page ranges for the splitter. A redrive that was cut off
+goes on by the same redrive again: page jobs that were taken out and have not ended are queued (again). Without one, the
+sweeper ends them.
 """
 
 from __future__ import annotations
@@ -41,9 +41,9 @@ class NothingToRedrive(Permanent):
 
 @dataclass(frozen=True, slots=True)
 class Redriven:
-    """What a redrive has queued: page jobs of pages that are stored, and pages that must be rendered first.
+    """The queued work of a redrive: page jobs of pages that are stored, and pages that must be rendered first.
 
-    `over_cap`: page jobs that stay failed, because the day's cap has no room for what they can cost.
+    `over_cap`: page jobs that stay failed, because the day's cap has no room for their largest cost.
     """
 
     run: int
@@ -54,7 +54,7 @@ class Redriven:
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """Which of a document's failed page jobs: of one page, of one task, that failed for one reason, or all."""
+    """A choice of a document's failed page jobs: of one page, of one task, that failed for one reason, or all."""
 
     page: int | None = None
     task: Task | None = None
@@ -62,7 +62,7 @@ class Selection:
     options: TaskOptions = field(default_factory=TaskOptions)
 
     def with_groups(self, document: Document) -> Selection:
-        """What one call has asked about is done again by one call: a page stands for all of its group."""
+        """Pages of one call are done again by one call: a page stands for all of its group."""
         return replace(self, options=document.options)
 
     def includes(self, page: int, task: Task) -> bool:
@@ -101,7 +101,7 @@ class Redrive:
         run: int | None = None
         done = 0
         for page, task in chosen:
-            # Whoever stored the result may have died before it was published: afterwards nobody could.
+            # The invocation that stored the result may have died before publishing it: afterwards none could.
             if result := self.ledger.result(document_id, page.page, task):
                 self.accounting.publish_again(document, result)
             reserve = Reservation(day, self.spending.day_cap_units, most[page.page, task])
@@ -127,7 +127,7 @@ class Redrive:
         return document
 
     def queue(self, document: Document, choice: Selection) -> Redriven:
-        """Queue what awaits its redrive."""
+        """Queue the page jobs that await their redrive."""
         jobs: list[PageJob] = []
         unrendered: list[int] = []
         for page in self.ledger.pages(document.id):

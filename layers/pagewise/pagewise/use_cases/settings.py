@@ -1,4 +1,4 @@
-"""What the splitter needs to know."""
+"""The splitter's settings."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def no_caps() -> Spending:
 
 @dataclass(frozen=True, slots=True)
 class SplitSettings:
-    """What the splitter needs to know. `rotates`: whether the engine's protocol has `enable_rotate`.
+    """The splitter's settings. `rotates`: whether the engine's protocol has `enable_rotate`.
     `bounds_pixels`: whether calls say `min_pixels` and `max_pixels`."""
 
     deployed_tasks: tuple[Task, ...] = tuple(Task)

@@ -3,7 +3,7 @@
 An upload is the range of all its pages. A range is rendered if it is small, or cut into smaller ones that other
 invocations render. The document is written before anything is fanned out, and every page of it ends as a page image
 with a page job for each task, or as failed page jobs. Pages are stored, and their jobs queued, while later ones are
-rendered; what an invocation has no time for becomes a range of its own.
+rendered; pages that an invocation has no time for become a range of their own.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ from pagewise.tasks import Task
 from pagewise.use_cases import admission
 from pagewise.use_cases.settings import SplitSettings
 
-# Page images are uploaded side by side, and their jobs sent, in batches of what one SQS request takes.
+# Page images are uploaded side by side, and their jobs sent, in batches of one SQS request.
 PAGES_PER_BATCH = 10
 FIRST_RETRY_SECONDS, LONGEST_RETRY_SECONDS = 60.0, 900.0
 # Of everything that a split puts on the disk.
@@ -142,8 +142,8 @@ class Split:
         return document
 
     def fail(self, document: Document, pages: PageRange, error: ObjectGone | DocumentRejected) -> None:
-        """Fail the pages of a document that was read before, and cannot be any more; of a long range in smaller ones,
-        which have time for it."""
+        """Fail the pages of a document that was read before, and cannot be any more. A long range is cut into smaller
+        ones, so that there is time for it."""
         if len(pages) > (pages_per_range := self.pages_per_range(document)):
             self.queues.send_ranges(document.id, subranges(pages, pages_per_range))
         else:
@@ -152,8 +152,8 @@ class Split:
         self.ledger.mark_split(document.id, pages)
 
     def end(self, document: Document, pages: PageRange, error: PagewiseError) -> None:
-        """Fail what has not ended of these pages. Of a document that has ended while its range waited nothing is left
-        but to publish what was recorded and perhaps not published."""
+        """Fail those of these pages that have not ended. If the document has ended while its range waited, publish the
+        recorded results that perhaps were not published."""
         for page in pages.numbers():
             self.accounting.fail_page(document, page, error, pages.run)
 
@@ -166,7 +166,7 @@ class Split:
         return True
 
     def affordable(self, path: Path, contents: Contents, wishes: DocumentOptions) -> int | None:
-        """What the document reserves of the day's cap: the most that it can cost; None without such a cap."""
+        """The document's reservation of the day's cap: the most that it can cost; None without such a cap."""
         spending = self.settings.spending
         if not spending:
             return None
@@ -296,7 +296,7 @@ class Split:
 
 @dataclass(frozen=True, slots=True)
 class StoredPage:
-    """A page that is being stored, and what will be queued for it."""
+    """A page that is being stored, and its page jobs that will be queued."""
 
     number: int
     jobs: Future[list[PageJob]]
@@ -330,7 +330,7 @@ def out_of_time() -> Transient:
 def workspace(disk: Path | None = None) -> Iterator[Path]:
     """A folder of this invocation's own, gone when it ends.
 
-    Lambda keeps an environment's disk when an invocation is killed: on an own `disk`, what such a one has left (this
+    Lambda keeps an environment's disk when an invocation is killed: on an own `disk`, the rest of such a one (this
     folder, and poppler's) is removed first, or it would take the next document's room.
     """
     for left in disk.glob(f"{PREFIX}*") if disk else ():

@@ -1,7 +1,7 @@
-"""Use case: keep what the configuration stops. It waits as a fresh message, which costs no attempt, until an operator
+"""Use case: keep messages that the configuration stops. Each waits as a fresh message, at no attempt, until an operator
 has acted; a metric with its alarm, and an event, tell of it.
 
-It needs neither settings nor table: what is wrong may be these.
+The use case needs neither settings nor table: the fault may be theirs.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ class Suspension:
         self.queues.defer_range(document_id, replace(pages, put_offs=pages.put_offs + 1), WAIT_SECONDS)
 
     def page_job(self, job: PageJob, attempts: int, error: Configuration) -> None:
-        """What stops a page job before or after its call; `attempts` were made so far. Raises the error likewise."""
+        """Keep a page job that `error` stops before or after its call, with `attempts` so far. Raises the error."""
         check(job.put_offs, error)
         self.meter.put_off(error)
         moment = self.clock.now()

@@ -1,7 +1,7 @@
-"""Use case: end what is overdue, and publish what has ended without anyone knowing. Every document ends, and what has
+"""Use case: end overdue documents, and publish ends that were never published. Every document ends, and one that has
 ended without its outputs asks for them again.
 
-Overdue documents take turns of a few pages, so that a large one holds up no other. What a turn has ended is noted with
+Overdue documents take turns of a few pages, so that a large one holds up no other. A turn notes its last page with
 the document, and the next visit goes on from there.
 """
 
@@ -19,8 +19,8 @@ from pagewise.errors import Overdue
 from pagewise.model import Document, DocumentId, DocumentStatus, PageRange
 from pagewise.ports import Clock
 
-# A page takes about 40 ms (a transaction, a request to the bus), a turn less than a second. What a visit had done since
-# the last note is published once more if it is killed.
+# A page takes about 40 ms (a transaction, a request to the bus), a turn less than a second. A killed visit's ends since
+# the last note are published once more.
 PAGES_A_TURN = 20
 
 
@@ -80,7 +80,7 @@ class Sweep:
         return False
 
     def end(self, document: Document, pages: PageRange, deadline: float) -> int:
-        """End what is missing of these pages; the last one that there was time for."""
+        """End the missing page jobs of these pages; the last page that there was time for."""
         accounts = {account.page: account for account in self.ledger.pages(document.id, pages)}
         if any(account.run > document.run for account in accounts.values()):
             return document.pages  # redriven in the meantime: it has a new due
