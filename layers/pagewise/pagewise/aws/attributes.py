@@ -22,7 +22,7 @@ def unmarshal(stored: Mapping[str, Any]) -> Attributes:
 
 
 def marshalled(value: Any) -> dict[str, Any]:
-    """Raises TypeError for what a record cannot hold. A float is such: DynamoDB's numbers are decimal."""
+    """Raises TypeError for a value that a record cannot hold, such as a float: DynamoDB's numbers are decimal."""
     match value:
         case None:
             return {"NULL": True}

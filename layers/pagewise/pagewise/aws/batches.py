@@ -1,7 +1,7 @@
-"""Batches of SQS messages of which each fails for itself: the mappings' ReportBatchItemFailures.
+"""Batches of SQS messages that each fail alone: the mappings' ReportBatchItemFailures.
 
-Powertools has this too, with classes for the events of thirty services, which are imported first: 20 to 30 ms of every
-cold start, of which this needs one field in three.
+Powertools has this too. It first imports its classes for the events of thirty services: 20 to 30 ms of every cold
+start, and this needs one field in three of them.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ class Message:
 
 
 def one_by_one(event: Mapping[str, Any], handle: Callable[[Message], object]) -> Response:
-    """Those for which `handle` raises come back; the log says why."""
+    """Messages on which `handle` raises come back; the log has the reason."""
     failed = []
     for message in messages_of(event):
         try:
@@ -34,20 +34,20 @@ def one_by_one(event: Mapping[str, Any], handle: Callable[[Message], object]) ->
         except PagewiseError as error:
             logger.warning("message not done", extra={"message_id": message.id, "reason": error.reason})
             failed.append(message)
-        except Exception as error:  # noqa: BLE001  whatever it is, the other messages go on
+        except Exception as error:  # noqa: BLE001  the other messages go on
             logger.error("message crashed", extra={"message_id": message.id, **unforeseen(error)})
             failed.append(message)
     return response(failed)
 
 
 def all_at_once(event: Mapping[str, Any], handle: Callable[[Message], Awaitable[object]]) -> Response:
-    """Those for which `handle` raises come back; it has said why."""
+    """Messages on which `handle` raises come back; `handle` has logged the reason."""
     messages = messages_of(event)
 
     async def fails(message: Message) -> bool:
         try:
             await handle(message)
-        except Exception:  # noqa: BLE001  whatever it is, the other messages go on
+        except Exception:  # noqa: BLE001  the other messages go on
             return True
         return False
 

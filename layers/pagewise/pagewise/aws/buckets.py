@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 CHUNK_BYTES = 1024 * 1024
 EXTENSIONS = {"image/png": "png", "image/jpeg": "jpg"}
-# Another one has written the object meanwhile: seen by its ETag, or at the same moment.
+# Another one has written the object meanwhile: seen by its ETag, or at the same time.
 CHANGED = frozenset({"PreconditionFailed", "412", "ConditionalRequestConflict", "409"})
 TRIES = 4
 
@@ -62,7 +62,7 @@ class S3Uploads:
 
 
 def readable(value: str) -> str:
-    """Metadata is ASCII; S3 shows other characters encoded as RFC 2047 words. What is none stays as it is."""
+    """Metadata is ASCII; S3 shows other characters encoded as RFC 2047 words. A value without one stays as it is."""
     try:
         return str(make_header(decode_header(value))) if "=?" in value else value
     except (ValueError, LookupError, MessageError):
@@ -112,7 +112,7 @@ class S3Pages:
 
 @dataclass(frozen=True, slots=True)
 class S3Outputs:
-    """Outputs beside the pages. Each object's metadata say of which run it is, and S3 replaces it only as it was seen:
+    """Outputs beside the pages. Each object's metadata give its run, and S3 replaces it only as it was seen:
     https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-writes.html
     """
 
@@ -145,7 +145,7 @@ class S3Outputs:
         raise StorageBusy("An output is being written by others.")
 
     def conditions(self, key: str, run: int, sha256: str) -> Iterator[Mapping[str, Any] | None]:
-        """What to put it under, as often as others were quicker; None if it is there. Raises Superseded."""
+        """The conditions of the put, as often as others were quicker; None if it is there. Raises Superseded."""
         for _ in range(TRIES):
             try:
                 with translated("An output"):

@@ -103,9 +103,9 @@ def base_url(url: str, api_style: ApiStyle) -> str:
 
 
 def price_settings(variables: Mapping[str, str]) -> Price:
-    """The model's listed prices in the region, or the stack's own, with the day on which they were read.
+    """The model's listed prices in the region, or the stack's own, with the day of their reading.
 
-    Where the model is not sold in the region, the region is the one whose price it is.
+    Where the model is not sold in the region, the price's own region is named.
     """
     into, out = (text(variables, name) for name in ("INPUT_PRICE_PER_MILLION", "OUTPUT_PRICE_PER_MILLION"))
     own = Price(

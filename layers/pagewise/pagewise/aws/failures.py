@@ -1,10 +1,10 @@
-"""What an AWS client's errors mean, in the words of the core.
+"""The meaning of an AWS client's errors, in the words of the core.
 
     gone           the object is not there (S3 tells it from a forbidden one to callers with s3:ListBucket only), was
                    overwritten, or is a deletion's marker
     archived       it lies in a storage class from which it must be restored first
-    misconfigured  names, permissions, keys: nothing but an operator's act mends them
-    busy           everything else: throttled, failing, unreachable, in conflict
+    misconfigured  names, permissions, keys: only an operator can mend them
+    busy           all others: throttled, failing, unreachable, in conflict
 
 Codes: the error tables of the services' API references, and "Common errors".
 """
@@ -57,7 +57,7 @@ MISCONFIGURED = frozenset(
 # S3's KMS.DisabledException, SQS's KmsAccessDenied and the rest of either, but KMS.ThrottlingException, KmsThrottled.
 KEY_CODES = "kms"
 THROTTLED = "throttl"
-# What is sent breaks a limit of the service; the same again would too.
+# The request breaks a limit of the service; the same again would too.
 REFUSED = frozenset(
     {
         *(
@@ -73,7 +73,7 @@ REFUSED = frozenset(
 
 @contextmanager
 def translated(what: str) -> Iterator[None]:
-    """Raise ObjectGone, Configuration, StorageRefused or StorageBusy for what the client raises. `what` names the
+    """Raise ObjectGone, Configuration, StorageRefused or StorageBusy for the client's errors. `what` names the
     object."""
     try:
         yield

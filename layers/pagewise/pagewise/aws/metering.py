@@ -1,7 +1,7 @@
 """CloudWatch metrics, as lines in the log (embedded metric format): they cost no call.
 
 All are by stack (the dimension `service`) alone, for each combination of dimensions is a metric of its own on the bill;
-failures and rejections are by reason too, as far as it is known. What else a page job was is in its log line.
+failures and rejections are by reason too, as far as it is known. A page job's other facts are in its log line.
 """
 
 from __future__ import annotations

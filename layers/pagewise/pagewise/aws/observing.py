@@ -14,8 +14,8 @@ from aws_lambda_powertools import Logger, Metrics
 from pagewise.aws.metering import NAMESPACE
 from pagewise.errors import PagewiseError
 
-# Lambda gives all loggers the function's ApplicationLogLevel, DEBUG, at which libraries write out requests and answers.
-# Ours does not ask the root logger.
+# Lambda gives all loggers the function's ApplicationLogLevel, DEBUG. At that level libraries write out requests and
+# answers. Our logger does not ask the root logger.
 logging.getLogger().setLevel(logging.WARNING)
 
 logger = Logger()
@@ -28,21 +28,20 @@ def set_level(level: str) -> None:
 
 
 def unforeseen(error: BaseException) -> dict[str, object]:
-    """What the log may hold of an error that nobody expected: its kind and where it came from. Not its message, which
-    may quote the document."""
+    """The log's part of an unexpected error: its kind and its origin. Not its message: that may quote the document."""
     frames = traceback.extract_tb(error.__traceback__)[-6:]
     return {"error": type(error).__name__, "at": [f"{Path(frame.filename).name}:{frame.lineno}" for frame in frames]}
 
 
 class Unforeseen(Exception):
-    """Stands for an error that nobody expected, and says its kind alone."""
+    """Stands for an unexpected error, and gives its kind alone."""
 
 
 def told(error: Exception) -> dict[str, object]:
-    """What the log may hold of any error: ours say nothing of a document."""
+    """The log's part of any error: our own errors quote no document."""
     return {"reason": error.reason} if isinstance(error, PagewiseError) else unforeseen(error)
 
 
 def quoting_nothing(error: Exception) -> Exception:
-    """The error to raise to the Lambda service, which logs its message and sends it to the failure destination."""
+    """The error to raise to Lambda. The service logs its message and sends it to the failure destination."""
     return error if isinstance(error, PagewiseError) else Unforeseen(type(error).__name__)

@@ -89,7 +89,7 @@ class DynamoTable:
         return replace(change, set={**change.set, **expires})
 
     def alone(self, kind: str, body: dict[str, Any]) -> None:
-        """One change needs no transaction, which would be billed twice."""
+        """One change needs no transaction: that would be billed twice."""
         match kind:
             case "Put":
                 self.client.put_item(**body)
@@ -112,7 +112,8 @@ def refusals() -> Iterator[None]:
 
 
 def unmet_conditions(error: BaseException | None) -> frozenset[int] | None:
-    """Which changes' conditions did not hold; none where others were at it at the same time; None: another failure."""
+    """The changes with unmet conditions; empty where others changed the records at the same time; None: another
+    failure."""
     if not isinstance(error, ClientError):
         return None
     if code_of(error) == "ConditionalCheckFailedException":

@@ -62,15 +62,15 @@ if TYPE_CHECKING:
 
 Outcome = TypeVar("Outcome")
 
-# Time of an invocation that is kept for saving and publishing what the engine answered last.
+# Time of an invocation that is kept for saving and publishing the engine's last answers.
 RESERVED_SECONDS = 10.0
-# … and for storing what was made, and the manifest: an output may have 2 GB.
+# … and for storing the outputs and the manifest: an output may have 2 GB.
 ASSEMBLY_RESERVED_SECONDS = 120.0
 
 
 @dataclass(frozen=True, slots=True)
 class Composition:
-    """What the handlers call. A part is put together when a handler first asks for it: none needs them all."""
+    """The parts for the handlers. A part is put together when a handler first asks for it: none needs them all."""
 
     split: Callable[[], Split]
     recognize: Callable[[], Recognize]
@@ -87,8 +87,8 @@ class Composition:
 def client(service: str) -> Any:
     from botocore.config import Config
 
-    # boto3's default, auto, signs URLs for the global host, which newer regions refuse, and all others redirect for a
-    # bucket's first hours. An endpoint of our own (the emulator) has no host for each bucket: auto knows.
+    # boto3's default, auto, signs URLs for the global host: newer regions refuse these, and all others redirect them
+    # for a bucket's first hours. An endpoint of our own (the emulator) has no host for each bucket: auto knows.
     style: Literal["auto", "virtual"] = "auto" if os.environ.get("AWS_ENDPOINT_URL") else "virtual"
     # An invocation works on ten page jobs side by side, each with a request of its own.
     config = Config(
@@ -105,14 +105,14 @@ def client(service: str) -> Any:
 
 @cache
 def session() -> Session:
-    """botocore's own: boto3 adds what is not used here (resources, transfers), and a sixth to a cold start."""
+    """botocore's own: boto3 adds parts unused here (resources, transfers), and a sixth to a cold start."""
     from botocore.session import get_session
 
     return get_session()
 
 
 class UnmadeClient:
-    """A client that is made when it is first used, which in most execution environments is never."""
+    """A client that is made when it is first used: in most execution environments never."""
 
     def __init__(self, service: str) -> None:
         self._service = service
@@ -179,7 +179,7 @@ def recognize() -> Recognize:
 
     settings = reachable(engine_settings(os.environ), client("s3").meta.endpoint_url)
     key = ApiKey(client("secretsmanager"), text(os.environ, "QWEN_API_KEY_SECRET"))
-    # Before any job has its place in the account's rate; a call that finds no key says what is wrong with it.
+    # Before any job has its slot; a call that finds no key reports the fault.
     with suppress(PagewiseError):
         key.renew()
     return Recognize(
@@ -318,7 +318,7 @@ class OfStack:
         return DynamoTable(self.client("dynamodb"), self.outputs["ResultsTable"], retention_days)
 
     def ledger(self) -> Ledger:
-        """To read from: what it wrote would neither expire nor have a price."""
+        """To read from: its writes would neither expire nor have a price."""
         return Ledger(self.table(), self.pages())
 
     def profiles(self, stack: str) -> SsmProfiles:
@@ -343,7 +343,7 @@ class OfStack:
         )
 
     def split(self, queues: Queues, publisher: Publisher) -> Split:
-        """For samples, which cost nothing: without profiles, price or expiry."""
+        """For samples; these cost nothing: without profiles, price or expiry."""
         from pagewise.use_cases.split import Split
 
         pages, ledger, clock = self.pages(), self.ledger(), UtcClock()
