@@ -1,1 +1,1 @@
-"""The account of a document: results, pages, the document's end, money, and what is published of it."""
+"""The account of a document: results, pages, the document's end, money, and their events."""

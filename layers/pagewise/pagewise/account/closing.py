@@ -1,8 +1,8 @@
 """The account of a document: results are recorded, pages close, documents close, and each of these is published.
 
-Everything here may be repeated after a crash at any point: what is stored is never stored twice, and what may not have
-been published is published again. Whoever comes last finishes what others left: the page job's next delivery,
-the dead-letter function, or the sweeper.
+Every step here may be repeated after a crash at any point: a stored result is never stored twice, and an event that may
+not have been published is published again. The last to come finishes the work that others left: the page job's next
+delivery, the dead-letter function, or the sweeper.
 """
 
 from __future__ import annotations
@@ -38,7 +38,8 @@ from pagewise.qwen.tokens import Price
 from pagewise.tasks import Task
 
 NOTHING_SEEN = Look()
-# What nobody has made by then is asked for again. A queue gives up on it after 7.5 hours, if all die of the time limit.
+# Outputs that are not made by then are asked for again. A queue gives up on them after 7.5 hours, if all invocations
+# die of the time limit.
 ASSEMBLY_SECONDS = 8 * 3600.0
 
 
@@ -52,7 +53,7 @@ class Accounting:
     meter: Meter = field(default_factory=Unmetered)
 
     def save(self, document: Document, result: Result, image: StoredImage | None = None) -> Result:
-        """Record a result and publish all that follows from it; the stored result, which may be an earlier one."""
+        """Record a result and publish all that follows from it. Returns the stored result: it may be an earlier one."""
         recorded = self.ledger.record(result, len(document.tasks), image)
         if recorded.first:
             self.meter.page_job(result, self.price.amount(result.usage))
@@ -115,7 +116,7 @@ class Accounting:
         """Store the receipt of an ended document and publish its end."""
         pages: list[PageAccount] = list(self.ledger.pages(document.id))
         if any(page.run > document.run for page in pages):
-            return  # opened again by a redrive, which comes after the announcement only
+            return  # opened again by a redrive; that comes after the announcement only
         pointer = self.pages.put_receipt(document.id, receipt(document, pages, self.price))
         if document.status is DocumentStatus.REJECTED:
             self.publisher.publish([events.document_rejected(document, pointer)])
@@ -126,7 +127,7 @@ class Accounting:
             self.meter.ended(document)
 
     def ask_again_for_outputs(self, document: Document) -> None:
-        """Publish the end of a document once more: what tells the assembler of it was lost on the way."""
+        """Publish the end of a document once more: the event to the assembler was lost on the way."""
         if document.announced and document.assembled < document.run:
             self.announce(document)
             self.ledger.awaits_assembly(document, self.clock.after(ASSEMBLY_SECONDS))
@@ -204,10 +205,11 @@ class Accounting:
         self, document: Document, page: int, error: PagewiseError, run: int, account: PageAccount | None
     ) -> bool:
         """Record as failed, without an attempt, every job of a page that has not ended and belongs to this run of the
-        document or to an earlier one; publish these, and what an earlier call recorded but perhaps did not publish.
+        document or to an earlier one. Publish these, and those that an earlier call recorded but perhaps did not
+        publish.
 
-        `account`: the page as it was read last. Whether the page is closed, and perhaps the document with it, of which
-        nothing is published here.
+        `account`: the page as it was read last. Returns whether the page is closed, and perhaps the document with it;
+        the document's end is not published here.
         """
         runs = {task: account.run_of(task) if account else 1 for task in document.tasks}
         ended = {job.task for job in account.jobs} if account else set()
@@ -229,7 +231,7 @@ class Accounting:
 
 
 def untold(page: PageAccount | None, run: int) -> list[JobAccount]:
-    """Page jobs that failed without an attempt: nobody else tells of them."""
+    """Page jobs that failed without an attempt: nothing else publishes them."""
     jobs = page.jobs if page else ()
     return [job for job in jobs if job.status is JobStatus.FAILED and job.attempts == 0 and job.run <= run]
 

@@ -1,8 +1,8 @@
 """Groups: consecutive pages that one call asks about. One result and one bill, shown in the account of each page.
 
-A group is a page job that carries others. Its results are recorded together: that of the first page which is still
-waited for holds the answer and the bill, those of the others point to it. A page that has ended in the meantime (or is
-redriven) keeps what it has.
+A group is a page job that carries others. Its results are recorded together: that of the first page that has not ended
+holds the answer and the bill, those of the others point to it. A page that has ended in the meantime (or is redriven)
+keeps its result.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from pagewise.qwen.tokens import estimate_call
 
 @dataclass(frozen=True, slots=True)
 class CallLimits:
-    """What one call may hold: images of so many tokens in all, by the model's measure and with its prompt. None: as
+    """The bounds of one call: images of so many tokens in all, by the model's measure and with its prompt. None: as
     many as the model takes."""
 
     model: str = DEFAULT_MODEL
@@ -34,8 +34,8 @@ def group_number(page: int, pages_per_call: int) -> int:
 
 
 def grouped(jobs: Iterable[PageJob], limits: CallLimits) -> list[PageJob]:
-    """The same page jobs in order of their pages, those of a group in one message. What exceeds the model's input is
-    more than one group."""
+    """The same page jobs in order of their pages, those of a group in one message. Pages that exceed the model's input
+    together are more than one group."""
     groups: dict[tuple[str, int, int], list[PageJob]] = {}
     for job in sorted(jobs, key=lambda job: job.page):
         groups.setdefault(group_of(job), []).append(job)
@@ -88,7 +88,7 @@ def shared(answer: Result, job: PageJob, sent: Mapping[int, Mapping[str, Any]]) 
 
 
 def pointing(answer: Result, member: GroupPage, sent: Mapping[str, Any] | None, nothing: Mapping[str, Any]) -> Result:
-    """The result of a page whose answer lies with another."""
+    """The result of a page that points to the answer of another."""
     return replace(
         answer,
         page=member.page,
@@ -106,7 +106,7 @@ def pointing(answer: Result, member: GroupPage, sent: Mapping[str, Any] | None, 
 
 
 def held_by(results: Sequence[Result], pages: Sequence[int]) -> list[Result]:
-    """Those of these pages, the first of which holds the answer; it need not be the one that did."""
+    """The results of these pages. The first of them holds the answer from now on, also if another one did before."""
     chosen = [result for result in results if result.page in pages]
     first, answer = chosen[0], results[0]
     if first is not answer:

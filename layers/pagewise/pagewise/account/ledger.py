@@ -7,7 +7,7 @@
                                       "failed" while page jobs of it have failed; `swept`: the page that the sweeper
                                       has come to in this run; `assembled`: the run whose outputs are made
     split#00001-00020                 this page range has been fanned out (`#2` at the end: in the document's run 2)
-    given_up#00001-00020              `page`: of this range, which nobody could split, the last page that has ended
+    given_up#00001-00020              `page`: of this range, which could not be split, the last page that has ended
     page#00001                        ended_jobs, closed, of every ended job `job#<task>`, of redriven ones `run#<task>`
     result#00001#text_recognition     result (JSON), or result_key (in the pages bucket) if it is large
     superseded#00001#multi_lan#2      the failed result that the redrive of run 2 took out of the account
@@ -16,7 +16,7 @@ All are in the document's own partition. A result, its page and (if it is the pa
 transaction. Hot counters are avoided by that hierarchy: most results touch their own page only.
 
 Where there is a cap, `spend#<date>` has `spent`: the bills of the documents that were accepted, or redriven, on that
-day and have ended, and of the others the most that they can cost. It changes with the document, when that is opened and
+day and have ended, and of the others the most that they can cost. It changes with the document, when it is opened and
 closed.
 `reuse#<fingerprint>` is pagewise.account.reuse's.
 """
@@ -72,21 +72,20 @@ from pagewise.tasks import Task
 # transaction, and 0.125 for each 4 KB read. In the bucket: 5 for the PUT, 0.4 for a GET, 1.375 for the record. So
 # 6.5 against 6.8 at 5 KB, 7.8 at 6 KB; up to 0.3 of the 5 KB are other attributes. 100 KB, as it was once, cost 128.
 INLINE_RESULT_BYTES = 4_800
-# Who loses a race sees the winner's state next time; conflicts end within milliseconds.
+# The loser of a race sees the winner's state next time; conflicts end within milliseconds.
 TRIES = 12
-# Which of a withdrawal's changes claims of the day's cap.
+# Position of the change, among a withdrawal's, that claims of the day's cap.
 SPEND = 4
 LONGEST_PAUSE_SECONDS = 0.5
 
 
 class DayIsSpent(Exception):
-    """What a document reserves is more than is left of its day's cap."""
+    """A document's reservation is more than the rest of its day's cap."""
 
 
 @dataclass(frozen=True, slots=True)
 class Reservation:
-    """What a page job that is done again can cost at most, to be claimed of a day's cap (0: none), in the price's
-    units."""
+    """The most that a redriven page job can cost, to be claimed of a day's cap (0: none), in the price's units."""
 
     day: str
     cap: int
@@ -105,7 +104,7 @@ class Ledger:
     def open(self, document: Document, day_cap: int = 0) -> Document:
         """Write the document unless its id is known; the stored one either way.
 
-        What it reserves is claimed of its day's cap in the same transaction. Raises DayIsSpent if that is too much.
+        Its reservation is claimed of its day's cap in the same transaction. Raises DayIsSpent if that is too much.
         """
         together: list[Change] = [Put(document_key(document.id), dump_document(document), NEW)]
         if document.reserved is not None:
@@ -161,19 +160,19 @@ class Ledger:
         raise StorageBusy("The document is being changed.")
 
     def billed(self, document: Document, bill: int) -> list[Change]:
-        """In the day's sum, a document's bill takes the place of what it reserved, or of its bill before a redrive."""
+        """In the day's sum, a document's bill takes the place of its reservation, or of its bill before a redrive."""
         if document.reserved is None:
             return []
         return [Update(spend_key(document.day), add={"spent": bill - document.reserved})]
 
     def spent(self, day: str) -> int:
-        """What has been claimed of a day's cap (YYYY-MM-DD), in the price's units."""
+        """The amount claimed of a day's cap (YYYY-MM-DD), in the price's units."""
         return int((self.table.get(spend_key(day)) or {}).get("spent", 0))
 
     def announced(self, document: Document, assembly_due: str) -> bool:
-        """The end of this run of the document has been published; whether nobody has noted it before.
+        """Note that the end of this run of the document has been published; whether this is the first note.
 
-        `assembly_due`: when the outputs that it wants, which are made from now on, are overdue.
+        `assembly_due`: the time at which its outputs, which are made from now on, are overdue.
         """
         for attempt in range(TRIES):
             stored = self.document(document.id)
@@ -189,8 +188,8 @@ class Ledger:
         raise StorageBusy("The document is being changed.")
 
     def assembled(self, document: Document) -> bool:
-        """The outputs of this run have been made and published; whether nobody has noted it before. Its end may not
-        have been noted as announced yet."""
+        """Note that the outputs of this run have been made and published; whether this is the first note. The run's end
+        may not have been noted as announced yet."""
         for attempt in range(TRIES):
             stored = self.document(document.id)
             if stored is None or stored.run != document.run or stored.assembled == document.run:
@@ -206,7 +205,7 @@ class Ledger:
         raise StorageBusy("The document is being changed.")
 
     def unassembled(self, before: str) -> Iterable[DocumentId]:
-        """Documents whose outputs were due before this time and have not been made."""
+        """Documents with outputs that were due before this time and have not been made."""
         return (DocumentId(partition) for partition in self.table.listed(UNASSEMBLED, before))
 
     def awaits_assembly(self, document: Document, due: str) -> None:
@@ -219,11 +218,11 @@ class Ledger:
                 raise StorageBusy("The document is being changed.") from None
 
     def unfinished(self, before: str) -> Iterable[DocumentId]:
-        """Documents due before this time that have not ended, or whose end is not announced."""
+        """Documents due before this time that have not ended, or have an end that is not announced."""
         return (DocumentId(partition) for partition in self.table.listed(OPEN, before))
 
     def with_failures(self) -> Iterable[DocumentId]:
-        """Documents that have ended with failed page jobs, the oldest first; then those among which some may have."""
+        """Ended documents with failed page jobs, the oldest first; then unassembled ones: some may have any."""
         for word in (FAILED, UNASSEMBLED):
             yield from map(DocumentId, self.table.listed(word))
 
@@ -265,7 +264,7 @@ class Ledger:
         return load_page(document_id, page, stored) if stored else None
 
     def pages(self, document_id: DocumentId, within: PageRange | None = None) -> Iterator[PageAccount]:
-        """The pages of which at least one job has ended, in order: all, or those of a range."""
+        """The pages with at least one ended job, in order: all, or those of a range."""
         records = self.table.records(document_id, "page#")
         if within:
             first, last = (page_key(document_id, page).record for page in (within.first, within.last))
@@ -306,7 +305,7 @@ class Ledger:
             reused_from=line.reused_from,
             group=line.group,
             source=line.source,
-            # Which rules it broke has gone with it.
+            # The names of the broken rules have gone with the result.
             validation=None if line.valid is None else Validation(() if line.valid else (Problem("", "unknown"),)),
         )
 
@@ -412,15 +411,15 @@ class Ledger:
         due: str,
         reserve: Reservation | None = None,
     ) -> int | None:
-        """Take a failed result out of the account, to be done again: the one way in which an end is ever undone.
+        """Take a failed result out of the account, to be done again: nothing else ever undoes an end.
 
         Parameters
         ----------
         run: the caller's own, from an earlier withdrawal; a new one is begun if the document is not in it any more.
-        due: when the document, open again, becomes overdue.
-        reserve: what is claimed of the day's cap, of a document that counts for one.
+        due: the time at which the document, open again, becomes overdue.
+        reserve: the claim of the day's cap, of a document that counts for one.
 
-        Returns the run in which the page job is to be done again; None if it has no failed result. Raises DayIsSpent.
+        Returns the run for doing the page job again; None if it has no failed result. Raises DayIsSpent.
         """
         for attempt in range(TRIES):
             document, account = self.document(document_id), self.page(document_id, page)
@@ -486,7 +485,7 @@ def changes(
     if result.reason == UNREADABLE_PAGE:
         gone = ("image",)
     elif image and result.status is JobStatus.FAILED:
-        # As text: its geometry is in fractions, which DynamoDB's client refuses.
+        # As text: its geometry is in fractions, and DynamoDB's client refuses floats.
         account["image"] = dumped(dump_image(image))
     together: list[Change] = [
         *(Put(result_key(one.document_id, one.page, one.task), stored, NEW) for one, stored in written),
@@ -578,7 +577,7 @@ def withdrawal(
 
 @dataclass(frozen=True, slots=True)
 class ReservationChanges:
-    """What a reserve changes in the document, and in the day's sum."""
+    """A reservation's changes in the document, and in the day's sum."""
 
     set: Attributes = field(default_factory=dict)
     add: Mapping[str, int] = field(default_factory=dict)
@@ -586,8 +585,8 @@ class ReservationChanges:
 
 
 def reservation(document: Document, reserve: Reservation | None) -> ReservationChanges:
-    """A document that had ended begins to count for the day on which it is opened again; what it has cost stays with
-    the days before. Raises DayIsSpent."""
+    """A document that had ended begins to count for the day of its reopening; its cost so far stays with the days
+    before. Raises DayIsSpent."""
     if reserve is None or document.reserved is None:
         return ReservationChanges()
     if 0 < reserve.cap < reserve.most:
@@ -650,5 +649,5 @@ def given_up_key(document_id: DocumentId, pages: PageRange) -> Key:
 
 
 def path_safe(token: str) -> str:
-    """A part of a key, which may have 1,024 bytes in all."""
+    """A part of a key; a key may have 1,024 bytes in all."""
     return "".join(character if character.isascii() and character.isalnum() else "-" for character in token[:64])

@@ -1,4 +1,4 @@
-"""What is counted for dashboards and alarms. Nothing depends on it, and it never raises."""
+"""The counts for dashboards and alarms. Nothing depends on them, and they never raise."""
 
 from __future__ import annotations
 
@@ -98,7 +98,7 @@ class Meter(Protocol):
 
 
 class Unmetered:
-    """Where nobody watches."""
+    """Counts nothing."""
 
     def accepted(self, document: Document) -> None: ...
     def ended(self, document: Document) -> None: ...

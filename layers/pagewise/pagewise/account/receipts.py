@@ -19,8 +19,8 @@ def receipt(document: Document, pages: Iterable[PageAccount], price: Price) -> d
     Of pages that one call asked about, `group` names them all; the bill stands with its `result_page` alone.
     `invalid` of the recognized ones break a rule of the document's profile; `from_text_layer` of them were answered by
     the pages' own text, at no call.
-    `options`: what its pages were rendered and asked with beyond the tasks; what is left out was as the stack is set.
-    `superseded` is what failed page jobs had used, and cost, before they were redriven: it is in no other sum.
+    `options`: those of its rendering and its calls beyond the tasks; an option left out was as the stack is set.
+    `superseded` is the usage and cost of failed page jobs before their redrive: it is in no other sum.
     """
     pages = list(pages)
     jobs = [
@@ -90,7 +90,7 @@ def invalid(pages: Iterable[PageAccount]) -> int:
 
 
 def by_task(document: Document, pages: Iterable[PageAccount], price: Price) -> dict[str, dict[str, Any]]:
-    """What each task of the document used and cost, over all pages."""
+    """The usage and cost of each task of the document, over all pages."""
     used = {task: Usage() for task in document.tasks}
     for page in pages:
         for job in page.jobs:

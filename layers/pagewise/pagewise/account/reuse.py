@@ -6,10 +6,10 @@
                             `claimed_until` (epoch seconds): a page job is asking, the others wait for its result
 
 The fingerprint is of all that decides an answer, the image's bytes first. Names, documents and uploaders have no part
-in it, and a record only points: what it points to is checked before it is copied, and gone when its document is.
+in it, and a record only points: its result is checked before it is copied, and gone when its document is.
 
-A claim needs no release, since it ends by its time. One that has ended without a result lets everybody ask: a page that
-brings no answer must not make a thousand others wait for one after the other.
+A claim needs no release, since it ends by its time. One that has ended without a result lets every page job ask: a page
+that brings no answer must not make a thousand others wait for one after the other.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from pagewise.table import Attributes, Condition, Key, Refused, Update
 
 # Raise it when answers are read in another way, so that results of before are not taken for those of today.
 READING = 3
-# An answer takes 2 to 10 s; who waits for one looks again as often.
+# An answer takes 2 to 10 s; a page job that waits for one looks again as often.
 LOOK_AGAIN_SECONDS = 10.0
 # The OCR function's timeout: a call lives no longer than its invocation.
 LONGEST_CLAIM_SECONDS = 180.0
@@ -41,7 +41,7 @@ STATE = ("of_document", "of_page", "of_ended", "claimed_until")
 
 @dataclass(frozen=True, slots=True)
 class CacheMiss:
-    """Nobody has an answer for this image, or group of them (`digest_of`). `state` is the record as it was seen;
+    """There is no answer for this image, or group of images (`digest_of`). `state` is the record as it was seen;
     `claimable`: whether others will wait for this page job's answer."""
 
     key: Key
@@ -68,7 +68,7 @@ class Reuse:
     def look(self, job: PageJob) -> Result | Backoff | CacheMiss:
         """The result that another page job has for the same question, as this one's, at no cost.
 
-        Later, if another one asks at this moment: its answer is worth waiting for.
+        A backoff, if another one is asking: its answer is worth waiting for.
         """
         key = Key(f"reuse#{fingerprint(job, self.settings)}", "result")
         state = {name: value for name, value in (self.ledger.table.get(key) or {}).items() if name in STATE}
@@ -86,7 +86,7 @@ class Reuse:
         of = Original(DocumentId(state["of_document"]), int(state["of_page"]))
         try:
             found = self.ledger.result(of.document_id, of.page, job.task)
-        except ObjectGone:  # a large one, whose object has expired before its record
+        except ObjectGone:  # a large one: its object has expired before its record
             return None
         if found is None or found.status is not JobStatus.RECOGNIZED:
             return None
@@ -119,8 +119,8 @@ class Reuse:
         return Lease(found.key, found.image, until)
 
     def answered(self, asking: Lease, result: Result) -> None:
-        """Others may use this result, which is stored. A failed one is nobody's but its page's; nor is one of another
-        image than was asked about, where a page was rendered anew in the meantime."""
+        """Others may use this stored result. A failed one is for its own page alone; so is one of another image than
+        was asked about, where a page was rendered anew in the meantime."""
         if result.status is not JobStatus.RECOGNIZED or result.asked_about != asking.image:
             self.leave(asking, for_the_next=False)
             return
@@ -147,7 +147,7 @@ def asked_about(job: PageJob) -> str | None:
 
 
 def group_of(job: PageJob) -> Group | None:
-    """The group of a page job whose images are those that are stored."""
+    """The group of a page job that has the stored images."""
     if not job.others:
         return None
     return Group(tuple(member.page for member in job.members), job.page, asked_about(job))

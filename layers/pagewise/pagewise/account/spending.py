@@ -1,6 +1,6 @@
-"""What a document can cost at most, known before anything of it is paid for, and caps on it.
+"""The most that a document can cost, known before its first call, and the caps on it.
 
-A cap that likely costs keep would be no cap: a page that makes the model repeat itself goes on to the last output
+A cap on likely costs would be no cap: a page that makes the model repeat itself goes on to the last output
 token. So a document is held against the most that it can cost; `max_tokens` among the sampling parameters lowers that.
 """
 
@@ -41,7 +41,7 @@ class Spending:
     def by_task(
         self, pages: Iterable[Size | None], tasks: Sequence[Task], options: TaskOptions
     ) -> dict[Task, Estimate]:
-        """What these pages are likely to use, and can use at most, by task."""
+        """These pages' likely and largest usage, by task."""
         side = math.isqrt(options.max_pixels or self.max_pixels)
         sizes = Counter(page or Size(side, side) for page in pages)
         found = {}
