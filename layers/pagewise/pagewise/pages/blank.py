@@ -41,7 +41,7 @@ OUTLINE_RADIUS = 6
 # A mark's pixels lie in cells of so many; marks whose cells touch are one.
 CELL = 4
 FULL = CELL * CELL
-# A page with more marked cells than this is not blank, whatever the marks are.
+# A page with more marked cells than this is not blank, with any kind of marks.
 MOST_CELLS = 4_000
 # The least that a letter is: pixels, and pixels high or wide. A speck is less.
 LETTER_PIXELS, LETTER_SIDE = 6, 5

@@ -131,7 +131,7 @@ class Reader:
 
 
 class Characters:
-    """Those of one page, with what PDFium knows of each."""
+    """Those of one page, with PDFium's facts about each."""
 
     def __init__(self, page: Any, text: Any) -> None:
         self.page = page

@@ -33,7 +33,7 @@ class Round:
         try:
             return await asyncio.to_thread(self.budget.turns, self.task, self.wanted)
         except StorageBusy:
-            # Waiting for a slot costs no attempt, for whatever reason it is long.
+            # Waiting for a slot costs no attempt, for any reason of its length.
             return [Backoff(self.budget.chance() * HORIZON_SECONDS) for _ in self.wanted]
 
 

@@ -44,7 +44,8 @@ class Suspension:
         self.queues.defer_range(document_id, replace(pages, put_offs=pages.put_offs + 1), WAIT_SECONDS)
 
     def page_job(self, job: PageJob, attempts: int, error: Configuration) -> None:
-        """Keep a page job that `error` stops before or after its call, with `attempts` so far. Raises the error."""
+        """Keep a page job that the error stops before or after its call, with so many attempts made. Raises the error
+        if the job has waited too often."""
         check(job.put_offs, error)
         self.meter.put_off(error)
         moment = self.clock.now()
