@@ -1,4 +1,4 @@
-"""What pages cost on AWS and at the engine, as a formula. `make cost` prints the tables of docs/cost.md.
+"""The cost of pages on AWS and at the engine, as a formula. `make cost` prints the tables of docs/cost.md.
 
 Prices: us-east-1, public price lists, 2026-11, without free tiers. Change them here, or the page's properties on the
 command line: docs/cost.py --tasks 2 --input-tokens 2500 --output-tokens 800 --engine-seconds 6
@@ -80,7 +80,7 @@ def lines(page: Page) -> dict[str, float]:
 
 
 def fixed() -> dict[str, float]:
-    """USD a month, whatever the load."""
+    """USD a month, at any load."""
     return {
         "Idle polling": QUEUES * POLLS_MONTH * SQS_REQUEST,
         "Custom metrics": METRICS * METRIC_MONTH,

@@ -1,7 +1,7 @@
-"""What nobody could finish → failed results and rejected documents, with their events.
+"""Unfinished messages → failed results and rejected documents, with their events.
 
 Four kinds arrive: page jobs, page ranges, uploads and ends of documents that a queue gave up on. Uploads are S3's
-events, in an envelope where Lambda gave up on them; ends are EventBridge's, which may not have reached their queue.
+events, in an envelope where Lambda gave up on them; ends are EventBridge's, and may not have reached their queue.
 """
 
 from __future__ import annotations

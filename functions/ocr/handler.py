@@ -51,7 +51,7 @@ def recognize(context: LambdaContext) -> Callable[[Message], Awaitable[None]]:
 
 
 async def attempted(job: PageJob, deliveries: int, deadline: float) -> Result | None:
-    """The result; None if the job was put off, also for what is wrong around the call: a setting, the table, a queue.
+    """The result; None if the job was put off, also for a fault around the call: a setting, the table, a queue.
     No page is to blame for that."""
     try:
         return await wiring.composition.get().recognize().page_job(job, deliveries, deadline)

@@ -33,7 +33,7 @@ def handler(event: dict[str, Any], context: LambdaContext) -> Response | None:
 
 
 def deadline_of(context: LambdaContext) -> float:
-    """Until then pages are rendered; what is left after it serves to store them and to queue the rest."""
+    """Until then pages are rendered; the time after it serves to store them and to queue the rest."""
     return time.monotonic() + context.get_remaining_time_in_millis() / 1000 - wiring.RESERVED_SECONDS
 
 
@@ -52,12 +52,12 @@ def split_message(message: Message, deadline: float) -> None:
 
 
 def split_uploads(event: dict[str, Any], deadline: float) -> None:
-    """Every upload is tried; one failure makes the event come again, which repeats only what is not done."""
+    """Every upload is tried; one failure makes the event come again, and that repeats only unfinished uploads."""
     failures: list[Exception] = []
     for upload in uploads_of(event):
         try:
             split_upload(upload, deadline)
-        except Exception as error:  # noqa: BLE001  whatever it is, the other uploads go on; it is raised below
+        except Exception as error:  # noqa: BLE001  the other uploads go on; it is raised below
             logger.error("upload not split", extra={"document": upload.document_id, **told(error)})
             metrics.add_metric("SplitFailures", MetricUnit.Count, 1)
             failures.append(quoting_nothing(error))
