@@ -1,1 +1,1 @@
-"""What a person asks for, against the embedded stack or one in an AWS account: `./pagewise`."""
+"""A person's commands, against the embedded stack or one in an AWS account: `./pagewise`."""

@@ -40,7 +40,7 @@ CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 110}
 
 
 class Named(click.ParamType[Any]):
-    """What must be said. A shell variable that is not set comes as nothing, which as a path would be this folder."""
+    """A value that must not be empty. An unset shell variable comes as an empty one; as a path, that is this folder."""
 
     name = "name"
 
@@ -185,7 +185,7 @@ def run(
 @of_documents
 @of_a_stack
 def submit(documents: tuple[Path, ...], named: tuple[Path, ...], stack: str, endpoint: str | None, **words: Any) -> int:
-    """Upload documents to a deployed stack, show its progress, and fetch what comes out, as `run` does."""
+    """Upload documents to a deployed stack, show its progress, and fetch the results, as `run` does."""
     from commands.submit import Submission, submit
 
     submission = Submission(
@@ -217,7 +217,7 @@ def submit(documents: tuple[Path, ...], named: tuple[Path, ...], stack: str, end
 def assemble(
     documents: tuple[Path, ...], outputs: str, no_running_lines: bool, password_file: Path | None, out: Path
 ) -> int:
-    """Make outputs of documents whose results are in OUT already; nothing is recognized again.
+    """Make outputs of documents with results in OUT already; nothing is recognized again.
 
     DOCUMENT is a file that was recognized, or its folder in OUT.
     """
@@ -239,9 +239,9 @@ def assemble(
 @click.option("--json", "as_json", is_flag=True, help="One JSON object on standard output.")
 def estimate(documents: tuple[Path, ...], named: tuple[Path, ...], parameters: tuple[str, ...], stack: str | None,
              endpoint: str | None, as_json: bool, **words: Any) -> int:  # fmt: skip
-    """Say what documents would cost before they are uploaded: pages, tokens and money by task, likely and at most.
+    """Estimate documents before they are uploaded: pages, tokens and money by task, likely and at most.
 
-    The most is what the caps (MaxDocumentCost, MaxDailyCost) hold against a document.
+    The caps (MaxDocumentCost, MaxDailyCost) hold the most against a document.
     """
     from commands.estimate import Inquiry, estimate
 
@@ -353,7 +353,7 @@ def delete(confirmed: str, stack: str, endpoint: str | None) -> int:
 @cli.command()
 @click.option("--environment", metavar="NAME", help="Of samconfig.toml: its stack's name is checked, too.")
 def account(environment: str | None) -> int:
-    """Say which AWS account and region a deployment goes to."""
+    """Name the AWS account and region of a deployment."""
     from commands.deployed import aws_account, configured_name
 
     tell(aws_account(stack=configured_name(environment, ROOT / "samconfig.toml") if environment else None))
@@ -407,7 +407,7 @@ def named_values(parameters: tuple[str, ...]) -> dict[str, str]:
 
 
 def interrupt(number: int, _: FrameType | None) -> None:
-    """End by unwinding, once: what ends the children shall not be interrupted itself."""
+    """End by unwinding, once: a second interrupt must not stop the ending of the children."""
     for following in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(following, signal.SIG_IGN)
     raise SystemExit(128 + number)
@@ -429,7 +429,7 @@ def main() -> int:
         return NOT_RUN
     except SystemExit as interrupted:
         return ended(interrupted, *sys.argv[1:2])
-    except Exception as error:  # whatever it is, exit code 1 would say that a page has failed
+    except Exception as error:  # exit code 1 would say that a page has failed
         if logging.getLogger().handlers:
             logging.getLogger(__name__).exception("the command ended")
         complain(f"The pipeline could not run: {error}")

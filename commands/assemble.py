@@ -1,4 +1,4 @@
-"""`./pagewise assemble`: outputs of what `run` or `submit` has left in its folder; nothing is recognized again."""
+"""`./pagewise assemble`: outputs of the results in the folder of `run` or `submit`; nothing is recognized again."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ MADE, SOME_NOT_MADE = 0, 1
 
 
 class NothingToAssemble(CommandError):
-    """A document has no results in the output folder; the message says what to do."""
+    """A document has no results in the output folder; the message gives the next step."""
 
 
 @dataclass(frozen=True)
@@ -127,7 +127,7 @@ def assembled(
 
 
 def merged(earlier: dict[str, Any], manifest: dict[str, Any]) -> dict[str, Any]:
-    """The manifest with what an earlier one of the same results says of other outputs."""
+    """The manifest with the other outputs of an earlier one of the same results."""
     if (earlier.get("document_id"), earlier.get("run")) != (manifest["document_id"], manifest["run"]):
         return manifest
     made = set(manifest["outputs"])

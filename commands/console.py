@@ -1,4 +1,4 @@
-"""The one way to a console. What a file name, a document or an engine says is shown there, and never obeyed."""
+"""The one way to a console. Text of a file name, a document or an engine is shown there, and never obeyed."""
 
 import sys
 from collections.abc import Iterable
@@ -17,7 +17,7 @@ SHOWN = "\ufffd"
 
 
 def printable(text: str) -> str:
-    """The text on one line, without what would move the cursor, colour the screen, or turn the text round."""
+    """The text on one line, without characters that move the cursor, colour the screen, or turn the text round."""
     return "".join(SHOWN if obeyed(character) else character for character in text)
 
 

@@ -22,7 +22,7 @@ BUCKET_PREFIX = re.compile("[a-z][a-z0-9-]*")
 
 
 class StackError(CommandError):
-    """The stack or the account cannot be used; the message says why, and what to do."""
+    """The stack or the account cannot be used; the message gives the reason and the next step."""
 
 
 @dataclass(frozen=True)
@@ -63,7 +63,7 @@ def aws_account(endpoint: str | None = None, stack: str | None = None) -> str:
 
 
 def check_name(stack: str, number: str, region: str) -> None:
-    """Hold a stack's name to what its longest bucket name leaves for it, before anything is built or created."""
+    """Hold a stack's name to the length that its longest bucket name leaves, before anything is built or created."""
     room = LONGEST_BUCKET_NAME - len(f"-uploads-{number}-{region}")
     if len(stack) > room:
         raise StackError(
@@ -87,7 +87,7 @@ def configured_name(environment: str, samconfig: Path) -> str:
 
 
 def clients(endpoint: str | None) -> ClientOf:
-    """Clients of `make local` if the endpoint is on this machine, else of whatever account the environment names."""
+    """Clients of `make local` if the endpoint is on this machine, else of the account that the environment names."""
     if endpoint and urlsplit(endpoint).hostname in ("127.0.0.1", "localhost", "::1"):
         return lambda service: client(service, endpoint)
     return lambda service: boto3.client(service, endpoint_url=endpoint)  # type: ignore[call-overload]

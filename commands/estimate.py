@@ -1,4 +1,4 @@
-"""`./pagewise estimate`: what documents would cost before they are uploaded. Nothing is rendered, and nobody asked."""
+"""`./pagewise estimate`: documents' cost before they are uploaded. Nothing is rendered, and no engine is asked."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -42,7 +42,7 @@ class Inquiry:
 
 @dataclass(frozen=True)
 class Answer:
-    """For one document: what it would be, and why it would be rejected; over a cap, both."""
+    """For one document: its forecast, or the rejection; over a cap, both."""
 
     document: LocalDocument
     forecast: Forecast | None = None

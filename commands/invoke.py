@@ -28,7 +28,7 @@ SUCCEEDED, FAILED = 0, 1
 
 
 class EventError(CommandError):
-    """There is no such event or function, or what the event speaks of cannot be had; the message says what there is."""
+    """There is no such event or function, or the event's document cannot be had; the message lists the known ones."""
 
 
 @dataclass(frozen=True)
@@ -65,7 +65,7 @@ def event_file(name: str) -> Path:
 
 
 def failure_in(answer: str) -> str | None:
-    """What the function failed of: SAM CLI itself ends with 0 on a function's errors and time-outs."""
+    """The function's error: SAM CLI itself ends with 0 on a function's errors and time-outs."""
     try:
         # An image without the JSON log format writes the function's last log line before its answer.
         said = json.loads(answer.strip().splitlines()[-1])
@@ -97,12 +97,12 @@ def is_ours(endpoint: str) -> bool:
         return False
 
 
-# ── What an event speaks of ──────────────────────────────────────────────────────────────────────────────────────────
+# ── An event's documents ─────────────────────────────────────────────────────────────────────────────────────────────
 
 
 def prepare(endpoint: str, event: Mapping[str, Any]) -> None:
-    """Bring about what happened before the event: its sample is uploaded, and a document whose page job or page range
-    it is has been accepted and its pages stored. Earlier invocations are forgotten, so that each finds the same."""
+    """Bring about the state before the event: its sample is uploaded, and the document of its page job or page range
+    has been accepted and its pages stored. Earlier invocations are forgotten, so that each finds the same."""
     documents = Documents(endpoint)
     known = tasks_by_document(event)
     for upload in [*uploads_of_event(event), *map(sample_of, known)]:
@@ -185,7 +185,7 @@ class Documents:
 
 
 class Silent:
-    """Queues and a publisher that keep nothing: what would be sent is what the event brings."""
+    """Queues and a publisher that keep nothing: the event itself brings their messages."""
 
     def send_ranges(self, document_id: DocumentId, ranges: Sequence[PageRange]) -> None: ...
     def send_jobs(self, jobs: Sequence[PageJob]) -> None: ...

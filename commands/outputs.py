@@ -1,4 +1,4 @@
-"""Writes what became of a document into its folder: receipt, page images, results."""
+"""Writes the outcome of a document into its folder: receipt, page images, results."""
 
 import json
 import os
@@ -26,7 +26,7 @@ LIST_MEMBER = re.compile(r"/[0-9]+(?=/|$)")
 
 
 class OutputError(CommandError):
-    """The output folder cannot be written to, or to write there would harm a document; the message says which."""
+    """The output folder cannot be written to, or writing there would harm a document; the message says so."""
 
 
 def prepare(output: Path, documents: Iterable[LocalDocument]) -> None:
@@ -75,7 +75,7 @@ class OutputFolder:
         return receipt
 
     def write_outputs(self, folder: Path, document_id: str) -> dict[str, Any]:
-        """The document's outputs with their manifest, which is returned."""
+        """Write the document's outputs with their manifest. Returns the manifest."""
         prefix = f"documents/{document_id}/outputs"
         content = self._object(self.pages_bucket, f"{prefix}/{MANIFEST}")
         manifest: dict[str, Any] = json.loads(content)
@@ -87,7 +87,7 @@ class OutputFolder:
         return manifest
 
     def write(self, folder: Path, receipt: dict[str, Any]) -> Counter[str]:
-        """Write all of it but the outputs; of how many pages which fields are invalid."""
+        """Write all of it but the outputs. Returns the invalid fields, each with its number of pages."""
         invalid: Counter[str] = Counter()
         remove_earlier(folder)
         write_json(folder / RECEIPT, receipt)
@@ -129,7 +129,7 @@ class OutputFolder:
 
 
 def remove_earlier(folder: Path) -> None:
-    """What an earlier run left here; nothing else that may be in the folder."""
+    """Remove an earlier run's files, and no other files of the folder."""
     folder.mkdir(parents=True, exist_ok=True)
     for name in (PAGES, RESULTS):
         shutil.rmtree(folder / name, ignore_errors=True)
@@ -151,7 +151,7 @@ def remove_outputs(folder: Path, of: Container[str] | None = None) -> None:
 
 
 def outputs_in(folder: Path) -> dict[str, Any]:
-    """The manifest of a document's folder; nothing if there is none, or it is somebody else's."""
+    """The manifest of a document's folder; empty if there is none, or it is of another program."""
     try:
         manifest: dict[str, Any] = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
     except (OSError, ValueError):
@@ -190,7 +190,7 @@ def write_result(folder: Path, result: dict[str, Any]) -> None:
 
 
 def problems(result: dict[str, Any]) -> set[str]:
-    """What is invalid about a page's fields; of a list's members, whichever they are."""
+    """The faults of a page's fields; those of a list's members without their numbers."""
     broken = (result.get("validation") or {}).get("problems", [])
     places = ((LIST_MEMBER.sub("/…", problem["field"] or "its fields"), problem["rule"]) for problem in broken)
     return {f"{result['task']}: invalid: {field} ({rule})" for field, rule in places}

@@ -17,7 +17,7 @@ LARGEST = 4096  # characters of a standard parameter; larger ones are billed
 
 
 class ProfileError(CommandError):
-    """There is no such profile, or it is not in a profile's form; the message says what there is."""
+    """There is no such profile, or it is not in a profile's form; the message says so."""
 
 
 def profile_files() -> dict[str, Path]:
@@ -53,7 +53,7 @@ def put_all(ssm: Any, stack: str) -> None:
 
 def put(name: str, stack: str, endpoint: str | None) -> str:
     """Put a profile into the stack behind an endpoint, or into one on AWS; a sentence about it."""
-    profile_text(name)  # what is wrong with it is told first, also where there is no stack
+    profile_text(name)  # its faults are told first, also where there is no stack
     try:
         parameter = put_profile(deployed_stack(stack, endpoint).client("ssm"), stack, name)
     except (BotoCoreError, ClientError) as error:

@@ -75,10 +75,10 @@ class PlainLines:
         self._console = console
         self._started = time.monotonic()
         self._moved: dict[int, DocumentProgress] = {}
-        self._shown: dict[int, tuple[float, str]] = {}  # when, and in what status
+        self._shown: dict[int, tuple[float, str]] = {}  # the time and the status shown then
 
     def show(self, moved: Iterable[DocumentProgress]) -> None:
-        """A new status at once, what else has moved every few seconds."""
+        """A new status at once, other progress every few seconds."""
         self._moved |= {id(account): account for account in moved}
         now = time.monotonic()
         for identity, account in list(self._moved.items()):
@@ -161,7 +161,7 @@ def outputs_told(manifest: Mapping[str, Any]) -> Iterator[str]:
 
 
 def bill(receipts: Iterable[Mapping[str, Any]]) -> str | None:
-    """What the service would have billed, where nothing was."""
+    """The service's bill, had it answered, where nothing was billed."""
     free = [receipt["cost"] for receipt in receipts if "cost" in receipt and not receipt["cost"]["billed"]]
     if not free:
         return None

@@ -33,12 +33,12 @@ SETTINGS = {
 
 
 class RedriveError(CommandError):
-    """A document has nothing to redrive, or what was asked for is not there; the message says which."""
+    """A document has nothing to redrive, or the wanted one is not there; the message says so."""
 
 
 @dataclass(frozen=True)
 class RedriveRequest:
-    """What the user asks for; `document` None: all that have failed page jobs."""
+    """The user's wish; `document` None: all that have failed page jobs."""
 
     document: str | None
     page: int | None = None
@@ -49,7 +49,7 @@ class RedriveRequest:
 
 
 def redrive(wish: RedriveRequest) -> Iterator[str]:
-    """Queue the failed page jobs; lines that say what was queued, while it is. Raises RedriveError."""
+    """Queue the failed page jobs, with a line for each step meanwhile. Raises RedriveError."""
     if wish.document == "":
         raise RedriveError("Say whose failed page jobs: DOCUMENT=id, or ALL=true for those of all documents.")
     try:
@@ -69,7 +69,7 @@ def redrive(wish: RedriveRequest) -> Iterator[str]:
 
 
 def all_documents(use_case: Redrive, choice: Selection) -> Iterator[str]:
-    """One after the other; what one of them meets keeps none of the others back."""
+    """One after the other; a failure of one keeps none of the others back."""
     documents = page_jobs = pages = 0
     stuck: list[str] = []
     for document_id in use_case.documents():

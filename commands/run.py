@@ -32,12 +32,12 @@ MOST_NAMES = 5
 
 
 class Stuck(CommandError):
-    """Nothing happens any more, or not for too long; the message says what was last seen."""
+    """No progress any more, or not for too long; the message gives the last one."""
 
 
 @dataclass(frozen=True)
 class Order:
-    """What the user asks for."""
+    """The user's wishes for a run."""
 
     documents: Sequence[Path]
     output: Path
@@ -83,7 +83,7 @@ def answers(base_url: str) -> bool:
 
 
 def warm(stack: Stack, tasks: str | None) -> None:
-    """Start the functions that this run needs: who is told of uploads, then the wanted tasks' functions."""
+    """Start the functions that this run needs: those that uploads start, then the wanted tasks' functions."""
     wanted = (tasks or stack.deployment.parameters.get("DefaultTasks", "")).replace(" ", "").split(",")
     of_tasks = [
         name

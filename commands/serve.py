@@ -1,4 +1,4 @@
-"""`./pagewise local`: the stack, for whoever uploads to it."""
+"""`./pagewise local`: the stack, ready for uploads."""
 
 import time
 from collections.abc import Mapping

@@ -119,14 +119,14 @@ class Submitted:
 
 
 def document_id(bucket: str, uploaded: Uploaded) -> DocumentId:
-    """The buckets of a stack keep versions, which make an object's version a document."""
+    """The id by the object's version: the buckets of a stack keep versions, and each version is a document."""
     return Upload(bucket, uploaded.key, uploaded.version, etag="", sequencer="", size=0).document_id
 
 
 def empty_buckets(stack: DeployedStack, confirmed: str) -> int:
-    """Delete every version of every object, which CloudFormation wants before it deletes a bucket; how many.
+    """Delete every version of every object: CloudFormation deletes no bucket before. Returns their number.
 
-    `confirmed`: the stack's name once more, by whoever means it.
+    `confirmed`: the stack's name once more, by a user who means it.
     """
     if confirmed != stack.name:
         raise StackError(f"Nothing was deleted: {confirmed!r} is not {stack.name}.")

@@ -15,7 +15,7 @@ from commands.console import printable
 from commands.errors import CommandError
 
 PREFIX = "uploads"
-# What operating systems leave in folders.
+# Operating systems' own files in folders.
 CLUTTER = {"thumbs.db", "desktop.ini", "__macosx", "icon\r"}
 RESERVED = {"logs"}  # of the output folder
 DOCUMENT_SUFFIXES = frozenset({".pdf", ".tif", ".tiff", ".jpg", ".jpeg", ".png", ".bmp", ".webp", ".heic", ".heif"})
@@ -25,7 +25,7 @@ LONGEST_NAME = 255  # bytes, of most file systems
 
 
 class DocumentError(CommandError):
-    """The path names no document that can be read; the message says which and why."""
+    """The path names no document that can be read; the message gives the path and the reason."""
 
 
 @dataclass(frozen=True)
@@ -128,7 +128,7 @@ def unicode_name(name: str) -> str:
 
 @dataclass(frozen=True)
 class RequestedOptions:
-    """What a person asks of all documents of a command. `schema` is JSON; `preprocessing` as in `ocr-preprocessing`."""
+    """The options for all documents of a command. `schema` is JSON; `preprocessing` as in `ocr-preprocessing`."""
 
     tasks: str | None = None
     profile: str | None = None
@@ -205,7 +205,7 @@ class Uploader:
         threading.Thread(target=self._upload_all, args=(list(documents),), name="uploads", daemon=True).start()
 
     def uploaded(self) -> list[Uploaded]:
-        """All that were uploaded so far. Raises what ended the upload."""
+        """All that were uploaded so far. Raises the error that ended the upload."""
         with self._lock:
             if self._error:
                 raise self._error
