@@ -1,4 +1,4 @@
-"""The embedded engine as a child of the runner: what answers the Qwen-OCR API when no other engine is named."""
+"""The embedded engine as a child of the runner: it answers the Qwen-OCR API when no other engine is named."""
 
 import json
 import os

@@ -45,7 +45,7 @@ class EmbeddedMode:
     published: PublishedEvents
 
     def check(self) -> None:
-        """Raise if a part on which all else depends has ended."""
+        """Raise if a part that all others depend on has ended."""
         if self.stack.emulator.child.poll() is not None:
             raise EmulatorError(f"The emulator has ended (log: {self.stack.logs / 'emulator.log'}).")
         if self.engine and self.engine.child.poll() is not None:

@@ -1,4 +1,4 @@
-"""What the embedded mode could not do.
+"""The embedded mode's failures.
 
 EmbeddedModeError
 ├── ContainerError    no container can be run here
@@ -9,4 +9,4 @@ EmbeddedModeError
 
 
 class EmbeddedModeError(Exception):
-    """The message says which part failed, and where its log is."""
+    """The message names the failed part and its log."""

@@ -1,7 +1,7 @@
 """Kills every process group that the runner started, and removes its folders, once the runner is gone for any reason.
 
 The runner holds the other end of this program's standard input; the end of that pipe is the one sign of death that
-no signal, SIGKILL included, can suppress. It kills groups, not processes: what a child has started dies with it.
+no signal, SIGKILL included, can suppress. It kills groups, not processes: a child's own children die with it.
 Lines read: `+<group>` started, `-<group>` ended, `/<folder>` to be removed.
 """
 

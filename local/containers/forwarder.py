@@ -1,6 +1,6 @@
 """Makes servers on this machine's loopback reachable for containers, without opening them to the network.
 
-One port serves both: a connection whose first request is one to the Qwen-OCR API goes to the engine, any other to the
+One port serves both: a connection that begins with a request to the Qwen-OCR API goes to the engine, any other to the
 emulator. Clients keep connections of their own for each of the two, so the first request decides.
 """
 

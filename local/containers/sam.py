@@ -27,7 +27,7 @@ STACK = "pagewise"
 
 
 class ContainerError(EmbeddedModeError):
-    """No container can be run here; the message says what is missing and how to get it."""
+    """No container can be run here; the message names the missing program and the way to get it."""
 
 
 def docker(*arguments: str) -> subprocess.CompletedProcess[str]:
@@ -35,7 +35,7 @@ def docker(*arguments: str) -> subprocess.CompletedProcess[str]:
 
 
 def lacking() -> str | None:
-    """What keeps `sam local` from running here, in one sentence; None if nothing does."""
+    """The obstacle to `sam local` on this machine, in one sentence; None without one."""
     if not SAM.exists():
         return "SAM CLI is not installed in .venvs/sam: local/setup.sh sam."
     if shutil.which("docker") is None:
@@ -52,15 +52,15 @@ def has_image() -> bool:
 
 @dataclass(frozen=True)
 class HostAddress:
-    """How a container calls this machine, and the address at which it must be listened for."""
+    """A container's name for this machine, and the address to listen on for it."""
 
     name: str
     listen: str
 
 
 def host_address() -> HostAddress:
-    """Docker Desktop leads its own name to the loopback; elsewhere the bridge has an address on this machine, which
-    is no network's but the containers'."""
+    """Docker Desktop leads its own name to the loopback; elsewhere the bridge has an address on this machine that only
+    the containers' network has."""
     if "Docker Desktop" in docker("info", "--format", "{{.OperatingSystem}}").stdout:
         return HostAddress("host.docker.internal", "127.0.0.1")
     asked = docker("network", "inspect", "bridge", "--format", "{{json .IPAM.Config}}")

@@ -1,7 +1,7 @@
 """Deploys a SAM template into the emulator and reads back what was deployed, resolved.
 
-What the runner does follows from the answers of CloudFormation, Lambda, S3 and EventBridge alone, so any template
-can be run. What the emulator would do by itself with functions (poll queues, fire schedules) is switched off.
+The runner's acts follow from the answers of CloudFormation, Lambda, S3 and EventBridge alone, so any template can be
+run. The emulator's own handling of functions (polling queues, firing schedules) is switched off.
 """
 
 import json
@@ -29,7 +29,7 @@ LARGEST_TEMPLATE = 1_000_000
 
 
 class DeploymentError(EmbeddedModeError):
-    """The template could not be deployed; the message says what CloudFormation said."""
+    """The template could not be deployed; the message quotes CloudFormation's reason."""
 
 
 @dataclass(frozen=True)
@@ -66,7 +66,7 @@ class QueueMapping:
 
 @dataclass(frozen=True)
 class AsynchronousConfiguration:
-    """What happens to an event that a function failed to handle."""
+    """The way of an event that a function failed to handle."""
 
     retries: int = 2
     on_failure: str | None = None

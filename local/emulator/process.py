@@ -34,7 +34,7 @@ class Emulator:
         port: int | None = None,
         enforce_permissions: bool = False,
     ) -> None:
-        """`enforce_permissions`: whoever is not the runner may do what its role's policies allow, and nothing else."""
+        """`enforce_permissions`: a caller other than the runner may do no more than its role's policies allow."""
         self.port = port or free_port()
         self.endpoint = f"http://127.0.0.1:{self.port}"
         self._log = log

@@ -1,4 +1,4 @@
-"""What the stack publishes on its event bus, as a subscriber of the bus sees it."""
+"""The events on the stack's bus, as a subscriber of the bus sees them."""
 
 import json
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""The functions' roles: their credentials, where the emulator enforces what each role may do."""
+"""The functions' roles: their credentials, where the emulator enforces each role's permissions."""
 
 import json
 from collections.abc import Iterator, Mapping
@@ -7,7 +7,7 @@ from typing import Any
 from local.emulator.deployment import Function
 from local.emulator.process import Emulator
 
-# What AWS covers by one action, the emulator asks for by the API's name:
+# AWS covers these APIs by one action; the emulator asks for an action of the API's own name:
 # https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazonsqs.html
 ASKED_BESIDES = {"sqs:SendMessage": "sqs:SendMessageBatch"}
 # And it asks for every resource where AWS asks for the path's.

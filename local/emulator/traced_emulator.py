@@ -1,7 +1,7 @@
-"""MiniStack with the one thing that it leaves out of SQS: a sender's trace header stays with its messages.
+"""MiniStack with the one part of SQS that it leaves out: a sender's trace header stays with its messages.
 
-Run by the emulator's own Python. SQS takes the header X-Amzn-Trace-Id, which every AWS SDK sends from inside a
-function, for the system attribute AWSTraceHeader:
+Run by the emulator's own Python. Every AWS SDK sends the header X-Amzn-Trace-Id from inside a function, and SQS takes
+it for the system attribute AWSTraceHeader:
 https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-other-services.html
 Lambda counts by it how often a message's chain has been through a function.
 """

@@ -20,7 +20,7 @@ def main() -> None:
     logging.getLogger("aiohttp.access").setLevel(logging.WARNING)
     asyncio.run(_serve(options))
     logging.shutdown()
-    # A page being read holds its thread for seconds and nobody waits for it any more.
+    # A page being read holds its thread for seconds, and no client waits for it any more.
     os._exit(0)
 
 

@@ -1,4 +1,4 @@
-"""What each task answers, made from the page as it was read."""
+"""Each task's answer, made from the page as it was read."""
 
 from __future__ import annotations
 

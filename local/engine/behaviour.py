@@ -1,4 +1,4 @@
-"""Misbehaviour on demand, for tests: what a service under load or in trouble answers instead."""
+"""Misbehaviour on demand, for tests: the answers of a service under load or in trouble."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ IN_THE_ANSWER = (
     "heading_loop",
     "huge",
 )
-# Answers in which the model speaks for itself, or of nothing.
+# Answers of a model that speaks for itself, or of nothing.
 SPOKEN = {
     "refusal": "I'm sorry, but I can't read this image.",
     "chinese_refusal": "抱歉，我无法识别这张图片中的文字。",
@@ -88,7 +88,7 @@ class Behaviour:
     times: int | None = 1
     """None: for ever."""
     task: str | None = None
-    """None: whatever the task."""
+    """None: any task."""
     seconds: float = 0.0
     status: int = 500
     code: str = "InternalError"
@@ -103,7 +103,7 @@ class Script:
         self._steps: list[Behaviour] = []
 
     def set(self, steps: Any) -> None:
-        """Replace the script by one behaviour or a list of them; ValueError says what is wrong with it."""
+        """Replace the script by one behaviour or a list of them. Raises ValueError with the script's fault."""
         given = steps if isinstance(steps, list) else [steps]
         self._steps = [_behaviour(step) for step in given]
 
@@ -163,7 +163,7 @@ def spoiled(name: str, reply: dict[str, Any]) -> dict[str, Any]:
 
 
 def misread(name: str, content: dict[str, Any], choice: dict[str, Any]) -> None:
-    """An answer that is well formed, and says what no page says."""
+    """An answer that is well formed, with text of no page."""
     match name:
         case "half_surrogate":
             content["text"] += " Caf\ud83d"

@@ -1,8 +1,8 @@
-"""What this engine says it is. It answers as Qwen-OCR does, and is not Qwen-OCR."""
+"""This engine's own name. It answers as Qwen-OCR does, and is not Qwen-OCR."""
 
 from importlib.metadata import version
 
 ENGINE = "pagewise-embedded"
-# Both read: which of them a page needs is seen by its script.
+# Both read: a page's script decides between them.
 MODEL = f"rapidocr-{version('rapidocr')}+tesseract"
 HEADERS = {"x-engine": ENGINE, "x-model": MODEL}

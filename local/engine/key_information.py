@@ -1,6 +1,6 @@
 """Key information: labels and the values that stand by them, found by geometry and fuzzy matching.
 
-A value is always text of the page as it was read; what is not found is null.
+A value is always text of the page as it was read; one that is not found is null.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ Schema = dict[str, Any]
 Row = Sequence[Line]
 
 LABEL_LETTERS = 48
-"""What stands before a colon is a label if it is at most so long."""
+"""Text before a colon is a label if it is at most so long."""
 SIMILAR = 80.0
 """Of 100: how like a label must be to the key."""
 BELOW, BESIDE = 2.5, 25.0
@@ -65,7 +65,7 @@ def fields_by_schema(page: Page, schema: Schema) -> dict[str, Any]:
 
 
 def _without_labels(found: dict[str, Any], schema: Schema, rows: Sequence[Row]) -> Iterator[tuple[str, str]]:
-    """What a receipt says without a label: shop, address, and its day, if one day is asked for."""
+    """A receipt's values without a label: shop, address, and its day, if one day is asked for."""
     shop, address = till_receipts.head(rows)
     days = [key for key, wanted in schema.items() if isinstance(wanted, str) and "YYYY-MM-DD" in wanted]
     for key in [key for key, value in found.items() if value is None]:
@@ -219,7 +219,7 @@ def _pairs_of_headings(rows: Sequence[Row], taken: set[int]) -> Iterator[Pair]:
             continue
         for heading in headings:
             under = [line for line in values if _covers(heading, line)]
-            # A value under two headings belongs to neither: which part is whose, nobody knows.
+            # A value under two headings belongs to neither: its parts cannot be told apart.
             if under and sum(_covers(other, under[0]) for other in headings) == 1:
                 taken.update((id(heading), id(under[0])))
                 yield Pair(heading.text, under[0].text, number)
@@ -305,7 +305,7 @@ def _plain(text: str) -> str:
 
 
 def _in_form(value: str, description: str) -> str:
-    """The part of the value that has the form which the description names."""
+    """The part of the value in the form that the description names."""
     if "YYYY-MM-DD" in description and (date := DATE.search(value)):
         return f"{date[1]}-{date[2]:0>2}-{date[3]:0>2}"
     if re.search(r"only digits|digits only", description) and (digits := re.search(r"\d+", value)):

@@ -14,7 +14,7 @@ HEADING = 1.3
 TITLE = 1.8
 HEADING_LETTERS = 80
 PARAGRAPH_GAP = 0.7
-"""White space between lines, in line heights, from which a new paragraph starts."""
+"""White space between lines, in line heights, that starts a new paragraph."""
 INDENT = 0.8
 SHORT = 0.85
 """A line that ends before this share of its column ends a paragraph."""

@@ -16,7 +16,7 @@ from local.engine.protocol_native import MODELS, Call, ImageElement, image_eleme
 from local.engine.tasks import wish_for_prompt
 
 PATHS = ("/compatible-mode/v1/chat/completions", "/api/v1/chat/completions", "/v1/chat/completions")
-"""The service's own path, and those under which other servers have the same protocol."""
+"""The service's own path, and other servers' paths of the same protocol."""
 
 CODES = {
     "InvalidApiKey": "invalid_api_key",

@@ -43,15 +43,15 @@ class Call:
     max_tokens: int
     incremental: bool
     built_in: bool = False
-    """By ocr_options; a prompt gets text alone, whatever it asks for."""
+    """By ocr_options; a prompt gets text alone, with any wish."""
     streaming: bool = False
-    """Of the compatible protocol, which says so in the body."""
+    """Of the compatible protocol: its body says so."""
     usage_at_end: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What a task found: the text, and `ocr_result` where the task has one."""
+    """A task's findings: the text, and `ocr_result` where the task has one."""
 
     text: str
     ocr_result: dict[str, Any] | None = None
@@ -172,7 +172,7 @@ def reply(call: Call, answer: Answer, sizes: list[tuple[int, int]], request_id: 
 
 
 def check_input(call: Call, sizes: list[tuple[int, int]]) -> None:
-    """Refuse what exceeds the model's input, all images of these (height, width) sizes counted."""
+    """Refuse a call that exceeds the model's input, all images of these (height, width) sizes counted."""
     if _image_tokens(call, sizes) + _prompt_tokens(call) > tokens.MOST_INPUT_TOKENS:
         raise refusal.invalid(f"Range of input length should be [1, {tokens.MOST_INPUT_TOKENS}]")
 

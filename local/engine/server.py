@@ -1,4 +1,4 @@
-"""The HTTP server: routes, keys, request ids, and what a test may ask for besides."""
+"""The HTTP server: routes, keys, request ids, and the tests' own requests."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ from local.engine.uploads import TemporaryFiles
 log = logging.getLogger("engine")
 
 HALF = re.compile("[\ud800-\udfff]")
-"""Half a pair of surrogates, which a reply can hold as an escape only."""
+"""Half a pair of surrogates: a reply can hold it as an escape only."""
 MOST_BODY_BYTES = 64 * 2**20
 """Room for several images of 10 MB in one request."""
 MOST_AT_ONCE = 32
-"""Requests whose bodies are held at the same time; further ones wait unread."""
+"""Requests with bodies in memory at the same time; further ones wait unread."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,7 +21,7 @@ MOST_TILT = 0.5
 STRADDLING = 0.75
 """A line with less of its width than this in one cell is cut at the rules between the cells."""
 SURE = 0.8
-"""Confidence from which a mark in an empty cell is taken for text."""
+"""From this confidence on a mark in an empty cell is taken for text."""
 LEAST_ROWS, LEAST_COLUMNS, LEAST_FILLED = 3, 3, 0.6
 """Rows of text aligned in columns are a table from here on; the labels of a chart leave more places empty."""
 
@@ -305,7 +305,7 @@ def _is_aligned(run: Sequence[Sequence[Line]]) -> bool:
 
 
 def _columns(rows: Sequence[Sequence[Line]]) -> list[tuple[float, float]]:
-    """Spans of the columns: the cells of the rows with the most of them, widened by what overlaps one span only."""
+    """Spans of the columns: the cells of the rows with the most of them, widened by cells that overlap one span."""
     most = max(len(row) for row in rows)
     spans: list[tuple[float, float]] = []
     for row in sorted(rows, key=lambda one: -len(one)):

@@ -61,7 +61,7 @@ SAMPLE_PROMPT = "Extract the key information from this image."
 """Of the documentation's sample of Base64."""
 SAME_PROMPT = 90.0
 """Of 100: a documented prompt with a word changed is still that prompt."""
-# What asks for the text, the whole text and nothing but the text, in the words that people use for it.
+# Prompts for the text, the whole text and nothing but the text, in people's usual words.
 ALL_TEXT = re.compile(
     r"(please )?(read|extract|transcribe|recogni[sz]e|output|ocr)( and output)?( only)?( all)?( of)?( the)? "
     r"text( content)?( (in|from|of|on) (the|this) (image|page|picture|document|scan|photo))?[.!]?",
@@ -73,7 +73,7 @@ Schema = dict[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What is wanted of an image."""
+    """The wishes for an image."""
 
     task: Task
     schema: Schema | None = None

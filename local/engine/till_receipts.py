@@ -1,6 +1,6 @@
-"""Till receipts have no labels for what everybody knows: the shop at the head, its address, the day, the lines bought.
+"""Till receipts have no labels for well-known parts: the shop at the head, its address, the day, the lines bought.
 
-Each value is text of the page as it was read, where a receipt has it; what is not there stays null.
+Each value is text of the page as it was read, at a receipt's usual place; a missing one stays null.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The temporary storage of the service, to which its SDK uploads a local file before it asks about it.
+"""The temporary storage of the service: its SDK uploads a local file there before it asks about it.
 
 `GET /api/v1/uploads?action=getPolicy` names the place, `POST /oss` takes the file, and a request that says
 `X-DashScope-OssResourceResolve: enable` can then name it as `oss://…`. Here the place is this process's memory.

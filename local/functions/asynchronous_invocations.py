@@ -19,7 +19,7 @@ from local.functions.environments import FunctionService, InvocationOutcome, Thr
 
 RETRY_DELAYS = (1.0, 2.0)  # seconds; Lambda waits one minute, then two
 
-LONGEST_AGE = 6 * 3600.0  # seconds for which a throttled event is tried again
+LONGEST_AGE = 6 * 3600.0  # seconds; a throttled event is tried again so long
 LONGEST_THROTTLE_DELAY = 300.0  # seconds
 
 logger = logging.getLogger(__name__)

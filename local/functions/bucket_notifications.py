@@ -1,5 +1,5 @@
-"""Bucket notifications: what S3 tells a queue of the runner's becomes asynchronous invocations of functions, and
-messages in the queues that it was meant for."""
+"""Bucket notifications: S3's messages to a queue of the runner's become asynchronous invocations of functions, and
+messages in the queues that they were meant for."""
 
 import json
 import logging
@@ -43,7 +43,7 @@ class BucketNotifications:
         """Hand on every message once; none is deleted.
 
         MiniStack adds a notification on another thread than the one on which a deletion replaces the queue's
-        list of messages, so a deletion could lose a notification that arrives at that moment.
+        list of messages, so a deletion could lose a notification that arrives at that time.
         """
         while not self._stopping.is_set():
             try:

@@ -41,7 +41,7 @@ from local.functions.runtime_api import (
 INITIALIZATION_SECONDS = 60.0  # Lambda gives 10 s on a processor of its own; here all share a few
 DEFAULT_CONCURRENCY = max(2, os.cpu_count() or 1)  # environments of one function: more would share the same processors
 
-# Invocations of all functions at the same time. A new account has 10, which is what tests run with.
+# Invocations of all functions at the same time. A new account has 10, and tests run with that.
 ACCOUNT_CONCURRENCY = 1000
 
 # The compiled client of awslambdaric exists for Linux only.
@@ -196,7 +196,7 @@ class Environment:
 
     def _report_exit(self) -> None:
         code = self._child.wait()
-        self._children.kill(self._child)  # what it has started may live on
+        self._children.kill(self._child)  # its own children may live on
         self._api.reports.put(Exited(code))
 
 
@@ -233,7 +233,7 @@ class FunctionService:
         self._lock = threading.Lock()
         self._idle: dict[str, list[Environment]] = {name: [] for name in functions}
         self._busy: dict[str, set[Environment]] = {name: set() for name in functions}
-        # Lambda gives what replaces an environment the disk of the one that died, as it was left.
+        # Lambda gives the replacement of an environment the disk of the one that died, as it was left.
         self._disks: dict[str, list[Path]] = {name: [] for name in functions}
         self._slots = {name: threading.BoundedSemaphore(concurrency) for name in functions}
         logs.mkdir(parents=True, exist_ok=True)
@@ -242,9 +242,9 @@ class FunctionService:
     def invoke(
         self, function: str, payload: bytes, *, trigger: str, records: int = 1, lineage: Mapping[str, int] | None = None
     ) -> InvocationOutcome:
-        """Run the function with this event; never raises for what the function does. Raises NotInvoked.
+        """Run the function with this event; never raises for the function's own failures. Raises NotInvoked.
 
-        `lineage`: how often the chain that leads here has been through which function.
+        `lineage`: for each function, how often the chain that leads here has been through it.
         """
         chain = grown(lineage or {}, self._functions[function].arn)
         if is_loop(chain) and not self._functions[function].may_loop:
@@ -263,7 +263,7 @@ class FunctionService:
 
     @contextmanager
     def _of_account(self, function: str) -> Iterator[None]:
-        """One of the account's concurrent invocations, which nobody waits for: Lambda answers 429 at once."""
+        """One of the account's concurrent invocations, without waiting for one: Lambda answers 429 at once."""
         if not self._account.acquire(blocking=False):
             self.throttles[function] += 1
             raise Throttled(function)
@@ -355,7 +355,7 @@ class FunctionService:
 def lambda_variables(
     function: Function, runtime_api: str, endpoint: str, temporary: Path, environment: str
 ) -> dict[str, str]:
-    """What a function sees: the variables that Lambda sets, its own, and the emulator's address.
+    """A function's environment: the variables that Lambda sets, its own, and the emulator's address.
 
     https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html
     """
@@ -371,7 +371,7 @@ def lambda_variables(
         "AWS_REGION": REGION,
         "AWS_DEFAULT_REGION": REGION,
         "AWS_ACCESS_KEY_ID": ACCESS_KEY,
-        # No session token, which Lambda has: the emulator refuses presigned URLs that carry one it did not issue.
+        # No session token, unlike Lambda: the emulator refuses presigned URLs that carry one it did not issue.
         "AWS_SECRET_ACCESS_KEY": SECRET_KEY,
         "AWS_EXECUTION_ENV": f"AWS_Lambda_{function.runtime}",
         "AWS_LAMBDA_FUNCTION_NAME": function.name,

@@ -37,7 +37,7 @@ Record = dict[str, Any]
 
 @dataclass(frozen=True)
 class Faults:
-    """What SQS and Lambda may do and hardly ever do, injected for tests."""
+    """Permitted and rare behaviour of SQS and Lambda, injected for tests."""
 
     duplicates: float = 0.0  # probability that a message or event is delivered a second time
     shuffled: bool = False
@@ -137,7 +137,7 @@ class QueuePoller:
         return batch
 
     def _filter(self, records: list[Record]) -> list[Record]:
-        """Keep what a filter matches; what none matches is gone, as in Lambda."""
+        """Keep the records that a filter matches; the others are gone, as in Lambda."""
         if not self._mapping.filters:
             return records
         kept = [
@@ -189,7 +189,7 @@ class QueuePoller:
         return None
 
     def _delete(self, records: list[Record]) -> None:
-        """What fails is left to its visibility timeout and the queue's redrive policy."""
+        """Failed records are left to their visibility timeout and the queue's redrive policy."""
         for start in range(0, len(records), MOST_MESSAGES):
             entries = [
                 {"Id": str(number), "ReceiptHandle": record["receiptHandle"]}

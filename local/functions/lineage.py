@@ -1,6 +1,6 @@
 """Recursive-loop detection: Lambda counts how often a chain of invocations and messages has been through a function.
 
-The count travels in the trace header, which SDKs hand on: `Root=…;Parent=…;Sampled=0;Lineage=<function>:<count>|…`.
+The count travels in the trace header, handed on by SDKs: `Root=…;Parent=…;Sampled=0;Lineage=<function>:<count>|…`.
 https://docs.aws.amazon.com/lambda/latest/dg/invocation-recursion.html
 """
 

@@ -1,5 +1,5 @@
-"""How the functions find the service from behind a proxy: the variables that say where it is, and whose certificates
-it has. Lambda has none of them; on this machine they are the user's.
+"""The functions' way to the service from behind a proxy: the variables with its address and its certificates.
+Lambda has none of them; on this machine they are the user's.
 
 https://everything.curl.dev/usingcurl/proxies/env · https://docs.openssl.org/master/man7/openssl-env/
 """
@@ -23,7 +23,7 @@ def spare_this_machine() -> None:
 
 
 def passed_on(given: Mapping[str, str]) -> dict[str, str]:
-    """What a function gets of these variables, as it finds them from a folder of its own."""
+    """A function's share of these variables, with paths that hold from a folder of its own."""
     named = {name: given[name] for word in PROXIES for name in (word, word.lower()) if given.get(name)}
     # The engine's client has no SOCKS: it would not start.
     proxies = {name: url for name, url in named.items() if urlsplit(url).scheme in ("http", "https")}

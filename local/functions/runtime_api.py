@@ -1,4 +1,4 @@
-"""AWS's Runtime API, which awslambdaric speaks: one server for each execution environment.
+"""AWS's Runtime API, spoken by awslambdaric: one server for each execution environment.
 
 https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html
 """
@@ -81,7 +81,7 @@ class RuntimeApi:
 
     def close(self) -> None:
         self._invocations.put(None)
-        # Half a second, the server's polling interval, for which nobody needs to wait.
+        # On a thread: it takes half a second, the server's polling interval, and no caller needs to wait.
         threading.Thread(target=self._close_server, name="runtime-api-close", daemon=True).start()
 
     def _close_server(self) -> None:
@@ -100,7 +100,7 @@ class _Server(ThreadingHTTPServer):
     api: RuntimeApi
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """A killed environment breaks its connection; its exit is reported by who waits for it."""
+        """A killed environment breaks its connection; the thread that waits for its exit reports it."""
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -161,7 +161,7 @@ class _Handler(BaseHTTPRequestHandler):
 
 
 def has_hung_up(connection: socket.socket) -> bool:
-    """True if who asked has died meanwhile; what is not sent then is not lost."""
+    """True if the asking process has died meanwhile; an invocation that is not sent then is not lost."""
     readable, _, _ = select.select([connection], [], [], 0)
     try:
         return bool(readable) and not connection.recv(1, socket.MSG_PEEK)

@@ -1,4 +1,4 @@
-"""Schedules: EventBridge rules with a rate, whose targets are functions."""
+"""Schedules: EventBridge rules with a rate and functions as targets."""
 
 import json
 import logging

@@ -1,8 +1,8 @@
-"""Which recognizer reads a line best: RapidOCR by default, Tesseract for what RapidOCR's alphabet lacks.
+"""The best recognizer for each line: RapidOCR by default, Tesseract for letters that RapidOCR's alphabet lacks.
 
 RapidOCR skips letters that it does not know and stays confident: Vietnamese loses its marked vowels, Korean comes
-out as a few digits. So a doubtful page is probed: a few of its lines are read with every language pack that is
-installed, and the packs that win read the whole page. Then each line keeps the better of its readings.
+out as a few digits. So a doubtful page is probed: a few of its lines are read with every installed language pack, and
+the packs that win read the whole page. Then each line keeps the better of its readings.
 """
 
 from __future__ import annotations
@@ -19,17 +19,17 @@ from local.engine.recognition.page import Picture
 FOREIGN_TO_RAPID = frozenset(
     ["ara", "bel", "bul", "ell", "fas", "heb", "hin", "kor", "mkd", "rus", "srp", "tam", "tha", "ukr", "vie", "yid"]
 )
-"""Packs of languages whose letters RapidOCR's alphabet lacks."""
+"""Packs of languages with letters that RapidOCR's alphabet lacks."""
 VIETNAMESE_SIGNS = frozenset("đĐơƠưƯăĂ")
 DOUBTFUL = 0.9
 CONVINCING, PROBABLE, LEAD = 0.65, 0.5, 0.15
-"""Confidence from which a pack's reading counts, and from which it does if it leads so far over the other packs'."""
+"""From the first confidence on a pack's reading counts, from the second on if it leads so far over the other packs'."""
 SAMPLE = 5
 LEAST_DENSITY = 0.5
 """Letters to a line height: Latin print has about three, Chinese more than one."""
 FRAKTUR = "frk"
 CLEAN_PRINT = 0.985
-"""Mean confidence over which a Latin page is not probed for Fraktur: clean roman print reaches 0.99."""
+"""Above this mean confidence a Latin page is not probed for Fraktur: clean roman print reaches 0.99."""
 FRAKTUR_LEAD = 0.05
 LEAST_LETTERS = 15
 

@@ -1,4 +1,4 @@
-"""What recognition returns: a page of lines, upright, and the way back to the image that was sent."""
+"""The return value of recognition: a page of lines, upright, and the way back to the image that was sent."""
 
 from __future__ import annotations
 

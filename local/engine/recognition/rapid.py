@@ -21,7 +21,7 @@ FINE_DETECTION_SIDE = 2000
 COARSE_DETECTION_SIDE = 640
 """A few large words alone on a page are found at this size only."""
 SMALL_TEXT = 15.0
-"""Height of a found line at detection size (with the detector's margin) below which letters start to merge."""
+"""Below this height of a found line, at detection size (with the detector's margin), letters start to merge."""
 LEAST_SIDE = 640
 STRIP_HEIGHT = 192
 """A strip one line high is padded to this: enlarged instead, its letters come apart into boxes of their own."""
@@ -60,7 +60,7 @@ def _reader() -> RapidOCR:
 def _patient_session(model: str) -> InferenceSession:
     """The same model with threads that sleep while they wait.
 
-    onnxruntime's threads spin by default, which on shared cores takes the time from those who work; RapidOCR's
+    onnxruntime's threads spin by default. On shared cores that takes time from working threads; RapidOCR's
     configuration has no place for the option.
     """
     (path,) = (Path(rapidocr.__file__).parent / "models").glob(model)

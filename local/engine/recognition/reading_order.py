@@ -1,7 +1,7 @@
 """Reading order: recursive cuts along white space, columns before rows where they are columns of prose.
 
 A region is split into bands by horizontal white space. Consecutive bands that share a vertical gap form a group; a
-group whose two sides are prose is read column by column, any other (tables, forms, receipts) row by row. A caption
+group with prose on both sides is read column by column, any other (tables, forms, receipts) row by row. A caption
 that stands in the gap, with text on both sides, does not end the columns: it is read after them.
 """
 

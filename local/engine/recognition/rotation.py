@@ -1,4 +1,4 @@
-"""Which way up a page is, and how it is tilted."""
+"""A page's turn by quarters, and its tilt."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from local.engine.recognition.page import Picture, Quad, edge_lengths, tilt
 
 SAMPLE = 5
 CONFIDENT = 0.85
-"""Mean confidence from which nobody asks whether the page is turned the other way."""
+"""From this mean confidence on the page is not tried the other way round."""
 LONG = 2.0
 """Lines at least this many times as long as thick tell the direction of the text."""
 
 
 def quarter_turns(picture: Picture, quads: Sequence[Quad]) -> int:
-    """1 or 3 (counter-clockwise) for a page whose lines stand on end, else 0."""
+    """1 or 3 (counter-clockwise) for a page with lines on end, else 0."""
     return _surer_way(picture, quads, 1, 3) if _mostly_upended(quads) else 0
 
 
@@ -31,7 +31,7 @@ def is_upside_down(picture: Picture, quads: Sequence[Quad]) -> bool:
 
 
 def _surer_way(picture: Picture, quads: Sequence[Quad], first: int, second: int) -> int:
-    """Of two ways that are upside down to each other, the one in which the longest lines are read surely."""
+    """Of two ways that are upside down to each other, the one that reads the longest lines more surely."""
     sample = _longest(quads)
     confidence = _confidence(picture, sample, first)
     if confidence >= CONFIDENT:

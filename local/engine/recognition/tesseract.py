@@ -33,7 +33,7 @@ SIDE_BY_SIDE = 2
 SCRIPT_MODELS = ("osd", "equ", "snum")
 """Packs that hold no language."""
 NEEDED = ("ara", "frk", "heb", "kor", "osd", "rus", "ukr", "vie")
-"""Packs for what RapidOCR can't read: without one, its pages come as RapidOCR sees them."""
+"""Packs for scripts that RapidOCR can't read: without one, its pages come as RapidOCR sees them."""
 
 
 @dataclass(frozen=True, slots=True)
