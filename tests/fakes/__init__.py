@@ -1,5 +1,5 @@
-"""In-memory implementations of the ports: they keep the ports' promises, atomicity included, and refuse what DynamoDB,
-S3 and EventBridge refuse."""
+"""In-memory implementations of the ports: they keep the ports' promises, atomicity included, and refuse the same
+requests as DynamoDB, S3 and EventBridge."""
 
 from __future__ import annotations
 

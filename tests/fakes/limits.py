@@ -1,4 +1,4 @@
-"""What DynamoDB, S3 and EventBridge refuse of what is sent to them, at the sizes of 2026-11.
+"""The limits at which DynamoDB, S3 and EventBridge refuse a request, at the sizes of 2026-11.
 
 https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Constraints.html
 https://docs.aws.amazon.com/AmazonS3/latest/userguide/object-keys.html
@@ -39,7 +39,7 @@ def check_record(key: Key, record: Attributes) -> None:
 
 
 def size(value: Any, layers: int = LAYERS) -> int:
-    """Bytes, about; raises what the client or the service does for what is no attribute."""
+    """Bytes, about. Raises the error of the client or the service for a value that is no attribute."""
     if layers < 0:
         raise StorageRefused("The results table: ValidationException.")
     match value:

@@ -1,4 +1,4 @@
-"""`make simulate SEEDS=n [FROM=m]`: run worlds, show what was broken, and which seed finds each mutation."""
+"""`make simulate SEEDS=n [FROM=m]`: run worlds, show the broken promises, and a seed that finds each mutation."""
 
 from __future__ import annotations
 

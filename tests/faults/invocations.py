@@ -1,6 +1,6 @@
 """Handlers as the Lambda service calls them: with events of true shape, each in an environment of its own.
 
-An environment works on one invocation at a time, and what a handler's module holds belongs to it. Here invocations
+An environment works on one invocation at a time, and the state of a handler's module belongs to it. Here invocations
 overlap, so that each loads the module anew and has an event loop of its own.
 """
 
@@ -45,7 +45,7 @@ SCHEDULED = json.dumps(sample("schedule"))
 
 @dataclass(frozen=True)
 class Context:
-    """What awslambdaric hands to a handler. No deadline comes: a world's time is not that of the machine."""
+    """The context that awslambdaric hands to a handler. No deadline comes: a world's time is not the machine's."""
 
     function_name: str
     memory_limit_in_mb: int = 512
@@ -70,8 +70,8 @@ def deployed(folder: str) -> Handler:
 
 
 def invoked(handler: Handler, name: str, payload: str, composition: wiring.Composition) -> str:
-    """What a function answers. Payload and answer pass as JSON, as the runtime passes them."""
-    wiring.composition.set(composition)  # of this thread, which ends with the invocation
+    """A function's answer. Payload and answer pass as JSON, as the runtime passes them."""
+    wiring.composition.set(composition)  # of this thread; it ends with the invocation
     try:
         with own_loop():
             return json.dumps(handler(json.loads(payload), Context(name)))
@@ -81,7 +81,7 @@ def invoked(handler: Handler, name: str, payload: str, composition: wiring.Compo
 
 @contextmanager
 def lambda_service() -> Iterator[None]:
-    """What handlers find in Lambda, but for their logs and metrics: nobody reads those of ten thousand worlds."""
+    """The surroundings of handlers in Lambda, without their logs and metrics: ten thousand worlds' are never read."""
     with patch.dict(os.environ, IN_LAMBDA), warnings.catch_warnings():
         warnings.filterwarnings("ignore", "No application metrics to publish")
         logging.disable()
@@ -123,5 +123,5 @@ def sqs_record(queue: str, message_id: str, receipt_handle: str, body: str, rece
 
 
 def on_failure(payload: str) -> str:
-    """What Lambda sends to a function's on-failure destination when it has invoked it in vain."""
+    """Lambda's message to a function's on-failure destination when it has invoked the function in vain."""
     return json.dumps(FAILED | {"requestPayload": json.loads(payload)})

@@ -53,12 +53,12 @@ from tests.faults.promises import simulate
 from tests.faults.simulator import Crowded, FaultyOutputs, FaultyTable, Odds, WitnessedRecognize, World
 
 SEEDS_TO_FIND_A_MUTATION = 500
-# Tried first by the tests, which saves minutes and decides nothing: where it no longer finds, all seeds are tried.
+# Tried first by the tests. That saves minutes and decides nothing: where it no longer finds, all seeds are tried.
 FOUND_AT = Path(__file__).with_name("found_at.json")
 
 
 def without_condition(prefix: str) -> type[World]:
-    """A table that writes records of this kind whatever their conditions say."""
+    """A table that writes records of this kind against their conditions."""
 
     class Unconditional(FaultyTable):
         def holds(self, change: Change) -> bool:
@@ -207,7 +207,7 @@ class DayIsClaimedApart(World):
 
 
 class ReuseByPageNumber(World):
-    """As if a page's number, or its key's ending, said what it shows."""
+    """As if a page's number, or its key's ending, identified its image."""
 
     class ByNumber(Reuse):
         def look(self, job: PageJob) -> Result | Backoff | CacheMiss:
@@ -465,7 +465,7 @@ class ConfigurationIsNotKept(World):
 
 
 def with_handler(function: str, mutated: Callable[[Handler, dict[str, Any], Any], Any]) -> type[World]:
-    """A function whose handler is this one, which is given the real one."""
+    """A function with this handler; it is given the real one."""
     real = World.handlers[function]
 
     class Mutated(World):
@@ -637,7 +637,7 @@ MUTATIONS = {
 
 
 def first_broken(kind: type[World], likely: int = 0) -> tuple[int, str] | None:
-    """A seed that finds a mutation, and what it finds: the likely one, or the first of all."""
+    """A seed that finds a mutation, and its finding: the likely one, or the first of all."""
     for seed in [likely, *range(SEEDS_TO_FIND_A_MUTATION)]:
         if found := simulate(seed, kind)[1]:
             return seed, found[0]

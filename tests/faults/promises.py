@@ -1,4 +1,4 @@
-"""What must hold in every world that has come to rest."""
+"""The promises that must hold in every world that has come to rest."""
 
 from __future__ import annotations
 
@@ -56,8 +56,8 @@ def violations(world: World) -> Iterator[str]:
 
 
 def double_payments(world: World) -> Iterator[str]:
-    """What was stored when a delivery began is never paid for by it. What was not is bounded by the faults: each can
-    bring one batch of page jobs again."""
+    """A result that was stored when a delivery began is never paid for by it. Other repeated payments are bounded by
+    the faults: each can bring one batch of page jobs again."""
     yield from (f"{job} was paid for although it was stored" for job in world.engine.paid_although_stored)
     excess = sum(count - 1 for count in world.engine.paid.values())
     if excess > BATCH * world.faults_that_repeat():
@@ -74,7 +74,7 @@ def rate_overruns(world: World) -> Iterator[str]:
 
 
 def paid_in_spite_of_reuse(world: World) -> Iterator[str]:
-    """Where results are reused, a question is paid for once, unless who claimed it brought no answer in time."""
+    """Where results are reused, a question is paid for once, unless its claimer brought no answer in time."""
     claimed = {key.partition for key, stored in world.table.stored.items() if "claimed_until" in stored}
     for question, times in world.engine.questions.items() if world.reuse else ():
         if times > 1 and question not in world.table.unanswered | claimed:
@@ -107,7 +107,7 @@ def unassembled(world: World, document: Document) -> Iterator[str]:
 
 
 def mixed_up(world: World, ledger: Ledger, document: Document) -> Iterator[str]:
-    """Each result is of its own page's image, task and options, whoever paid for it; a failed one is nobody else's."""
+    """Each result is of its own page's image, task and options, also a reused one; a failed one is reused by none."""
     for page in ledger.pages(document.id):
         for job in page.jobs:
             result = ledger.result(document.id, page.page, job.task)
@@ -131,7 +131,7 @@ def image_of(world: World, document: Document, page: int) -> bytes:
 
 
 def said_of(world: World, document: Document, result: Result) -> str:
-    """What the engine says of all pages that it was asked about; nothing, where another page holds the answer."""
+    """The engine's answer for all pages of the question; empty, where another page holds the answer."""
     if result.group and result.group.holder != result.page:
         return ""
     images = [image_of(world, document, page) for page in (result.group or result_alone(result)).pages]
@@ -179,7 +179,7 @@ def broken_groups(world: World, ledger: Ledger, document: Document) -> Iterator[
 
 
 def torn_groups(document: Document, results: Mapping[tuple[int, Task], Result]) -> Iterator[str]:
-    """What one call can answer is answered by one call, unless it was done again."""
+    """Pages that one call can answer are answered by one call, unless they were done again."""
     first_run: dict[tuple[int, Task], list[Result]] = {}
     for (page, task), result in results.items():
         if result.status is JobStatus.RECOGNIZED and result.run == 1:
@@ -191,7 +191,7 @@ def torn_groups(document: Document, results: Mapping[tuple[int, Task], Result]) 
 
 
 def torn_redrives(world: World, ledger: Ledger, document: Document) -> Iterator[str]:
-    """What failed by one call is done again as a whole."""
+    """Page jobs that failed by one call are done again together."""
     for key, stored in world.table.stored.items():
         if key.partition != document.id or not key.record.startswith("superseded#"):
             continue
@@ -203,7 +203,7 @@ def torn_redrives(world: World, ledger: Ledger, document: Document) -> Iterator[
 
 
 def paid_in_spite_of_own_text(world: World) -> Iterator[str]:
-    """What a page says itself is not asked for, unless it was stored and is gone."""
+    """A page with text of its own is not asked about, unless the text was stored and is gone."""
     for document_id, page, task, _run in world.engine.paid:
         key = f"documents/{document_id}/texts/{page:05}.json"
         if task == Task.TEXT_RECOGNITION and key in world.pages.documents and key not in world.pages.texts_expired:
@@ -211,7 +211,7 @@ def paid_in_spite_of_own_text(world: World) -> Iterator[str]:
 
 
 def wrong_sums(world: World, ledger: Ledger) -> Iterator[str]:
-    """At rest, what is spent of all days' caps is the bills of all documents that count for one."""
+    """At rest, the spent sums of all days' caps are the bills of all documents that count for one."""
     known = [document for document_id in world.sent if (document := ledger.document(document_id))]
     counted = [document for document in known if document.reserved is not None]
     bills = sum(ledger.price.units(document.usage + document.superseded_usage) for document in counted)
@@ -221,8 +221,8 @@ def wrong_sums(world: World, ledger: Ledger) -> Iterator[str]:
 
 
 def lost_pages(world: World, document: Document) -> set[int]:
-    """The pages whose messages were lost: the sweeper ends them, and of their results nobody tells who has crashed
-    before telling."""
+    """The pages with lost messages: the sweeper ends them, and an invocation that crashed before publishing their
+    results leaves these unpublished."""
     bodies = [json.loads(message.body) for message in world.lost if "detail" not in message.body]
     return {
         page

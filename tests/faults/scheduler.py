@@ -1,7 +1,7 @@
 """Invocations side by side, one step at a time, in an order that a seed decides.
 
 Each invocation runs in a thread of its own, but only the one that holds the turn moves: at every side effect it hands
-the turn back, and the seed's generator picks who goes on. The same seed replays the same schedule, to the step.
+the turn back, and the seed's generator picks the next one. The same seed replays the same schedule, to the step.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ Arguments = TypeVarTuple("Arguments")
 
 
 class Crash(BaseException):
-    """The invocation is gone, in the middle of whatever it did: a crash, or the time limit."""
+    """The invocation is gone, at any point of its work: a crash, or the time limit."""
 
 
 class Baton:
@@ -38,7 +38,7 @@ class Baton:
 
 @dataclass(eq=False)
 class Invocation:
-    """One invocation in flight; `faults` counts what has happened to it, `error` is what ended it."""
+    """One invocation in flight; `faults` counts its faults so far, `error` is the one that ended it."""
 
     name: str
     work: Callable[[], None]
@@ -63,8 +63,8 @@ class Scheduler:
     def start(
         self, name: str, work: Callable[[], None], ended: Callable[[bool], None], chain: Mapping[str, int] | None = None
     ) -> None:
-        """Begin an invocation; `ended` is called with whether it succeeded, when it has. `chain`: how often what leads
-        here has been through which function, this time included."""
+        """Begin an invocation; at its end `ended` is called with whether it succeeded. `chain`: for each function, how
+        often the chain that leads here has been through it, this time included."""
         invocation = Invocation(name, work, ended, chain=dict(chain or {}))
         self.running.append(invocation)
         Thread(target=self._run, args=(invocation,), daemon=True).start()
@@ -78,8 +78,8 @@ class Scheduler:
         invocation.turn.acquire()
 
     def crash(self) -> NoReturn:
-        """Called by an invocation that ends here. What it still tries, in another coroutine or on its way out, crashes
-        as well."""
+        """Called by an invocation that ends here. Its further steps, in another coroutine or on its way out, crash as
+        well."""
         self._own.invocation.crashed = True
         raise Crash
 
@@ -107,7 +107,7 @@ class Scheduler:
         try:
             invocation.work()
             succeeded = True
-        except (Crash, Exception) as error:  # noqa: BLE001  whatever ends it, its messages come back
+        except (Crash, Exception) as error:  # noqa: BLE001  after any error its messages come back
             invocation.error = error
         finally:
             invocation.over = True
@@ -122,7 +122,7 @@ class Inline(ThreadPoolExecutor):
         future: Future[Any] = Future()
         try:
             future.set_result(fn(*arguments, **named))
-        except Exception as error:  # noqa: BLE001  a future carries whatever was raised
+        except Exception as error:  # noqa: BLE001  a future carries any error
             future.set_exception(error)
         return future
 
@@ -153,7 +153,7 @@ def own_loop() -> Iterator[None]:
     """An event loop for the calling thread."""
     loop = OneThreadLoop()
     loop.set_default_executor(Inline(1))
-    # What a crash leaves behind in the loop is as gone as the invocation.
+    # A crash's leftovers in the loop are as gone as the invocation.
     loop.set_exception_handler(lambda _loop, _context: None)
     asyncio.set_event_loop(loop)
     try:

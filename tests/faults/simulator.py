@@ -1,10 +1,10 @@
-"""A small world in which anything may fail: Lambda, SQS, S3 events, DynamoDB, EventBridge and the engine, in memory.
+"""A small world in which any part may fail: Lambda, SQS, S3 events, DynamoDB, EventBridge and the engine, in memory.
 
 Handlers and use cases are the real ones, on ports that take a step of the scheduler at each side effect and then may
-fail as the seed says: crash before it, crash after it, refuse, lose the reply, conflict with another transaction. What
-a handler answers decides which messages come back. Messages are delivered twice and out of order, become visible again
-while they are worked on, and are lost now and then, which is what the sweeper is for. Faults are limited in number, so
-that the world comes to rest; then `promises.violations` says what was not kept.
+fail as the seed says: crash before it, crash after it, refuse, lose the reply, conflict with another transaction. A
+handler's answer decides the messages that come back. Messages are delivered twice and out of order, become visible
+again while they are worked on, and are lost now and then: the sweeper is for these. Faults are limited in number, so
+that the world comes to rest; then `promises.violations` lists the broken promises.
 """
 
 from __future__ import annotations
@@ -109,19 +109,19 @@ WISHES = ((TASKS[0],), (TASKS[1],), TASKS, TASKS)
 PAGES_PER_CALL = (1, 2, 3, 3)
 OVERDUE_MILLISECONDS = 7 * 3600 * 1000
 MOST_STEPS = 20_000
-# What the account may ask in a minute; 0: no budget. Thirty page jobs at the most come at once.
+# The account's requests a minute; 0: no budget. Thirty page jobs at the most come at once.
 REQUESTS_PER_MINUTE = (0, 1, 20, 60, 240)
 # Steps that a hurried visit of the sweeper has: for a page or two.
 SWEEP_STEPS = (math.inf, 4.0)
 MOST_VISITS = 60
-# Seconds for which the engine refuses the account, the bus refuses to tell of it, and the splitter is misconfigured:
+# Seconds during which the engine refuses the account, the bus refuses to tell of it, and the splitter is misconfigured:
 # twenty-four and twelve rounds of waiting.
 SUSPENDED_SECONDS, BUS_SECONDS, MISCONFIGURED_SECONDS = 7200.0, 3600.0, 3600.0
 # Caps on the day's cost; 0: none. A page job can cost 0.0013 USD, and there are thirty at the most.
 DAY_CAPS = (0.0, 0.0, 0.02, 1.0)
 EPOCH = 1_764_000_002.5
 SETTINGS = EngineSettings("http://engine", MODEL, max_attempts=MAX_RECEIVES)
-# The page job that is being worked on, and the step at which its delivery began.
+# The page job that is being worked on, and the first step of its delivery.
 DELIVERY: ContextVar[tuple[PageJob, int]] = ContextVar("delivery")
 
 
@@ -166,7 +166,7 @@ class Odds:
 
 
 class WitnessedRecognize(Recognize):
-    """Lets the engine know whose question it is, and since when it is worked on."""
+    """Tells the engine the page job of its question, and the first step of the delivery."""
 
     async def page_job(self, job: PageJob, deliveries: int, deadline: float) -> Result | None:
         assert isinstance(self.engine, FaultyEngine)
@@ -176,7 +176,7 @@ class WitnessedRecognize(Recognize):
     async def recognized(
         self, job: PageJob, attempts: int, deadline: float, turn: Slot | None = None
     ) -> Sequence[Result]:
-        """Of a group, what is asked about may be less than what was delivered."""
+        """The call may be about fewer pages of a group than were delivered."""
         DELIVERY.set((job, DELIVERY.get()[1]))
         return await super().recognized(job, attempts, deadline, turn)
 
@@ -192,7 +192,7 @@ class HurriedSweep(Sweep):
 
 
 def allowed_to_loop() -> frozenset[str]:
-    """The splitter, the assembler, and each task's function, whose templates say RecursiveLoop: Allow."""
+    """The splitter, the assembler, and each task's function: their templates say RecursiveLoop: Allow."""
     found = cloudformation.resources(cloudformation.load())
     names = {"splitter": "SplitterFunction", "assembler": "AssemblerFunction"} | {
         task: f"{task.title().replace('_', '')}Function" for task in Task
@@ -204,7 +204,7 @@ MAY_LOOP = allowed_to_loop()
 
 
 class World:
-    """What it is made of can be replaced by something broken, to show that it is noticed."""
+    """Each part can be replaced by a broken one, to show that the break is noticed."""
 
     usual: Odds = Odds()
     requests_per_minute: tuple[int, ...] = REQUESTS_PER_MINUTE
@@ -217,7 +217,7 @@ class World:
     gate_class: type[Gate] = Gate
     budget_class: type[RateBudget] = RateBudget
     suspension_class: type[Suspension] = Suspension
-    # Functions whose template says RecursiveLoop: Allow; and whether S3 says of a missing image that it is missing.
+    # Functions with RecursiveLoop: Allow in their template; and whether S3 says of a missing image that it is missing.
     may_loop: frozenset[str] = MAY_LOOP
     lists_pages: bool = True
     clears_disk: bool = True
@@ -298,8 +298,9 @@ class World:
         return outcome
 
     def faults_that_repeat(self) -> int:
-        """Faults after which a page job that was paid for may be asked for once more: whatever ends an invocation
-        between the two, refuses to store, or brings a message twice. A redrive queues again what is still awaited."""
+        """Faults after which a paid page job may be asked for once more: those that end an invocation between the
+        call and the stored result, refuse to store, or bring a message twice. A redrive queues again the page jobs that
+        are still awaited."""
         return sum(number for kind, number in self.faults.items() if kind != "engine") + self.redrives
 
     # ── the way of a run ─────────────────────────────────────────────────────────────────────────────────────────────
@@ -321,7 +322,7 @@ class World:
             self.redrive()
             self.until_quiet()
         disturbed, visits = True, 0
-        # The sweeper comes every five minutes; what ends one visit, or has no time in it, is done by the next.
+        # The sweeper comes every five minutes; the next visit does the work that one was too short for or died of.
         while disturbed or (self.unfinished() and visits < MOST_VISITS):
             visits += 1
             before = self.faults.total() + self.redrives
@@ -360,7 +361,7 @@ class World:
             self.notify(event, tries=1)
 
     def notify(self, event: str, tries: int) -> None:
-        """Asynchronous invocation: two retries, then the on-failure destination, which is the dead-letter queue."""
+        """Asynchronous invocation: two retries, then the on-failure destination: the dead-letter queue."""
 
         def ended(answer: str | None) -> None:
             if answer is not None:
@@ -391,13 +392,13 @@ class World:
         raise Restless(f"no rest after {MOST_STEPS:,} steps")
 
     def purge(self) -> None:
-        """An operator's mistake: whatever waits for a known document is gone."""
+        """An operator's mistake: every message for a known document is gone."""
         gone = [one for one in self.messages if one.queue == "assembler" or "document_id" in one.body]
         self.lost += gone
         self.messages = [message for message in self.messages if message not in gone]
 
     def redrive(self) -> None:
-        """An operator wants failed page jobs done again, and tries until it works. It repeats what is not done yet."""
+        """An operator wants failed page jobs done again, and tries until it works. Each try repeats the rest alone."""
         if self.redrives == self.odds.most_redrives:
             return
         self.redrives += 1
@@ -424,7 +425,7 @@ class World:
 
     def enqueue(self, queue: str, body: str, delay: float = 0.0) -> None:
         sender = self.scheduler.current
-        chain = sender.chain if sender else {}  # in the trace header, which the SDK sends along
+        chain = sender.chain if sender else {}  # in the trace header, sent along by the SDK
         self.messages.append(Message(f"message-{next(self.numbers)}", queue, body, self.now + delay, chain=chain))
 
     def expire(self, handle: str) -> None:
@@ -465,7 +466,7 @@ class World:
         return True
 
     def deliver(self, queue: str, taken: list[Message]) -> None:
-        """An event source mapping: what the function doesn't report as failed is deleted."""
+        """An event source mapping: messages that the function doesn't report as failed are deleted."""
         chain = self.chain_to(FUNCTIONS.get(queue, queue), taken)
         if max(chain.values()) > MOST_INVOCATIONS and FUNCTIONS.get(queue, queue) not in self.may_loop:
             self.dropped.append(queue)
@@ -498,8 +499,8 @@ class World:
         return {**chain, function: chain.get(function, 0) + 1}
 
     def witness_answer(self, queue: str, batch: Batch, failed: set[str], answer: str | None) -> None:
-        """A fault fails one message, unless it ends the invocation; so does a redrive that takes away what was seen. A
-        page job that failed has its backoff."""
+        """A fault fails one message, unless it ends the invocation; so does a redrive that takes away records that were
+        seen. A page job that failed has its backoff."""
         invocation = self.scheduler.current
         assert invocation
         if answer is None and not isinstance(invocation.error, Crash):
@@ -557,7 +558,7 @@ class World:
             (disk / "pagewise-left").mkdir(exist_ok=True)
         self.disks.append(disk)
 
-    # ── what the handlers call ───────────────────────────────────────────────────────────────────────────────────────
+    # ── the handlers' composition ────────────────────────────────────────────────────────────────────────────────────
 
     def composition(self) -> Composition:
         """Of one invocation."""
@@ -675,7 +676,7 @@ class FaultyUploads(MemoryUploads):
 
 
 class LetteredRenderer(Renderer):
-    """Every second page has text of its own, where that is preferred: which text, its image tells."""
+    """Every second page has text of its own, where that is preferred: its image decides the text."""
 
     def render(self, *pages: Any, **more: Any) -> Generator[Rendered, None, None]:
         for page in super().render(*pages, **more):
@@ -690,7 +691,7 @@ def own_text(image: bytes) -> str:
 
 
 class FaultyPages(MemoryPages):
-    """Page images are stored by a pool of threads, which take no steps: their faults are those of the steps around."""
+    """A pool of threads stores page images. The threads take no steps: their faults are those of the steps around."""
 
     def __init__(self, world: World) -> None:
         super().__init__()
@@ -766,8 +767,8 @@ World.outputs_class = FaultyOutputs
 
 class FaultyTable(MemoryTable):
     """Also the witness: of every terminal state that was changed other than by a redrive, of all that ever ended, of
-    the step at which a result was stored, of the places in the account's rate, and of the questions that were claimed
-    and brought no answer in time."""
+    the step that stored a result, of the slots in the account's rate, and of the questions that were claimed and
+    brought no answer in time."""
 
     def __init__(self, world: World) -> None:
         super().__init__()
@@ -895,14 +896,14 @@ class FaultyQueues:
 
 
 def answer_to(images: Sequence[bytes], task: Task, *, rotate: bool) -> str:
-    """What the engine says: another text for other images, another task or option."""
+    """The engine's answer: another text for other images, another task or option."""
     digests = " and ".join(hashlib.sha256(image).hexdigest() for image in images)
     return f"<table><tr><td>{task} of {digests}, rotated: {rotate}</td></tr></table>"
 
 
 @dataclass
 class FaultyEngine:
-    """Counts what is paid for, and what of it was stored already. Its answer tells what it was asked."""
+    """Counts the paid questions, and those of them with a stored result already. Its answer names its question."""
 
     world: World
     asked: int = 0

@@ -1,6 +1,6 @@
 """The simulator's faults for real: processes killed, messages duplicated and reordered, the engine misbehaving.
 
-200 pages at once on the embedded stack; what the emulator's table holds at the end keeps the simulator's promises.
+200 pages at once on the embedded stack; the records in the emulator's table at the end keep the simulator's promises.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from tests.running import Running, running
 
 PAGES = 200
 SEED = 7
-# An upload whose splitter dies three times is rejected, as it should be: once is enough.
+# An upload is rejected when its splitter dies three times, as it should be: once is enough.
 VICTIMS = ["Splitter", *["text_recognition"] * 4]
 # The engine gives no answer of use 12 times, each in another way; none of it is the pages' fault.
 MISBEHAVIOUR = [
@@ -36,7 +36,7 @@ BATCH = 10
 
 
 def kill_at_random(pagewise: Running, chance: Random, over: threading.Event, killed: Counter[str]) -> None:
-    """Kill whole environments with kill -9, now and then, whatever they do."""
+    """Kill whole environments with kill -9, now and then, at any stage."""
     while killed.total() < len(VICTIMS) and not over.wait(chance.uniform(0.3, 1.5)):
         kind = VICTIMS[killed.total()]
         names = [name for name in pagewise.stack.deployment.functions if kind in name]
@@ -69,7 +69,7 @@ def test_200_pages_under_faults_are_all_accounted_for(tmp_path: Path) -> None:
         receipt = pagewise.until_ended(key, seconds=300)[key]
         over.set()
         killer.join()
-        while not pagewise.stack.is_idle():  # duplicates and what was killed after it had published
+        while not pagewise.stack.is_idle():  # duplicates, and messages of environments killed after publishing
             pagewise.events += pagewise.published.receive(wait=1)
         pagewise.events += pagewise.published.receive(wait=1)
 
