@@ -1,4 +1,4 @@
-# Pagewise. `make` lists what there is.
+# Pagewise. `make` lists the commands.
 
 DOC ?= events/samples
 OUT ?= out
@@ -29,19 +29,19 @@ PAGEWISE := ./pagewise
 DEVELOPMENT := .venvs/development/bin
 SAM := SAM_CLI_TELEMETRY=0 .venvs/sam/bin/sam
 BUILT := .aws-sam/build/template.yaml
-# The layers' makefiles read ARCHITECTURE; the built template says for which one they are, so that a deploy cannot differ.
+# The layers' makefiles read ARCHITECTURE; the built template names theirs, so that a deploy cannot differ.
 SAM_BUILD = $(SAM) build --parameter-overrides "Architecture=$$ARCHITECTURE" && \
 	sed -i.bak "/^  Architecture:/,/^  [A-Z]/s/Default: .*/Default: $$ARCHITECTURE/" $(BUILT) && rm $(BUILT).bak
-# SAM zips the functions' folders as they are: what running them here has left in there stays here.
+# SAM zips the functions' folders as they are: the leftovers of running them here stay here.
 SAM_DEPLOY = find functions -name __pycache__ -prune -exec rm -r {} + && \
 	$(SAM) deploy --config-env "$$ENVIRONMENT" $(DEPLOY)
-# The core's own tests, by room; what runs in another process is not counted.
+# The core's own tests, by room; code in another process is not counted.
 CORE_TESTS := tests/unit tests/adapters tests/protocol tests/split tests/outputs tests/handlers
 PYTHON_SOURCES := layers functions commands local tests docs
 
 .PHONY: help run local redrive engine invoke profile test coverage check lint docs checkov format bench fuzz simulate build deploy deploy-built submit delete cost lock clean
 
-help: ## what there is
+help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 run: ## DOC=path [TASKS=a,b|all] [OUT=out]: the whole pipeline on this machine, without an account or a key
@@ -125,7 +125,7 @@ deploy: ## [ENVIRONMENT=dev|prod] [ARCHITECTURE=arm64]: to AWS, as samconfig.tom
 	@$(SAM_BUILD)
 	@$(SAM_DEPLOY)
 
-deploy-built: ## [ENVIRONMENT=dev|prod]: what make build has left, to AWS
+deploy-built: ## [ENVIRONMENT=dev|prod]: the last make build, to AWS
 	@local/setup.sh local sam
 	@account=$$($(PAGEWISE) account --environment="$$ENVIRONMENT") && printf '%s: %s\n' "$$ENVIRONMENT" "$$account"
 	@$(SAM_DEPLOY)
@@ -139,10 +139,10 @@ delete: ## STACK=pagewise-dev: the stack and all that its buckets hold, after as
 	@printf 'Delete %s with every upload, page and receipt? Its name: ' "$$STACK"; read -r name; \
 		$(PAGEWISE) delete --stack="$$STACK" --confirmed="$$name" && $(SAM) delete --stack-name "$$STACK" --no-prompts
 
-cost: ## what 1,000 and 1,000,000 pages cost, by docs/cost.py
+cost: ## the cost of 1,000 and 1,000,000 pages, by docs/cost.py
 	@python3 docs/cost.py
 
-simulate: ## SEEDS=n: worlds in which anything may fail, and whether every promise is kept
+simulate: ## SEEDS=n: worlds in which any part may fail, and whether every promise is kept
 	@local/setup.sh development
 	@$(DEVELOPMENT)/python -m tests.faults "$$SEEDS" "$$FROM"
 

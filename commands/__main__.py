@@ -1,6 +1,6 @@
 """`./pagewise`: the front door. Each command parses its words, calls one function and ends with an exit code.
 
-0   every page job was recognized, or the command did what it says
+0   every page job was recognized, or the command did its work
 1   some page jobs failed
 2   a document was rejected
 3   the command could not run: its words are off, or a part of the pipeline is not there
@@ -104,7 +104,7 @@ of_what_is_asked = together(
     click.option("--prompt", type=NAMED, metavar="TEXT", help="In each task's own place, or JSON: texts by task."),
     click.option("--min-pixels", type=int, metavar="N", help="The model enlarges a smaller image. [default: 3072]"),
     click.option("--max-pixels", type=int, metavar="N", help="Of a page: more where small text is unclear."),
-    click.option("--dpi", type=int, metavar="N", help="At which PDF pages are rendered, 36 to 1200."),
+    click.option("--dpi", type=int, metavar="N", help="Rendering resolution of PDF pages, 36 to 1200."),
     click.option("--logprobs/--no-logprobs", default=None, help="Whether results say how sure the model is."),
     click.option("--rotate/--no-rotate", default=None, help="Whether the engine turns skewed pages."),
     click.option("--pages-per-call", type=click.IntRange(1, 20), help="Pages asked about in one call: fields, tables."),
@@ -133,7 +133,7 @@ of_a_stack = together(
 of_the_embedded_stack = together(
     click.option("--parameter", "parameters", multiple=True, metavar="NAME=VALUE", help="Of template.yaml."),
     click.option("--visibility-timeout", type=click.IntRange(min=0), metavar="SECONDS",
-                 help="Of all queues, in place of the template's: what a killed function worked on returns sooner."),
+                 help="Of all queues, in place of the template's: a killed function's messages return sooner."),
 )  # fmt: skip
 
 

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Makes what `make run` and `make local` need and is missing: system packages and Python environments.
+# Makes the missing system packages and Python environments of `make run` and `make local`.
 #
 #   local/setup.sh [environment ...]      emulator functions engine local (default: all four)
 #
@@ -79,7 +79,7 @@ is_ready() {
     [ "$synced" = "$(cksum <"$(lock_of "$1")")" ]
 }
 
-find_python() { # 3.11 or newer; the versions for which every package has a wheel come first
+find_python() { # 3.11 or newer; the versions with a wheel of every package come first
     for candidate in python3.13 python3.12 python3.11 python3; do
         if "$candidate" -c 'import sys; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1; then
             command -v "$candidate"

@@ -33,7 +33,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--canned", action="store_true", help="answer without recognizing, and say so (for benchmarks)")
     parser.add_argument("--test-controls", action="store_true", help="allow tests to set misbehaviour at /behaviour")
     parser.add_argument(
-        "--requests-per-minute", type=int, default=0, metavar="N", help="refuse what is over it, or over N/60 a second"
+        "--requests-per-minute", type=int, default=0, metavar="N", help="refuse requests over it, or over N/60 a second"
     )
     return parser.parse_args()
 
