@@ -68,7 +68,7 @@ class Permanent(PagewiseError):
 
 
 class Rejection(StrEnum):
-    """Why an upload is rejected."""
+    """The reasons for rejecting an upload."""
 
     EMPTY = "empty"
     UNSUPPORTED_TYPE = "unsupported_type"

@@ -180,7 +180,7 @@ def splitting_suspended(document_id: DocumentId, reason: str, message: str, mome
 
 
 def recognition_suspended(document_id: DocumentId, task: str, reason: str, message: str, moment: str) -> Event:
-    """The engine refuses everything until an operator acts. Once a minute for each reason at the most is a new fact."""
+    """The engine refuses every call until an operator acts. Once a minute for each reason at the most is a new fact."""
     return Event(
         "RecognitionSuspended",
         {

@@ -28,7 +28,7 @@ Point = tuple[float, float]
 THOUSAND = 1000.0
 # Boxes may lie a little over the edge; by more than this part of a side they are counted in another way.
 OVER_THE_EDGE = 0.05
-# No image has as many pixels a side; farther away there is no place, and arithmetic overflows.
+# No image has as many pixels a side; farther away there is no page, and arithmetic overflows.
 FARTHEST = 1_000_000
 # A location is a list of numbers, or of points.
 RAW_LAYERS = 3
@@ -182,7 +182,7 @@ def clockwise(corners: Sequence[Point]) -> list[Point]:
 
 
 def numbers(values: Any, count: int) -> list[float] | None:
-    """So many numbers that can be a place; None for anything else, where the service left them out or broke them."""
+    """So many numbers that can be a position; None otherwise, where the service left them out or broke them."""
     if not isinstance(values, Sequence) or isinstance(values, str) or len(values) != count:
         return None
     plain = [value for value in values if isinstance(value, int | float) and not isinstance(value, bool)]

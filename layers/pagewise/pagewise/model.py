@@ -49,8 +49,8 @@ class JobStatus(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Upload:
-    """An object as an S3 event names it: nothing has been read yet. `put_offs` counts the messages that were sent in
-    its place because it had to wait."""
+    """An object as an S3 event names it, not read yet. `put_offs` counts the messages that were sent in its place
+    because it had to wait."""
 
     bucket: str
     key: str
@@ -77,7 +77,7 @@ class Upload:
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """Where a document came from. `size` in bytes; `sha256` in hex, None if the object was never read."""
+    """The object that a document came from. `size` in bytes; `sha256` in hex, None if the object was never read."""
 
     bucket: str
     key: str
@@ -191,7 +191,7 @@ class Document:
 
     @property
     def page_jobs(self) -> int:
-        """How many page jobs the document has: every page once for every task."""
+        """The number of the document's page jobs: every page once for every task."""
         return self.pages * len(self.tasks)
 
 
@@ -214,7 +214,7 @@ class PageRange:
 
 
 class WarningCode(StrEnum):
-    """Why a page job, though recognized, may be wrong, or why a wish was not granted: the codes of `warnings`."""
+    """Reasons to doubt a recognized page job, and for a wish that was not granted: the codes of `warnings`."""
 
     DAMAGED_PAGE = "damaged_page"
     TEXT_KEPT = "text_kept"
@@ -308,7 +308,7 @@ class GroupPage:
 class PageJob:
     """One page × one task: the message, and the unit of accounting.
 
-    `page_tasks` is how many tasks the page has in all. `earlier_attempts` were made by messages that this one replaces.
+    `page_tasks` counts all tasks of the page. `earlier_attempts` were made by messages that this one replaces.
     `run` is 1, or the document's at the page job's redrive: messages of earlier runs are worth nothing then.
     `slot` is kept for a job that was put off until then. `put_offs` counts the messages that were sent in this
     one's place because the job had to wait. `others`: the further pages of its group; their page jobs travel along.
@@ -402,7 +402,7 @@ class Result:
     """The stored outcome of one page job.
 
     `output` holds the task's own fields, as `results/<page>.<task>.json` shows them: `text` for every task,
-    and `lines`, `fields`, `html` or `latex`. `sent` says how the page went to the engine, None if it never did.
+    and `lines`, `fields`, `html` or `latex`. `sent` is the image as it went to the engine, None if it never did.
     `engine` and `model` are the own names of those that answered. `validation` is None where there are no rules for it.
     `warnings` are the page's own and the answer's. `source` is None where no engine was asked, or none answered.
     """

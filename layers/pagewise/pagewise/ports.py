@@ -68,13 +68,13 @@ class OutputsBucket(Protocol):
 
     def put_output(self, document_id: DocumentId, run: int, name: str, media_type: str, file: Path) -> None:
         """Store an output in place of an earlier run's; the same again changes nothing. Raises Superseded, and changes
-        nothing, where a later run's lies."""
+        nothing, where a later run has stored its own."""
 
     def manifest(self, document_id: DocumentId) -> Mapping[str, Any] | None:
         """The document's manifest as it is stored, of whichever run; None if there is none."""
 
     def manifest_pointer(self, document_id: DocumentId) -> Mapping[str, str]:
-        """Where it lies: {"bucket", "key"}."""
+        """The manifest's location: {"bucket", "key"}."""
 
     def page_image(self, document_id: DocumentId, page: int, folder: Path) -> Path | None:
         """The page image as a file in the folder; None if the page has none."""
@@ -138,7 +138,7 @@ class RecordedPage:
 
 
 class LargeResults(Protocol):
-    """Where results go that are too large for the table."""
+    """The store of results that are too large for the table."""
 
     def put_json(self, key: str, value: Mapping[str, Any]) -> None: ...
 

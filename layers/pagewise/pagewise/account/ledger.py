@@ -236,7 +236,8 @@ class Ledger:
         self.table.change(Put(split_key(document_id, pages), {}))
 
     def given_up(self, document_id: DocumentId, pages: PageRange) -> int:
-        """The last page of a range that has ended because the range was given up; the one before it, if none has."""
+        """The last page of a range that has ended because the range was given up; the page before the range, if none
+        has."""
         return int((self.table.get(given_up_key(document_id, pages)) or {}).get("page", pages.first - 1))
 
     def mark_given_up(self, document_id: DocumentId, pages: PageRange, page: int) -> None:
@@ -530,7 +531,7 @@ def group_changes(
 
 
 def seen(page: PageAccount | None) -> Condition:
-    """That the page is as it was read: every result adds to the first number, every withdrawal to the second."""
+    """The page is still as it was read: every result adds to the first number, every withdrawal to the second."""
     ended, withdrawals = (len(page.jobs), page.withdrawals) if page else (0, 0)
     return Condition(equal={"ended_jobs": ended or None, "withdrawals": withdrawals or None})
 

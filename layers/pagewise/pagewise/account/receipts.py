@@ -85,7 +85,7 @@ def receipt(document: Document, pages: Iterable[PageAccount], price: Price) -> d
 
 
 def invalid(pages: Iterable[PageAccount]) -> int:
-    """How many results break a rule."""
+    """The number of results that break a rule."""
     return sum(job.valid is False for page in pages for job in page.jobs)
 
 

@@ -82,7 +82,7 @@ class Reuse:
         return CacheMiss(key, asked_about(job), state, claimable=False)
 
     def original(self, job: PageJob, state: Attributes) -> Result | None:
-        """The result that a record points to, if it is still the one that was meant."""
+        """The result that a record points to, if it is still the same one."""
         of = Original(DocumentId(state["of_document"]), int(state["of_page"]))
         try:
             found = self.ledger.result(of.document_id, of.page, job.task)

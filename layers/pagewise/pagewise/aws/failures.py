@@ -104,5 +104,5 @@ def code_of(error: ClientError) -> str:
 
 
 def cancellations(error: ClientError) -> frozenset[str]:
-    """Why DynamoDB has cancelled a transaction: the codes of its changes."""
+    """DynamoDB's reasons for cancelling a transaction: the codes of its changes."""
     return frozenset(str(reason.get("Code")) for reason in error.response.get("CancellationReasons", []))

@@ -145,7 +145,7 @@ def as_written(value: str | int) -> str:
 
 
 def moment(value: Any) -> tuple[date, datetime | None] | None:
-    """A date, and the time on it if one is given: of `date` or of `date-time`; None for anything else."""
+    """A date, and the time on it if one is given: of `date` or of `date-time`; None for any other value."""
     text = value.strip() if isinstance(value, str) else ""
     try:
         if A_DATE.fullmatch(text):

@@ -46,7 +46,7 @@ OPTIONS = (
     TASKS, TAG, PROMPT, RESULT_SCHEMA, ENABLE_ROTATE, PAGES_PER_CALL, MIN_PIXELS, MAX_PIXELS, DPI, LOGPROBS,
     PREPROCESSING, TEXT_LAYER, OUTPUTS, PASSWORD, PROFILE,
 )  # fmt: skip
-# A name of ours, or one that was meant to be.
+# The beginnings of our names, and of misspelt ones.
 MARKS = ("ocr-", "ocr_")
 
 MAX_TAG_CHARACTERS = 256

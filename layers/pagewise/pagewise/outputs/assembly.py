@@ -44,7 +44,7 @@ class Pages(Protocol):
 
 
 class Shelf(Protocol):
-    """Where outputs go."""
+    """The store of finished outputs."""
 
     def put(self, name: str, media_type: str, file: Path) -> None:
         """The file is deleted afterwards."""

@@ -103,7 +103,7 @@ Block = Heading | Paragraph | Listing | Formula | Verbatim | Table
 
 @dataclass(frozen=True, slots=True)
 class DrawnCell:
-    """A cell as its source wrote it: its place follows from those before it."""
+    """A cell as its source wrote it: its row and column follow from the cells before it."""
 
     text: str
     row_span: int = 1

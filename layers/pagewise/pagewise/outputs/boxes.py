@@ -33,7 +33,7 @@ Box = tuple[int, tuple[Point, ...], str]
 
 
 def boxes_of(page: PageContents) -> list[Box]:
-    """Number, corners and text of each line that has a place. Numbers are the line's in the result, from 1."""
+    """Number, corners and text of each line that has a position. Numbers are the line's in the result, from 1."""
     result = page.recognized(Task.ADVANCED_RECOGNITION)
     found: list[Box] = []
     for number, line in enumerate(result.output.get("lines") or () if result else (), 1):

@@ -51,7 +51,7 @@ class PageContents:
 
 
 def failure_note(page: PageContents) -> str:
-    """Why the page has no contents, in words; empty where it has some or is blank."""
+    """The reason why the page has no contents, in words; empty where it has some or is blank."""
     if page.blank or any(page.recognized(task) for task in page.results):
         return ""
     reasons = {result.reason or "unknown": result.message for result in page.failures.values()}

@@ -1,4 +1,4 @@
-"""fields.json: the fields of key_information_extraction, each with its place, and the document's from all pages.
+"""fields.json: the fields of key_information_extraction, each with its position, and the document's from all pages.
 
 A field that pages give different values for is in `conflicts` with all of them; the document's value is the first.
 Lists go on from page to page.

@@ -1,6 +1,6 @@
-"""Where a field's value was read: the line, or the lines, of advanced_recognition that hold it.
+"""The position of a field's value: the line, or the lines, of advanced_recognition that hold it.
 
-A value that no line holds has no place: none is ever made up. Numbers are compared as numbers and dates as dates, so
+A value that no line holds has no position: none is ever made up. Numbers are compared as numbers and dates as dates, so
 that 7.00 is found in RM7.00 and 2018-05-14 in 14 MAY 2018. Where several lines hold it, the one beside or below words
 of the field's name is taken, then the one that holds little else.
 """
@@ -66,7 +66,7 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Lines by number, their text, the quadrilateral around them; `score` of a hundred; `match`: how it was told."""
+    """Lines by number, their text, the quadrilateral around them; `score` of a hundred; `match`: its evidence."""
 
     lines: tuple[int, ...]
     text: str
@@ -154,7 +154,7 @@ def fullness(wanted: str, line: Line) -> float:
 
 
 def near_name(name: str, line: Line, lines: Sequence[Line]) -> float:
-    """How much the line, or one left of it in its row or right above it, is like the field's name: 0 to 100."""
+    """The likeness of the line, or one left of it in its row or right above it, to the field's name: 0 to 100."""
     label = normal(re.sub(r"(?<=[a-z])(?=[A-Z])|[_\-.]|\[\d+\]", " ", name))
     if not label:
         return 0.0

@@ -51,7 +51,7 @@ def blocks_of_html(source: str) -> list[Block]:
 
 
 def deepest(source: str) -> int:
-    """How deep elements nest, whether or not they are closed in order."""
+    """The depth of nested elements, whether or not they are closed in order."""
     depth = most = 0
     for closing, name in TAG.findall(source):
         if name.lower() in OPEN_ENDED:

@@ -41,9 +41,9 @@ NUMBER = re.compile(r"^[\s(]*[-+−]?[$€£¥₹]?\s*\d[\d\s.,'’%]*[)\s%€$]
 
 @dataclass(frozen=True, slots=True)
 class FoundTable:
-    """A table with its place: `first` and `last` on its page, None where it is not known whether text stands there.
+    """A table with its position: `first` and `last` on its page, None where it is not known whether text stands there.
 
-    `bottom` is how far down its last line lies, as a share of the page's height; `columns_at` are its columns' left
+    `bottom` is the position of its last line, as a share of the page's height; `columns_at` are its columns' left
     edges as shares of its width; both where lines are known.
     """
 
@@ -85,7 +85,7 @@ def joined_tables(found: Iterable[FoundTable]) -> Iterator[JoinedTable]:
 
 
 def reason_to_join(before: FoundTable, after: FoundTable, head: Table) -> str | None:
-    """Why they are certainly one table; None in any doubt."""
+    """The reason why they are certainly one table; None in any doubt."""
     one, two = before.table, after.table
     if after.page != before.page + 1 or one.columns != two.columns or one.columns < 2:
         return None
@@ -138,7 +138,7 @@ def header_rows(table: Table) -> int:
 
 
 def repeated_rows(head: Table, after: Table) -> int:
-    """How many rows at the second's top are the first's top rows again: a header, and no row of numbers."""
+    """The number of rows at the second's top that repeat the first's top rows: a header, and no row of numbers."""
     count = named = 0
     ones, twos = head.by_row(), after.by_row()
     for one, two in zip(ones[:-1], twos[:-1], strict=False):

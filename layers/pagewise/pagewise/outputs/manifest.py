@@ -55,7 +55,7 @@ class FailedOutput:
 
 @dataclass(frozen=True, slots=True)
 class JoinedTableNote:
-    """A table that went on over pages: its number, its pages, and why each part was taken for the same."""
+    """A table that went on over pages: its number, its pages, and the reason for joining each part."""
 
     table: int
     pages: tuple[int, ...]

@@ -24,7 +24,7 @@ class CannotTell(Exception):
 
 
 def has_own_text(page: pikepdf.Page) -> bool:
-    """Whether anything on it is shown as text, an older invisible layer too. Raises CannotTell."""
+    """Whether the page shows any text, an older invisible layer too. Raises CannotTell."""
     left = MOST_BYTES
     for stream in contents(page):
         content = unpacked(stream, left)

@@ -39,7 +39,7 @@ class PlacedLine:
 
 
 def placed_lines(lines: Sequence[Mapping[str, Any]], page: Size) -> list[PlacedLine]:
-    """Lines that have text and a place, in their order; `number` is the line's in the result, from 1."""
+    """Lines that have text and a position, in their order; `number` is the line's in the result, from 1."""
     found: list[tuple[int, str, Rect, tuple[Point, ...]]] = []
     for number, line in enumerate(lines, 1):
         place = placed(line, page)
@@ -103,7 +103,7 @@ def brought_in(rect: Rect, page: Size) -> Rect:
 
 
 def reach(x: float, y: float, dx: float, dy: float, wanted: float, page: Size) -> float:
-    """How far one can go from a point within the page, at most as far as wanted."""
+    """The distance from a point to the page's edge in this direction, at most the wanted one."""
     for place, step, end in ((x, dx, page.width), (y, dy, page.height)):
         if abs(step) > 1e-9:
             wanted = min(wanted, ((end if step > 0 else 0) - place) / step)

@@ -1,4 +1,4 @@
-"""Why an output is not made."""
+"""The refusal of an output, with its reason."""
 
 from __future__ import annotations
 

@@ -32,7 +32,7 @@ UNREADABLE = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]"
 
 
 def as_number(text: str) -> tuple[float | int, str] | None:
-    """The number that a text is and the format that shows it so; None where anything would be lost."""
+    """The number that a text is and the format that shows it so; None where a part of it would be lost."""
     if THOUSANDS.fullmatch(text):
         return None  # 1.234 is a thousand and more where a comma parts decimals
     if PLAIN.fullmatch(text):

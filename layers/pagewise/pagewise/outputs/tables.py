@@ -43,7 +43,7 @@ def is_page_number(block: Block) -> bool:
 
 
 def places_of(page: PageContents, table: Table) -> tuple[float | None, tuple[float, ...]]:
-    """How far down the table reads, and its columns' left edges, as shares of the page: from lines that are cells."""
+    """The table's lower end and its columns' left edges, as shares of the page: from lines that are cells."""
     result, size = page.recognized(Task.ADVANCED_RECOGNITION), page.size
     if result is None or size is None:
         return None, ()

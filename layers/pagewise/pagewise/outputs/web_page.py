@@ -1,7 +1,7 @@
 """The document as one HTML file, for any browser and any width, with no script and nothing to load.
 
-Everything is written here from blocks, escaped; nh3 then lets only the elements through that are written here, and the
-file's own policy lets a browser load and run nothing.
+All elements are written here from blocks, escaped. nh3 then lets no others through, and the file's own policy lets a
+browser load and run nothing.
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
 A page is blank if it has no mark that could be a letter. The paper may be of any shade, uneven, and as noisy as
 scanners and JPEG make it; specks of dust, holes punched at its margins, and shadows that reach its very edges are no
-letters. Everything else counts, bleed-through too: a blank page that is sent costs tokens, a word that is not sent is
+letters. Every other mark counts, bleed-through too: a blank page that is sent costs tokens, a word that is not sent is
 lost.
 
 A few bands of lines settle most pages: there is ink in them. A page without ink there is looked at whole: against its
@@ -144,12 +144,12 @@ def above(image: Image, threshold: float) -> Image:
 
 
 def counted(ink: Image) -> bytes:
-    """How many pixels of each cell are ink."""
+    """The number of ink pixels in each cell."""
     return ink.reduce(CELL).point(lambda share: round(share * FULL / 255)).tobytes()
 
 
 def paper_of(grey: Image) -> Image:
-    """The page without anything on it."""
+    """The page without its marks."""
     from PIL import Image as Pillow
     from PIL import ImageFilter
 

@@ -42,7 +42,7 @@ class Verdict:
 
 
 def is_one_colour(raster: Raster) -> bool:
-    """Ends at the first line, or soon, on any page that has something on it."""
+    """Ends at the first line, or soon, on any page that is not empty."""
     plain = bytes(raster.pixels[: raster.channels]) * (BLOCK_BYTES // raster.channels)
     # A memoryview would compare number by number, at twenty times the time.
     return all(block == plain[: len(block)] for block in blocks(raster.pixels))

@@ -97,7 +97,7 @@ HEIC_BRANDS = {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"
 
 @contextmanager
 def guarded(what: str) -> Iterator[None]:
-    """Anything that a decoder throws at hostile bytes becomes PageUnreadable, in words for people."""
+    """Any error of a decoder on hostile bytes becomes PageUnreadable, in words for people."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
@@ -108,7 +108,7 @@ def guarded(what: str) -> Iterator[None]:
         if error.message.startswith(what):
             raise
         raise PageUnreadable(f"{what} cannot be read: {error.message}") from error
-    # Decoders of hostile bytes raise nearly anything: SyntaxError, struct.error, OverflowError, zlib.error …
+    # Decoders of hostile bytes raise nearly every kind of error: SyntaxError, struct.error, OverflowError, zlib.error …
     except Exception as error:
         if type(error).__name__ == "DecompressionBombError":
             raise too_large(what) from error
@@ -172,7 +172,7 @@ class Decoded:
 def page(path: Path, image_format: str, page: int, max_pixels: int, *, keep_file: bool) -> PageImage | Decoded:
     """One page of an image file: as the page image to be stored, or as the pixels of one.
 
-    With `keep_file` a JPEG or PNG that the engine can take as it is stays as it is, to the byte. Of everything else
+    With `keep_file` a JPEG or PNG that the engine can take as it is stays as it is, to the byte. Of all others
     the pixels are taken: turned as its EXIF orientation says, 8 bits a channel, opaque on white, grey where it has no
     colour, and at most `max_pixels`. Raises PageUnreadable, ImageRejected.
     """

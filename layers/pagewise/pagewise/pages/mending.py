@@ -118,7 +118,8 @@ def orientation_in(payload: bytes) -> int | None:
     from PIL import Image
 
     exif = Image.Exif()
-    # Exif's reader raises nearly anything at a directory that is cut off; then the picture lies as it is stored.
+    # Exif's reader raises nearly every kind of error at a directory that is cut off; then the picture lies as it is
+    # stored.
     with suppress(Exception):
         exif.load(payload)
         return int(exif.get(EXIF_ORIENTATION, 1))

@@ -72,7 +72,7 @@ class Reader:
             return {"box": page.get_bbox(), "turn": page.get_rotation()}, b""
 
     def contents(self, question: dict[str, Any]) -> tuple[Answer, bytes]:
-        """How many characters a page has, and of each picture the pixels across and down, and the dots per inch."""
+        """The number of a page's characters, and of each picture the pixels across and down, and the dots per inch."""
         with closing(self.document[question["page"] - 1]) as page:
             with closing(page.get_textpage()) as text:
                 characters = int(text.count_chars())
@@ -112,7 +112,7 @@ class Reader:
     def text(self, question: dict[str, Any]) -> tuple[Answer, bytes]:
         """Every character of a page, as the page is shown, and the page's other content.
 
-        Each is [code, left, top, right, bottom, angle, font, flags]: places in parts of GRID from the top left, the
+        Each is [code, left, top, right, bottom, angle, font, flags]: edges in parts of GRID from the top left, the
         angle in degrees as the page lies in the file; flags: 1 if no code is known for the glyph, 2 if it is not
         shown, 4 if it was not in the file (blanks and line breaks that PDFium adds), 8 if it is a hyphen that ends a
         line.
@@ -218,7 +218,7 @@ def is_ruled(path: Any) -> bool:
 
 
 def text_and_pictures(page: Any) -> int:
-    """How many objects of text and how many pictures a page is drawn from; those in forms are not counted."""
+    """The number of a page's text objects and pictures; those in forms are not counted."""
     count = min(raw.FPDFPage_CountObjects(page), MAX_OBJECTS)
     kinds = [raw.FPDFPageObj_GetType(raw.FPDFPage_GetObject(page, number)) for number in range(count)]
     return kinds.count(raw.FPDF_PAGEOBJ_TEXT) + kinds.count(raw.FPDF_PAGEOBJ_IMAGE)

@@ -72,7 +72,7 @@ class PageTimedOut(PageUnreadable):
 
 @dataclass(frozen=True, slots=True)
 class Scale:
-    """How a page is rendered: dots per inch, and whether its crop box bounds it, as in a reader, or its whole sheet.
+    """The rendering of a page: dots per inch, and whether its crop box bounds it, as in a reader, or its whole sheet.
 
     The dots are those of an inch of 72 units: where a unit is larger than a point (UserUnit), an inch has fewer.
     """
@@ -269,7 +269,7 @@ class Poppler:
     def convert(self, path: Path, pages: PageRange, scale: Scale, password: str | None, folder: str) -> None:
         from pdf2image import convert_from_path
 
-        # Why it failed, if it did, is of no use: a page's pipe stays empty.
+        # The reason of a failure is of no use: a page's pipe stays empty.
         with suppress(Exception):
             convert_from_path(
                 str(path),
@@ -407,7 +407,7 @@ class Pipe:
                 remaining = remaining[count:]
 
     def wait(self, deadline: float) -> None:
-        """Until there is something to read. Raises EOFError when nothing more can come, TimeoutError."""
+        """Wait until there are bytes to read. Raises EOFError when no more can come, TimeoutError."""
         while True:
             ended = not self.writer.is_alive()
             sources = [self.descriptor, self.complaints.descriptor]

@@ -37,7 +37,7 @@ def single(path: Path, image_format: str, check_size: CheckSize) -> Image:
         return loaded(Image.open(path, formats=formats), check_size)
     except (ImageRejected, PageUnreadable):
         raise
-    except Exception:  # decoders of hostile bytes raise nearly anything
+    except Exception:  # decoders of hostile bytes raise nearly every kind of error
         image = otherwise(path, image_format, check_size)
         if image is None:
             raise
@@ -93,7 +93,7 @@ def frame(path: Path, page: int, check_size: CheckSize) -> Image:
 
 
 def opened_by_pillow(path: Path, page: int) -> tuple[Any, Exception | None]:
-    """The frame, not yet decoded, or why there is none."""
+    """The frame, not yet decoded, or the reason for having none."""
     from PIL import Image
 
     image = None
@@ -115,7 +115,7 @@ def orientation_of(image: Image) -> int:
     """EXIF's, 1 to 8; 1 where it cannot be read."""
     try:
         found = image.getexif().get(EXIF_ORIENTATION, 1)
-    except Exception:  # noqa: BLE001 (Exif's reader raises nearly anything)
+    except Exception:  # noqa: BLE001 (Exif's reader raises nearly every kind of error)
         return 1
     return found if isinstance(found, int) and 1 <= found <= 8 else 1
 

@@ -47,7 +47,7 @@ class Contents:
 
 @dataclass(frozen=True, slots=True)
 class LostPage:
-    """A page that cannot become a page image, and why."""
+    """A page that cannot become a page image, and the reason."""
 
     page: int
     error: Permanent

@@ -1,10 +1,10 @@
 """A PDF as two readers see it: poppler draws its pages; PDFium draws those that poppler complains of, loses, or leaves
-in one colour. Of two drawings the one is kept that has lost less (drawings.py); poppler's, if they are equal.
+in one colour. Of two drawings the one that has lost less is kept (drawings.py); poppler's, if they are equal.
 
 | poppler | PDFium | kept | `damaged_page` |
 | --- | --- | --- | --- |
 | draws without complaint, more than one colour | is not asked | poppler's | no |
-| complains, or draws one colour | draws | the drawing that has lost less | if each has lost something |
+| complains, or draws one colour | draws | the drawing that has lost less | if each has lost a part |
 | complains of content that is cut off | draws no more | poppler's | yes |
 | complains | draws one colour of texts or pictures | the drawing that has lost less | yes |
 | complains, or draws one colour | cannot draw | poppler's | yes |

@@ -1,6 +1,6 @@
-"""Large pictures become as small as their page image before anything else is done to them, a band of lines at a time.
+"""Large pictures become as small as their page image before any other step, a band of lines at a time.
 
-A splitter has 3,008 MB. Pillow keeps four bytes a pixel of everything but grey, so that a picture of 150 MP takes
+A splitter has 3,008 MB. Pillow keeps four bytes a pixel of every mode but grey, so that a picture of 150 MP takes
 600 MB, and each conversion of the whole of it as much again: five of them at once took 2,954 MB.
 """
 
@@ -26,7 +26,7 @@ LEAST_RATIO, MOST_RATIO, ALIKE = 1 / 3, 3.0, 0.1
 
 
 def ratio_of(image: Image) -> float:
-    """How much wider a pixel is to be drawn than it is; 1 for square ones. Faxes scan with fewer lines than columns."""
+    """The factor that a pixel must be widened by; 1 for square ones. Faxes scan with fewer lines than columns."""
     horizontal, vertical = (float(dots) for dots in image.info.get("dpi", (0, 0)))
     if not (horizontal and vertical):
         return 1.0

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 GRID = 100_000
 UNKNOWN, UNSEEN, ADDED, HYPHEN = 1, 2, 4, 8
-# On less text no check of letters says anything.
+# On less text the checks of letters are worth nothing.
 FEWEST = 30
 # Of grey levels: light grey on white, the palest that a reader prints.
 CONTRAST = 40
@@ -47,7 +47,7 @@ ENOUGH = 20  # letters: from here on a share of them can be judged
 UNJUDGED = 0.02
 VOWELS = frozenset("aeiouyаеёиоуыэюяіїєαεηιουω")
 VOWEL_SHARES = (0.22, 0.62)
-# Vietnamese has a third; a Cyrillic text that was taken for Latin-1 has nothing else.
+# Vietnamese has a third; a Cyrillic text that was taken for Latin-1 has no other letters.
 MOST_ACCENTED = 0.4
 UTF8_AS_LATIN = re.compile(r"[ÃÂâ][\u0080-\u00bf€‚ƒ„…†‡ˆ‰Š‹ŒŽ‘’“”•–—˜™š›œžŸ]")
 LOW = frozenset("acemnorsuvwxzасегкмнопстхяωαεοσυν")
@@ -94,7 +94,7 @@ class TextLine:
 
 
 def sound_lines(found: Mapping[str, Any], raster: Raster) -> tuple[TextLine, ...] | None:
-    """The page's lines in reading order, or None where anything speaks against them. `found` as pdfium.py has it."""
+    """The page's lines in reading order, or None with any sign against them. `found` as pdfium.py has it."""
     if any(found["others"][name] for name in ("annotations", "pictures", "drawings")):
         return None
     rows = found["characters"]
@@ -128,7 +128,7 @@ def runs_of(rows: Sequence[Sequence[int]], raster: Raster) -> Iterator[Iterator[
 
 
 def pieces_of(run: Sequence[Glyph]) -> Iterator[list[Glyph]]:
-    """A run parted where it goes on somewhere else."""
+    """A run, parted where a glyph does not follow the one before it."""
     piece: list[Glyph] = []
     for glyph in run:
         if piece and not follows(piece[-1], glyph):
@@ -282,7 +282,7 @@ def is_wide(letter: str) -> bool:
 
 
 def is_shown(glyphs: Sequence[Glyph], raster: Raster) -> bool:
-    """Whether the page image has something where each glyph should be."""
+    """Whether the page image has a mark where each glyph should be."""
     grey = grey_of(raster)
     unseen = [not has_contrast(grey, glyph) for glyph in glyphs]
     return sum(unseen) <= STRAY * len(glyphs) and not any(one and other for one, other in pairwise(unseen))
@@ -302,7 +302,7 @@ def has_contrast(grey: Image, glyph: Glyph) -> bool:
 
 
 def runs_right(runs: Sequence[Sequence[Glyph]]) -> bool:
-    """Whether letters follow each other to the right, each on its own place."""
+    """Whether letters follow each other to the right, none on top of another."""
     pairs = [pair for run in runs for pair in pairwise(run)]
     upright = sum(follows(one, other) for one, other in pairs)
     return upright >= (1 - STRAY) * len(pairs) - 1

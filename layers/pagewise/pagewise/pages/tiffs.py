@@ -131,7 +131,7 @@ class Broken(PageUnreadable):
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """How a frame's samples lie."""
+    """The layout of a frame's samples."""
 
     width: int
     height: int

@@ -53,7 +53,7 @@ LONGEST_QUEUE_WAIT = 900.0
 PIECE_BYTES = 3 * 64 * 1024
 # Of a reply, inflated. The largest honest one, 8,192 tokens of output with a box for each line, has about 1 MB.
 MOST_REPLY_BYTES = 4 * 1024 * 1024
-# Of one that cannot be read, kept for a person.
+# Of an unreadable reply, kept for a person.
 KEPT_BYTES = 200_000
 ENCODINGS = ("gzip", "x-gzip", "deflate")
 # Of an engine that is not the service itself: the service sends neither.
@@ -66,7 +66,7 @@ def timeouts() -> httpx.Timeout:
 
 
 class WireProtocol(Protocol):
-    """How an engine is asked."""
+    """The form of a question to an engine, and of its replies."""
 
     @property
     def path(self) -> str:

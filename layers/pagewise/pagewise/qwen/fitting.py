@@ -260,6 +260,6 @@ def check_file(content: bytes) -> Header:
 
 
 def url_seconds(seconds: float) -> int:
-    """How long a URL must live for a call of so many seconds: the service fetches it at the call's begin, and again
-    for a retry. A minute covers clocks that differ."""
+    """The life of a URL for a call of so many seconds: the service fetches it at the call's begin, and again for a
+    retry. A minute covers clocks that differ."""
     return math.ceil(seconds) + 60

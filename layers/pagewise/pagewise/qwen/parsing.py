@@ -190,7 +190,7 @@ def check_spoken(text: str) -> None:
 
 
 def warnings_of(field: Output, output: Mapping[str, Any], *, blank: bool) -> tuple[WarningCode, ...]:
-    """Why a result may be wrong all the same."""
+    """Reasons to doubt a result all the same."""
     text = str(output["text"])
     told = {
         WarningCode.EMPTY_TEXT: not blank and is_empty(field, output),
@@ -250,7 +250,7 @@ def closes_before_the_end(inside: str) -> bool:
 BLOCK = re.compile(r"```[\w+-]*[ \t]*\r?\n(.*?)\r?\n?```[ \t]*(?:\r?\n|\Z)", re.DOTALL)
 # Looking for the end of a block takes time for each beginning.
 MOST_FENCES, LONGEST_FENCED = 100, 400_000
-# A last one that is not closed.
+# A last block that is not closed.
 OPEN_BLOCK = re.compile(
     r"(?:\A|\n)[ \t]*```(?:html|latex|tex|json|xml)[ \t]*\r?\n(?P<inside>(?:(?!```).)*)\Z", re.DOTALL
 )

@@ -16,7 +16,7 @@ from pagewise.tasks import Task
 MAX_SCHEMA_LAYERS = 3
 
 
-# Whether a call that failed may be made once more, when the account's rate has a place for it. It may take seconds.
+# Whether a failed call may be made once more, when the account's rate has a slot for it. It may take seconds.
 Again = Callable[[], Awaitable[bool]]
 
 
@@ -102,7 +102,7 @@ def check_schema(schema: Any) -> None:
 
 
 def layers(value: Any) -> int:
-    """How deep objects nest; a list counts as its members."""
+    """The depth of nested objects; a list counts as its members."""
     if isinstance(value, Mapping):
         return 1 + max((layers(member) for member in value.values()), default=0)
     if isinstance(value, list | tuple):

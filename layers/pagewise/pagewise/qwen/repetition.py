@@ -84,7 +84,7 @@ def judged(run: Run, loops: int | None, warns: int | None) -> Repetition:
 
 
 def richness(text: str) -> int:
-    """How many different words there are, two dense letters for a word."""
+    """The number of different words, two dense letters for a word."""
     words = {word.lower() for word in WORDS.findall(DENSE.sub(" ", text))}
     return len(words) + len(set(DENSE.findall(text))) // 2
 

@@ -133,7 +133,7 @@ class Calendar:
         return max(self.count(line_of(task)) / 1000, now + LINE_BEGINS_SECONDS)
 
     def share(self, window: int, task: Task, now: float) -> int:
-        """How much of a window a task may have: of a far one, as much as any other task that wants some."""
+        """A task's share of a window: of a far one, as much as any other task that wants some."""
         room = self.room(window)
         if window * WINDOW_SECONDS <= now + NEAR_SECONDS:
             return room

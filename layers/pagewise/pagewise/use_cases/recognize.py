@@ -179,7 +179,7 @@ class Recognize:
         turn: Grant | None,
         known: Backoff | CacheMiss | None,
     ) -> Result | None:
-        """Ask the engine, unless the job must wait: for its place in the rate, or for the answer that another gets."""
+        """Ask the engine, unless the job must wait: for its slot, or for the answer that another job gets."""
         asking = turn if isinstance(turn, Backoff) else await self.claimed(known, deadline)
         if isinstance(asking, Backoff):
             waiting = replace(job, slot=asking.slot)
@@ -286,7 +286,7 @@ class Recognize:
     def postpone(
         self, document: Document, job: PageJob, attempts: int, error: Throttled | Configuration
     ) -> Result | None:
-        """Keep a page job that is not to blame; under a wrong configuration, tell: nothing works until someone acts."""
+        """Keep a page job that is not to blame. A wrong configuration is told: no job works until an operator acts."""
         self.accounting.meter.put_off(error)
         stopped = isinstance(error, Configuration)
         if stopped:
@@ -296,7 +296,7 @@ class Recognize:
 
     def tell(self, job: PageJob, error: PagewiseError) -> None:
         """Publish that recognition is suspended, as far as the bus takes it: an alarm tells the same, and the job must
-        wait whether or not anyone was told."""
+        wait whether or not the event was published."""
         suspended = recognition_suspended(job.document_id, job.task, error.reason, error.message, self.clock.now())
         with suppress(PagewiseError):
             self.accounting.publisher.publish([suspended])
@@ -362,7 +362,7 @@ class Recognize:
         self, job: PageJob, attempts: int, deadline: float, turn: Slot | None = None
     ) -> Sequence[Result]:
         """A result for each page of the group; the first holds the answer. Raises MembersUnfit for pages that cannot
-        be sent, before anything is asked."""
+        be sent, before any call."""
         question, about = await asyncio.to_thread(self.question, job, deadline - time.monotonic())
         sent = about.sent[0]
         if turn:
@@ -473,7 +473,7 @@ class Recognize:
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """How the images of a call went along, and the SHA-256 of each as it is stored."""
+    """The images of a call as they were sent, and the SHA-256 of each as it is stored."""
 
     sent: tuple[Sent, ...]
     digests: tuple[str, ...]

@@ -58,7 +58,7 @@ from pagewise.use_cases.settings import SplitSettings
 # Page images are uploaded side by side, and their jobs sent, in batches of one SQS request.
 PAGES_PER_BATCH = 10
 FIRST_RETRY_SECONDS, LONGEST_RETRY_SECONDS = 60.0, 900.0
-# Of everything that a split puts on the disk.
+# Of all files and folders that a split puts on the disk.
 PREFIX = "pagewise-"
 # Page images in memory at one time: those whose jobs are sent next, and as many that are uploaded meanwhile.
 PAGES_HELD = 2 * PAGES_PER_BATCH
@@ -308,7 +308,7 @@ def pages_together(document: Document) -> int:
 
 
 def whole_groups(stored: Sequence[StoredPage], together: int) -> int:
-    """How many of these pages are queued first: a batch of them, to the end of a group that others have begun after."""
+    """The number of these pages that are queued first: a batch, up to a group's end that later pages have passed."""
     numbers = [group_number(page.number, together) for page in stored]
     return next((place for place in range(PAGES_PER_BATCH, len(stored)) if numbers[place] != numbers[place - 1]), 0)
 
@@ -318,7 +318,7 @@ def only(page: PageImage) -> Generator[Rendered, None, None]:
 
 
 def retry_seconds(deliveries: int) -> float:
-    """How long a message waits that may work next time: with five deliveries, an outage of 28 minutes in all."""
+    """The seconds to wait for a next try that may work: with five deliveries, an outage of 28 minutes in all."""
     return min(LONGEST_RETRY_SECONDS, FIRST_RETRY_SECONDS * 3.0 ** (deliveries - 1))
 
 
