@@ -1,4 +1,4 @@
-"""How far each document is, told by the published events alone."""
+"""Each document's progress, by the published events alone."""
 
 import time
 from collections import Counter, deque

@@ -30,7 +30,7 @@ class OutputError(CommandError):
 
 
 def prepare(output: Path, documents: Iterable[LocalDocument]) -> None:
-    """Make the output folder and look at each document's place in it, before anything is started for them."""
+    """Make the output folder and check each document's place in it, before any part is started for them."""
     try:
         output.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=output):
@@ -50,7 +50,7 @@ def prepare(output: Path, documents: Iterable[LocalDocument]) -> None:
 
 
 def check_folder(folder: Path, inner: Iterable[str]) -> None:
-    """Raise OutputError where a file is in the way of a folder, or one that may not be written to is."""
+    """Raise OutputError where a file is in a folder's way, a folder in the receipt's, or a folder is not writable."""
     for wanted in (folder, *(folder / name for name in inner)):
         if wanted.exists() and not wanted.is_dir():
             raise OutputError(f"{wanted} is a file, and results go into a folder of this name. Name another (OUT).")

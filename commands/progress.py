@@ -196,7 +196,7 @@ def currency(receipts: Mapping[int, Mapping[str, Any]]) -> str:
 
 
 def reasons(accounts: Iterable[DocumentProgress]) -> list[str]:
-    """Why documents were rejected, page jobs failed and results are invalid, each reason once."""
+    """The reasons of rejected documents, failed page jobs and invalid results, each once."""
     told: list[str] = []
     for account in accounts:
         if account.reason:

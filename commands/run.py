@@ -72,7 +72,7 @@ def run(order: Order, console: Console) -> int:
 
 
 def answers(base_url: str) -> bool:
-    """Whether there is someone to talk to, as far as this machine can tell without a proxy."""
+    """Whether a server answers there, as far as this machine can tell without a proxy."""
     address = urlsplit(base_url)
     port = address.port or (443 if address.scheme == "https" else 80)
     try:

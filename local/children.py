@@ -51,7 +51,7 @@ class Children:
         return child
 
     def kill(self, child: subprocess.Popen[bytes]) -> None:
-        """Kill the child with everything it has started, and wait for its end."""
+        """Kill the child with all processes that it has started, and wait for its end."""
         with self._lock:
             known = self._running.pop(child.pid, None) is not None
         if known:  # once only: a number that is free again may be another's

@@ -22,8 +22,8 @@ PARAMETER_OF_VARIABLE = {
 }
 # Only the service limits an account's rate.
 NO_RATE_BUDGET = {"RequestsPerMinute": "0", "TokensPerMinute": "0"}
-# The embedded engine shares this machine's processors: more pages at the same time would only wait in it. Nor is
-# anything billed that gathering them could save.
+# The embedded engine shares this machine's processors: more pages at the same time would only wait in it. Gathering
+# them would save no bill.
 GATHERING = {"OcrBatchSize": "4", "OcrBatchingSeconds": "0", "OcrConcurrency": "2"}
 NOT_BILLED = {"EngineBills": "false"}
 EMBEDDED_ENGINE_PARAMETERS = GATHERING | NO_RATE_BUDGET | NOT_BILLED

@@ -163,7 +163,7 @@ class Stack:
             sqs.set_queue_attributes(QueueUrl=mapping.queue_url, Attributes={"VisibilityTimeout": str(seconds)})
 
     def _allow_plain_http(self) -> None:
-        """The emulator speaks no TLS here, and with permissions it enforces the policies that deny everything else."""
+        """The emulator speaks no TLS here, and with permissions it enforces the policies that demand TLS."""
         s3 = self.client("s3")
         for output in ("UploadsBucket", "PagesBucket"):
             s3.delete_bucket_policy(Bucket=self.deployment.outputs[output])

@@ -27,7 +27,7 @@ LABEL_LETTERS = 48
 SIMILAR = 80.0
 """Of 100: how like a label must be to the key."""
 BELOW, BESIDE = 2.5, 25.0
-"""How far from its label a value may stand, in line heights."""
+"""The largest distance of a value from its label, in line heights."""
 STEP = 4.0
 RATE = re.compile(r"[\d.,]+\s*%")
 """A part of the label: "VAT 7 %"."""

@@ -193,7 +193,7 @@ class Server:
 
 @dataclass(frozen=True, slots=True)
 class Protocol:
-    """How a protocol's requests are read, and how its replies look. In between, everything is the native protocol."""
+    """The reader of a protocol's requests and the writer of its replies. In between, all is the native protocol."""
 
     read_call: Callable[[bytes], Call]
     whole_reply: Callable[[Call, dict[str, Any]], dict[str, Any]]

@@ -246,7 +246,7 @@ def _cell(slot: Slot, row: int, lines: Sequence[Line]) -> Cell:
 
 
 def _levels(row: Sequence[Slot]) -> int:
-    """How many rows of text stand in a row of the grid that has no rules between them; 1 if it is a true row."""
+    """The number of text rows in a row of the grid that has no rules between them; 1 if it is a true row."""
     tops = _level_tops(row)
     counts = [len(slot.lines) for slot in row]
     several = sum(count >= 3 and count >= 0.6 * len(tops) for count in counts)

@@ -34,7 +34,7 @@ ADDRESS_ROWS = 3
 
 
 def head(rows: Sequence[Row]) -> tuple[str | None, str | None]:
-    """The shop's name and its address, from the rows above the first that says something else."""
+    """The shop's name and its address, from the rows above the first of another kind."""
     heights = sorted(line.box.height for row in rows for line in row)
     if not heights or len(rows[0]) != 1:
         return None, None

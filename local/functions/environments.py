@@ -1,7 +1,7 @@
 """The Lambda service's part that runs functions: execution environments, one invocation at a time in each.
 
 An environment is a process of its own under AWS's runtime interface client. It is started when none is idle, kept
-while warm, killed with everything it has started when an invocation times out, and replaced when it dies.
+while warm, killed with all its child processes when an invocation times out, and replaced when it dies.
 """
 
 import json

@@ -305,7 +305,7 @@ class EachPageOfAGroupIsBilled(World):
 
 
 class AnswersAreLostWithTheirPage(World):
-    """Whether or not the first page of a group is still waited for, it is to hold the answer."""
+    """The first page of a group shall hold the answer, also when it has ended already."""
 
     usual = Odds(given_up=0.5, most_faults=40)  # rare otherwise
 
@@ -561,7 +561,7 @@ class NobodyAsksAgainForOutputs(World):
 
 
 class OutputsAreToldOfOnce(World):
-    """A manifest that is stored is taken for one that was told of."""
+    """A stored manifest is taken for a published one."""
 
     class Silent(Assemble):
         def document(self, document_id: DocumentId, run: int, deadline: float = 0.0) -> Assembled | None:

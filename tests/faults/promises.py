@@ -65,7 +65,7 @@ def double_payments(world: World) -> Iterator[str]:
 
 
 def rate_overruns(world: World) -> Iterator[str]:
-    """No call without a place, unless a message with its place has come twice at the same time."""
+    """No call without a slot, unless a message with its slot has come twice at the same time."""
     if not world.limits:
         return
     excess = world.engine.asked - world.table.places

@@ -148,7 +148,7 @@ Batch = list[tuple[Message, str]]
 
 @dataclass(frozen=True)
 class Odds:
-    """How likely each fault is at a chance for it, and how many there may be in all."""
+    """The likelihood of each fault at a chance for it, and the most faults in all."""
 
     fault: float = 0.06
     duplicate: float = 0.15
@@ -269,7 +269,7 @@ class World:
         return FaultyTable(self)
 
     def outage(self, seconds: float) -> float:
-        """Until when something is away from the beginning; mostly it is not."""
+        """The end of an outage that begins with the world; mostly there is none."""
         return seconds if self.chance.random() < self.odds.outage else 0.0
 
     # ── chances ──────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -306,7 +306,7 @@ class World:
     # ── the way of a run ─────────────────────────────────────────────────────────────────────────────────────────────
 
     def run(self) -> None:
-        """Upload documents, let everything happen until nothing is left to do, then let the sweeper come by."""
+        """Upload documents, deliver messages until none is left, then let the sweeper come by."""
         uploads = [
             self.upload(f"uploads/scan {number}", tiff(self.chance.randint(1, self.most_pages), (20, 20)))
             for number in range(self.chance.randint(1, 3))
@@ -492,7 +492,7 @@ class World:
         self.invoke(FUNCTIONS.get(queue, "ocr"), json.dumps({"Records": records}), ended, chain)
 
     def chain_to(self, function: str, taken: Sequence[Message]) -> dict[str, int]:
-        """How often the longest chain of these messages has been through each function, this time included."""
+        """For each function, how often the longest chain of these messages has been through it, this time included."""
         chain: dict[str, int] = {}
         for message in taken:
             chain = {name: max(chain.get(name, 0), message.chain.get(name, 0)) for name in {*chain, *message.chain}}
@@ -630,7 +630,7 @@ class World:
             message.visible = self.now + seconds
 
     def gate(self) -> Gate:
-        """Of one invocation: its jobs' order at the gate must not depend on how long anything really takes."""
+        """Of one invocation: its jobs' order at the gate must not depend on real durations."""
         budget = self.budget_class(
             self.table,
             MODEL,

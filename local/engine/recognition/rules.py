@@ -23,7 +23,7 @@ class Rules:
     page_height: float = 1.0
 
     def crossing(self, start: float, stop: float, top: float, bottom: float) -> int:
-        """How many horizontal rules reach from `start` to `stop`."""
+        """The number of horizontal rules that reach from `start` to `stop`."""
         return sum(
             rule.left <= start and rule.right >= stop and top <= rule.centre[1] <= bottom for rule in self.horizontal
         )
