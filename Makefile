@@ -142,7 +142,7 @@ delete: ## STACK=pagewise-dev: the stack and all that its buckets hold, after as
 cost: ## the cost of 1,000 and 1,000,000 pages, by docs/cost.py
 	@python3 docs/cost.py
 
-simulate: ## SEEDS=n: worlds in which any part may fail, and whether every promise is kept
+simulate: ## SEEDS=n: worlds with faults in any part, and whether every promise is kept
 	@local/setup.sh development
 	@$(DEVELOPMENT)/python -m tests.faults "$$SEEDS" "$$FROM"
 
