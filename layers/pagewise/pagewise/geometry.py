@@ -36,7 +36,7 @@ RAW_LAYERS = 3
 
 @dataclass(frozen=True, slots=True)
 class Size:
-    """Of an image, in pixels."""
+    """The size of an image, in pixels."""
 
     width: int
     height: int

@@ -97,7 +97,7 @@ def load_job(body: str) -> PageJob:
 
 
 def dump_upload(upload: Upload) -> str:
-    """As S3 would tell of it once more, as far as it is read."""
+    """The upload as S3 would tell of it once more, as far as it is read."""
     stored = {
         "key": quote_plus(upload.key, safe="/"),
         "size": upload.size,

@@ -125,7 +125,7 @@ class TaskOptions:
     logprobs: bool = False
 
     def of(self, task: Task) -> TaskOptions:
-        """As a page job of this task carries them: the other tasks' prompts are not its own."""
+        """The options that a page job of this task carries: without the other tasks' prompts."""
         return replace(self, prompts={task: self.prompts[task]} if task in self.prompts else {})
 
     def schema_of(self, task: Task) -> Mapping[str, Any] | None:

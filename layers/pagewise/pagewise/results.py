@@ -117,7 +117,7 @@ def load_group(shown: Mapping[str, Any] | None) -> Group | None:
 
 
 def shown_group(group: Group | None) -> dict[str, Any] | None:
-    """As receipts and events have it."""
+    """The group as receipts and events have it."""
     return {"pages": list(group.pages), "result_page": group.holder} if group else None
 
 

@@ -42,7 +42,7 @@ def parsed(text: str) -> Any:
 
 
 def loaded(text: str) -> Any:
-    """As `parsed`, and sound. Raises ValueError."""
+    """The value of a text as by `parsed`, and sound. Raises ValueError."""
     return sound(parsed(text))
 
 

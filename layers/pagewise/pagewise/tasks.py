@@ -41,7 +41,7 @@ OUTPUTS: dict[Task, Output] = {
 
 # Tasks that can ask about several pages in one call: fields and tables go on from page to page.
 OVER_PAGES = frozenset({Task.KEY_INFORMATION_EXTRACTION, Task.TABLE_PARSING})
-# Of these a page's own text says all: it has no structure, and no fields.
+# Tasks that a page's own text answers in full: it has no structure, and no fields.
 ANSWERED_BY_TEXT_LAYER = frozenset({Task.TEXT_RECOGNITION, Task.ADVANCED_RECOGNITION})
 
 

@@ -28,8 +28,8 @@ class CallLimits:
 
 
 def group_number(page: int, pages_per_call: int) -> int:
-    """By the page's number alone, so that a document is divided in the same way however often, and from where, it is
-    split."""
+    """The group's number, by the page's number alone, so that every split of a document, from any page, divides it in
+    the same way."""
     return (page - 1) // pages_per_call
 
 

@@ -261,7 +261,7 @@ def hidden(queue: str, receipt_handle: str, seconds: float) -> float:
 
 
 def suspension() -> Suspension:
-    """Of the few parts that work under a wrong configuration."""
+    """The suspension, made of the few parts that work under a wrong configuration."""
     from pagewise.use_cases.suspension import Suspension
 
     prefix, split_queue = text(os.environ, "PAGE_JOB_QUEUE_PREFIX"), os.environ.get("SPLIT_QUEUE_URL", "")

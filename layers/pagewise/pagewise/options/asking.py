@@ -16,7 +16,7 @@ from pagewise.tasks import TASK_NAMES, Task
 
 # The longest profile that Parameter Store keeps has 8 KB; all of an object's metadata together have 2 KB.
 MOST_PROMPT_CHARACTERS = 8_000
-# As RenderDpi of template.yaml.
+# The bounds of RenderDpi in template.yaml.
 LEAST_DPI, MOST_DPI = 36, 1_200
 
 

@@ -51,7 +51,7 @@ def broken_order(wanted: Sequence[Mapping[str, Any]], fields: Any) -> Iterator[s
 
 
 def follows(earlier: Any, later: Any, *, same: bool) -> bool:
-    """By their days where one of them has no time, or one of them no zone."""
+    """Whether the dates come in this order: by their days where one of them has no time, or one of them no zone."""
     first, then = moment(earlier), moment(later)
     if first is None or then is None:
         return False

@@ -102,7 +102,7 @@ def is_date_and_time(text: str) -> bool:
     return A_DATE_AND_TIME.fullmatch(text) is not None and datetime.fromisoformat(text) is not None
 
 
-# Of numbers that may be parted by blanks wherever they stand.
+# Formats of numbers with blanks at any position.
 PARTED: dict[str, Check] = {
     "cn-id-card": is_cn_id_card,
     "bank-card": is_bank_card,
@@ -114,7 +114,7 @@ PARTED: dict[str, Check] = {
 WHOLE: dict[str, Check] = {"time": is_time, "date-time": is_date_and_time}
 OF_ANY_TYPE: dict[str, Callable[[Any], bool]] = {"number": is_number, "currency-amount": is_amount}
 OF_COUNTRY = "vat-"
-# Those that jsonschema checks without further packages, and that a document may hold.
+# JSON Schema's formats that jsonschema checks without further packages, and that a document may hold.
 OF_JSON_SCHEMA = ("date", "email")
 NAMES = (*OF_JSON_SCHEMA, *WHOLE, *OF_ANY_TYPE, *PARTED)
 FORMATS = (*NAMES, *(f"{OF_COUNTRY}{country}" for country in VAT_COUNTRIES))

@@ -352,7 +352,7 @@ def chosen_pixels(metadata: Mapping[str, str], name: str, engine: Ability) -> in
 
 
 def profile_pixels(number: int | None, engine: Ability) -> int | None:
-    """Of a profile, bounded by this stack's model: a profile is made for many stacks."""
+    """A profile's number of pixels, bounded by this stack's model: a profile is made for many stacks."""
     return None if number is None else max(engine.model.min_pixels, min(engine.model.max_pixels, number))
 
 

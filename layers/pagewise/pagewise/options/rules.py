@@ -43,7 +43,7 @@ OWN = frozenset({comparisons.SUMS, comparisons.ORDER})
 KEYWORDS = ONE | SEVERAL | NAMED | OTHERS | OWN
 # false in the place of a schema: nothing else may be there.
 CLOSED = frozenset({"additionalProperties", "items"})
-# Of JSON. A result schema has three; each takes two of rules, and Python takes some hundred.
+# Layers of JSON. A result schema has three; each takes two of rules, and Python takes some hundred.
 MAX_LAYERS = 32
 # A table of a thousand lines may break a rule in each of them.
 MOST_PROBLEMS = 100

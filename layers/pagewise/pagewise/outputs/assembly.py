@@ -37,7 +37,7 @@ class Pages(Protocol):
     """A document's pages, wherever they are kept. Both may raise StorageBusy."""
 
     def results(self, page: int) -> Iterable[Result]:
-        """Of every task that has ended for this page; none if there are none."""
+        """The result of every task that has ended for this page; none if there are none."""
 
     def image(self, page: int) -> Path | None:
         """The page image as a file, kept until the next one is asked for; None if the page has none."""
@@ -69,8 +69,8 @@ class AssembledDocument:
 
 @dataclass(frozen=True, slots=True)
 class Bounds:
-    """Of the process that makes outputs. `seconds` are for one output, or one page of boxes. Outputs that are not made
-    at the `deadline` (of time.monotonic) have failed.
+    """The bounds of the process that makes outputs. `seconds` are for one output, or one page of boxes. Outputs that
+    are not made at the `deadline` (of time.monotonic) have failed.
 
     1,024 MB of a Lambda function leave this much beside the interpreter that waits for it.
     """

@@ -39,7 +39,7 @@ class PageContents:
 
     @property
     def size(self) -> Size | None:
-        """Of the page image, in pixels."""
+        """The size of the page image, in pixels."""
         for result in self.results.values():
             if result.image_width > 0 and result.image_height > 0:
                 return Size(result.image_width, result.image_height)

@@ -19,7 +19,7 @@ from rapidfuzz import fuzz
 from pagewise import geometry
 from pagewise.geometry import Point
 
-# Of a hundred. A misread letter in eight still is the same word; in a short one it is another.
+# Scores of a hundred. A word with one misread letter in eight is still the same; a shorter one with it is another.
 ALIKE, ALIKE_IF_SHORT = 88.0, 95.0
 SHORT = 8
 LONGEST_DATE = 30  # a part of an address can look like one

@@ -18,7 +18,7 @@ NAME = "PagewiseGlyphless"
 SURROGATES = range(0xD800, 0xE000)
 ASCENT, DESCENT = 800, -200
 WIDE, USUAL, LEAST = 1000, 500, 100
-# Of common sans-serif type, to a tenth of an em.
+# Widths of common sans-serif type, to a tenth of an em.
 WIDTHS = {
     **dict.fromkeys("ijlI|!.,:;'`", 300), **dict.fromkeys("frt()[]{}-/\\ ", 300), **dict.fromkeys("mMW@", 900),
     **dict.fromkeys("wABCDEGHKNOPQRSTUVXYZ&%", 700), **dict.fromkeys("—…", 1000),
@@ -27,7 +27,7 @@ BLOCK = 100  # entries of a CMap's section: Adobe's limit
 
 
 class InvisibleFont:
-    """Of one document: it learns its characters as they are written, and is embedded at the end."""
+    """The font of one document: it learns its characters as they are written, and is embedded at the end."""
 
     def __init__(self) -> None:
         self.codes: dict[str, int] = {}
@@ -45,7 +45,7 @@ class InvisibleFont:
         return known
 
     def encoded(self, text: str) -> str:
-        """As a hexadecimal string of a content stream."""
+        """The text as a hexadecimal string of a content stream."""
         return "<" + "".join(f"{self.code(character):04X}" for character in text) + ">"
 
     def embed(self, pdf: Pdf, reference: pikepdf.Object) -> None:
@@ -96,7 +96,7 @@ def width(character: str) -> int:
 
 
 def length(text: str) -> int:
-    """Of a text, in thousandths of an em."""
+    """The width of a text, in thousandths of an em."""
     return sum(map(width, text))
 
 

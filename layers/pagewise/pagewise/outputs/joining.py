@@ -22,7 +22,7 @@ from pagewise.outputs.blocks import Cell, Table
 
 LEAST_ROWS = 2
 MOST_HEADER_ROWS = 4
-# Of a page's height: a table that ends above it was not cut by the page's end.
+# Share of a page's height: a table that ends above it was not cut by the page's end.
 LOWEST = 0.62
 ALIGNED = 0.012  # of the page's width
 TOTAL = re.compile(

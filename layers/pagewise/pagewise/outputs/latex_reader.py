@@ -93,7 +93,7 @@ ARGUMENTS = {
     "subparagraph": "*[{", "quad": "", "qquad": "", "captionof": "{{", "caption*": "{",
 }  # fmt: skip
 SPECIALS = {"\n\n": "\n\n", "&": "&", "~": "\u00a0"}
-# It warns of commands with missing arguments, and quotes them: the page's fault, and its text.
+# pylatexenc warns of commands with missing arguments, and quotes them: the page's fault, and its text.
 logging.getLogger("pylatexenc").setLevel(logging.CRITICAL)
 TEXT = LatexNodes2Text(math_mode="verbatim", keep_comments=False, strict_latex_spaces=False)
 

@@ -67,7 +67,7 @@ class JoinedTableNote:
 
 @dataclass(frozen=True, slots=True)
 class Manifest:
-    """Of one assembly. Files in order of their names."""
+    """The manifest of one assembly. Files in order of their names."""
 
     document_id: str
     pages: int

@@ -116,7 +116,7 @@ def write_xlsx(tables: Iterable[tuple[str, JoinedTable]], to: Path, folder: Path
 
 
 def widths_of(table: Table) -> dict[int, int]:
-    """Of columns, in characters, by their first thousand cells."""
+    """The columns' widths in characters, by the table's first thousand cells."""
     widths: dict[int, int] = {}
     for cell in table.cells[:1000]:
         if cell.column_span == 1:

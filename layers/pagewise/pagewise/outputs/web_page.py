@@ -165,7 +165,7 @@ def table_html(table: Table) -> str:
 
 
 def formula(latex: str, display: str) -> str:
-    """As MathML; as its source where that cannot be made."""
+    """The formula as MathML; as its source where that cannot be made."""
     if len(latex) <= MOST_FORMULA and (mathml := converted(latex, display)):
         return mathml
     return f"<code>{html.escape(latex)}</code>"

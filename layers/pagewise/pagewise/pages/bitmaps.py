@@ -82,7 +82,7 @@ def picture(pixels: bytes, line: int, bitmap: Bitmap) -> Image:
 
 
 def values(mask: int) -> list[int]:
-    """Of each 16-bit pixel the channel under the mask, as 8 bits."""
+    """The channel under the mask, as 8 bits, for each 16-bit pixel."""
     shift = (mask & -mask).bit_length() - 1
     highest = mask >> shift
     return [((pixel & mask) >> shift) * 255 // highest for pixel in range(65_536)]

@@ -21,7 +21,7 @@ from pagewise.pages.png import BLOCK_BYTES, Raster, blocks
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-# Of the quick look: bands of lines from all over the page. With ink, so many of their pixels differ by so much from a
+# The quick look: bands of lines from all over the page. With ink, so many of their pixels differ by so much from a
 # neighbour at these distances, in pixels across and down. Bars of four pixels are alike at the first, squares of three
 # at the second.
 BANDS, BAND_LINES = 8, 6
@@ -45,7 +45,7 @@ FULL = CELL * CELL
 MOST_CELLS = 4_000
 # The least that a letter is: pixels, and pixels high or wide. A speck is less.
 LETTER_PIXELS, LETTER_SIDE = 6, 5
-# Of a hole: 4 to 9 mm on A4's short side of 210 mm, as wide as high, solid, within 20 mm of an edge.
+# The side of a hole: 4 to 9 mm on A4's short side of 210 mm, as wide as high, solid, within 20 mm of an edge.
 HOLE_SIDE = 0.018, 0.045
 HOLE_MARGIN = 0.1
 # Smaller pictures, in pixels of their short side, are no sheets: a mark that reaches their edges is a cut word.

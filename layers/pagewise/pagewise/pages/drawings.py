@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 CELL = 8  # pixels: a small letter at 200 dpi is twice as high
 EDGE = 6  # mean difference of neighbours within a cell, of 255: the antialiased rim of one letter makes 10 and more
 BLACK = 24
-# Of the cells that both have: readers differ in the weight of letters and the course of hairlines.
+# Share of the cells that both have: readers differ in the weight of letters and the course of hairlines.
 LOST_SHARE = 0.02
 LEAST_CELLS = 3  # one letter
 LEAST_BOX = 5  # cells: 40 pixels, wider than any stroke of a letter
@@ -66,7 +66,7 @@ def compare(first: Raster, second: Raster) -> Verdict:
 
 @dataclass(frozen=True, slots=True)
 class Cells:
-    """Of a drawing, the marked cells and the black ones: pictures of a pixel for each cell, 255 or 0."""
+    """The marked cells of a drawing and the black ones: pictures of a pixel for each cell, 255 or 0."""
 
     marked: Image
     black: Image

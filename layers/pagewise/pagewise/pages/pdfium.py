@@ -43,7 +43,7 @@ from pagewise.pages.poppler import (
 
 PROGRAM = Path(__file__).with_name("pdfium_program.py")
 START = "import runpy, sys; sys.path.insert(0, sys.argv[1]); runpy.run_path(sys.argv[2], run_name='__main__')"
-# It starts in 0.1 s.
+# The program starts in 0.1 s.
 START_SECONDS = 10.0
 MAX_ANSWER_BYTES = 1_000_000
 # 20,000 characters of 50 bytes.
@@ -113,7 +113,7 @@ class Pdfium:
         return int(self.ask(INSPECT_SECONDS, ask="count")["pages"])
 
     def sizes(self, pages: PageRange) -> dict[int, PageSize]:
-        """Of the pages that it can open."""
+        """The sizes of the pages that PDFium can open."""
         found = {}
         for page in pages.numbers():
             with suppress(PageUnreadable):
@@ -265,7 +265,7 @@ def guard() -> str:
 
 
 def fonts() -> str:
-    """Of the poppler layer, for those that a PDF names and does not bring. Where there is no layer, the system's."""
+    """The folder of the poppler layer's fonts, for those that a PDF names and does not bring. Empty: the system's."""
     program = shutil.which("pdftoppm")
     folder = Path(program).parent.parent / "poppler/share/fonts" if program else None
     return str(folder) if folder and folder.is_dir() else ""

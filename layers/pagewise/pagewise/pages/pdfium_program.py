@@ -23,7 +23,7 @@ Answer = dict[str, Any]
 MAX_OBJECTS = 100_000
 MAX_PICTURES = 1000
 MAX_DEPTH = 3  # of pictures in forms in forms
-# Of a dense newspaper page; a page with more could not be judged in time.
+# Characters of a dense newspaper page; a page with more could not be judged in time.
 MAX_CHARACTERS = 20_000
 GRID = 100_000  # the page's sides, as characters are placed on it
 # Render modes that show nothing: without colour, and as a path to clip by.
@@ -131,7 +131,7 @@ class Reader:
 
 
 class Characters:
-    """Those of one page, with PDFium's facts about each."""
+    """The characters of one page, with PDFium's facts about each."""
 
     def __init__(self, page: Any, text: Any) -> None:
         self.page = page

@@ -83,7 +83,7 @@ class Scale:
 
 @dataclass(frozen=True, slots=True)
 class PageSize:
-    """Of a page as it lies in the file, in its own units: its crop box, and its media box for want of one.
+    """The size of a page as it lies in the file, in its own units: its crop box, and its media box for want of one.
 
     `missing` if the file has no such page; `left` and `bottom` of the box, `turn` as /Rotate says, in degrees
     clockwise, and `unit` the points that a unit has (UserUnit).
@@ -105,7 +105,7 @@ class PageSize:
 
 @dataclass(frozen=True, slots=True)
 class Scan:
-    """Of a page that is nothing but pictures, the dots per inch of the picture that covers it, and of the finest."""
+    """The resolution of a page of pictures alone: dots per inch of the picture that covers it, and of the finest."""
 
     dpi: float
     finest: float

@@ -36,12 +36,12 @@ def listed_steps(text: str) -> tuple[Step, ...]:
     return parse_steps({name.strip().lower() for name in text.split(",")} - {"", NONE})
 
 
-# Of adaptive equalisation: as many tiles each way, and how many times the mean a brightness may count, so that plain
+# Adaptive equalisation: as many tiles each way, and how many times the mean a brightness may count, so that plain
 # paper does not become noise. The values are those of CLAHE's common implementations.
 TILES = 8
 CLIP = 4.0
 
-# Of deskewing: scans lie askew by a few degrees; a larger turn is on purpose.
+# Deskewing: scans lie askew by a few degrees; a larger turn is on purpose.
 MOST_DEGREES = 8.0
 COARSE_DEGREES, FINE_DEGREES = 1.0, 0.1
 LEAST_DEGREES = 0.2  # turning costs sharpness; less than this is no hindrance
@@ -83,7 +83,7 @@ def deskewed(image: Image) -> Image:
 
 
 def skew(image: Image) -> float:
-    """By how many degrees to turn a page so that its lines lie level, counter-clockwise.
+    """The degrees to turn a page by so that its lines lie level, counter-clockwise.
 
     Level lines make the rows of a page differ most: ink, gap, ink, gap.
     """

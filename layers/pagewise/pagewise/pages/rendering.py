@@ -162,7 +162,7 @@ class Renderer:
                 yield under_way.popleft().result()
 
     def sizes(self, path: Path, contents: Contents, password: str | None = None) -> list[Size | None]:
-        """Of every page the largest page image that it can become; None where the file does not say."""
+        """The largest page image that each page can become; None where the file does not say."""
         if contents.format != "PDF":
             return images.sizes(path, contents.format, contents.pages)
         found: list[Size | None] = []
@@ -182,7 +182,7 @@ class Renderer:
         return max((found for found in candidates if found), key=lambda found: found.width * found.height, default=None)
 
     def pixels(self, size: PageSize, scan: Scan | None = None) -> Size | None:
-        """Of the page image, as the page lies when it is read."""
+        """The size of the page image, as the page lies when it is read."""
         if size.width <= 0 or size.height <= 0 or (scale := self.scale(size, scan)) is None:
             return None
         width, height = (math.ceil(side / POINTS_PER_INCH * scale.dpi) for side in (size.width, size.height))

@@ -17,11 +17,11 @@ from pagewise.pages.reading import orientation_of
 if TYPE_CHECKING:
     from PIL.Image import Image, Resampling
 
-# Of the source; converted in four bytes a pixel and once more for resizing they take 64 MB each.
+# Pixels of the source; converted in four bytes a pixel and once more for resizing they take 64 MB each.
 BAND_PIXELS = 16_000_000
 # LANCZOS reads three pixels of the smaller picture beyond a band's edge, and reduction rounds to whole ones.
 MARGIN = 4
-# Of resolutions: beyond any scanner, where a tag is wrong, and below the visible.
+# Ratios of resolutions: beyond any scanner, where a tag is wrong, and below the visible.
 LEAST_RATIO, MOST_RATIO, ALIKE = 1 / 3, 3.0, 0.1
 
 
@@ -35,7 +35,7 @@ def ratio_of(image: Image) -> float:
 
 
 def page_size(image: Image, max_pixels: int) -> Size:
-    """Of the page image that a picture becomes: of square pixels, and within the limits."""
+    """The size of the page image that a picture becomes: of square pixels, and within the limits."""
     ratio = ratio_of(image)
     width, height = image.width / min(1.0, ratio), image.height * max(1.0, ratio)
     scale = min(1.0, math.sqrt(min(max_pixels, limits.MAX_PIXELS) / (width * height)))

@@ -33,7 +33,7 @@ GRID = 100_000
 UNKNOWN, UNSEEN, ADDED, HYPHEN = 1, 2, 4, 8
 # On less text the checks of letters are worth nothing.
 FEWEST = 30
-# Of grey levels: light grey on white, the palest that a reader prints.
+# Grey levels: light grey on white, the palest that a reader prints.
 CONTRAST = 40
 # Parts of all characters, or words, that may be out of order: a raised mark, a stroke thinner than a pixel.
 STRAY = 0.01
@@ -86,7 +86,7 @@ class TextLine:
     bottom: float
 
     def shown(self) -> dict[str, Any]:
-        """As a line of advanced_recognition."""
+        """The line in the form of advanced_recognition."""
         width, height = self.right - self.left, self.bottom - self.top
         rect = (self.left + width / 2, self.top + height / 2, width, height, 0.0)
         corners = [side for corner in corners_of(rect) for side in corner]

@@ -346,7 +346,7 @@ def half(content: bytes | bytearray, *, upper: bool) -> bytes:
 
 
 def eight_bit_halves(halves: Image) -> bytes:
-    """Of 16-bit floating point only 0 to 1 is in use; beyond that is brighter than white."""
+    """16-bit floating point as 8 bits: 0 to 1 is in use; beyond that is brighter than white."""
     values = (struct.unpack("e", struct.pack("H", bits))[0] for bits in range(65_536))
     table = [round(255 * min(1.0, max(0.0, value))) if value == value else 0 for value in values]  # noqa: PLR0124 (NaN)
     return halves.point(table, "L").tobytes()

@@ -51,12 +51,12 @@ STOPPED_SECONDS = 60.0
 LONGEST_QUEUE_WAIT = 900.0
 # Bytes of the page for one piece of the request: a multiple of 3, so that each piece is whole Base64.
 PIECE_BYTES = 3 * 64 * 1024
-# Of a reply, inflated. The largest honest one, 8,192 tokens of output with a box for each line, has about 1 MB.
+# Of an inflated reply. The largest honest one, 8,192 tokens of output with a box for each line, has about 1 MB.
 MOST_REPLY_BYTES = 4 * 1024 * 1024
-# Of an unreadable reply, kept for a person.
+# The part of an unreadable reply that is kept for a person.
 KEPT_BYTES = 200_000
 ENCODINGS = ("gzip", "x-gzip", "deflate")
-# Of an engine that is not the service itself: the service sends neither.
+# Headers of an engine that is not the service itself: the service sends neither.
 ENGINE_HEADER, MODEL_HEADER = "x-engine", "x-model"
 NAME_CHARACTERS = 100
 

@@ -2,7 +2,7 @@
 
 The number is the geometric mean of the tokens' probabilities: a long line does not lower it by its length. It is
 [I]nference throughout: `logprobs` are documented (qwen-vl-ocr-2025-04-13 and later), their form beside a task is not.
-Where the tokens are not the text, there is no number; nothing depends on one.
+Where the tokens are not the text, there is no number; none is ever required.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ class Tokens:
         return round(math.exp(math.fsum(numbers) / len(numbers)), DIGITS) if numbers else None
 
     def of_each(self, texts: Sequence[str]) -> list[float | None]:
-        """Of texts that follow one another."""
+        """The confidences of texts that follow one another."""
         found: list[float | None] = []
         after = 0
         for text in texts:
@@ -63,7 +63,7 @@ class Tokens:
         return found
 
     def of_fields(self, fields: Any) -> Iterator[tuple[str, float]]:
-        """Of values where they stand in the JSON, in its order."""
+        """The confidences of values at their places in the JSON, in its order."""
         after = 0
         for number, (path, value) in enumerate(leaves(fields)):
             if number == MOST_FIELDS:

@@ -17,7 +17,7 @@ from pagewise.qwen.question import Answer, Question, check_schema
 from pagewise.strict_json import as_text, fit
 
 PATH = "/services/aigc/multimodal-generation/generation"
-# Of an id or a finish reason: the service's have 36 at most.
+# The bound of an id or a finish reason: the service's have 36 at most.
 WORD_CHARACTERS = 200
 # No context is as long; beyond it a count is none.
 MOST_TOKENS = 100_000_000

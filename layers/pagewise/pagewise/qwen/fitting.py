@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
 JPEG_QUALITIES = (95, 90, 85, 80)
-# Of the sides, at a step: a fifth of the pixels less.
+# The factor of the sides at a step: a fifth of the pixels less.
 SHRINK = 0.9
 
 

@@ -49,10 +49,10 @@ from pagewise.tasks import Output, Task, output_field
 OPENING = re.compile(r"\A\s*```[\w+-]*[ \t]*(?:\r?\n|\Z|(?=[\[{<\\$]))")
 # The service's own is not documented; these are those of servers that speak its protocols.
 FILTERED = frozenset({"content_filter", "sensitive", "safety", "data_inspection_failed"})
-# Of the place of a block: four corners of two numbers, or fewer.
+# The position of a block: four corners of two numbers, or fewer.
 MOST_NUMBERS = 8
-# Where JSON may begin amidst prose; and the longest text of which broken JSON is mended: no answer of 8,192 tokens is
-# longer, and the library takes quadratic time.
+# The possible beginnings of JSON amidst prose; and the longest text with broken JSON that is mended: no answer of 8,192
+# tokens is longer, and the library takes quadratic time.
 MOST_BEGINNINGS = 50
 LONGEST_MENDED = 200_000
 
@@ -259,7 +259,7 @@ SOURCE = re.compile(r"</?[a-zA-Z]|\\[a-zA-Z(\[]|\$")
 
 
 def unfenced_blocks(text: str) -> str:
-    """As `unfenced`, and of fenced blocks amidst prose, such as one for each table, their insides.
+    """The text as by `unfenced`, and of fenced blocks amidst prose, such as one for each table, their insides.
 
     Prose holds no HTML and no LaTeX. A text that does outside of its fences stays as it is.
     """

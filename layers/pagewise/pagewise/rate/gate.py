@@ -39,7 +39,7 @@ class Round:
 
 @dataclass(slots=True)
 class Gate:
-    """Of one function, hence one task. Without a budget every job passes."""
+    """The gate of one function, hence one task. Without a budget every job passes."""
 
     budget: RateBudget | None = None
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep

@@ -55,7 +55,7 @@ def acceptable(settings: SplitSettings, path: Path, password: str | None) -> Con
 
 
 def sizes(settings: SplitSettings, path: Path, contents: Contents, wanted: DocumentOptions) -> list[Size | None]:
-    """Of every page the largest page image that it can become; None where the file does not say."""
+    """The largest page image that each page can become; None where the file does not say."""
     own = renderer(settings, wanted.tasks, wanted.options, wanted.preprocessing, wanted.text_layer)
     return own.sizes(path, contents, wanted.password)
 

@@ -160,7 +160,7 @@ class StoredPages:
         self._image: Path | None = None
 
     def results(self, page: int) -> list[Result]:
-        """Of pages in ascending order, each asked for once."""
+        """The page's results; pages are asked for in ascending order, each once."""
         while self._next and self._next[0] < page:
             self._next = next(self._by_page, None)
         if self._next is None or self._next[0] != page:

@@ -456,7 +456,7 @@ class Recognize:
         )
 
     def in_words(self, job: PageJob) -> Question:
-        """As the vendor's page asks by a prompt: without a task, and without enable_rotate unless it is wanted."""
+        """The question by a prompt, as on the vendor's page: no task, and no enable_rotate unless it is wanted."""
         prompt = asked(job.task, job.options.schema_of(job.task), job.options.prompts.get(job.task))
         rotate = job.options.enable_rotate or None
         return replace(self.by_task(job), task=None, result_schema=None, prompt=prompt, enable_rotate=rotate)

@@ -87,7 +87,7 @@ class Redrive:
     spending: Spending = field(default_factory=Spending)
 
     def documents(self) -> Iterable[DocumentId]:
-        """Those with failed page jobs, the oldest first."""
+        """Documents with failed page jobs, the oldest first."""
         return self.ledger.with_failures()
 
     def document(self, document_id: DocumentId, choice: Selection) -> Redriven:

@@ -58,7 +58,7 @@ from pagewise.use_cases.settings import SplitSettings
 # Page images are uploaded side by side, and their jobs sent, in batches of one SQS request.
 PAGES_PER_BATCH = 10
 FIRST_RETRY_SECONDS, LONGEST_RETRY_SECONDS = 60.0, 900.0
-# Of all files and folders that a split puts on the disk.
+# The prefix of all files and folders that a split puts on the disk.
 PREFIX = "pagewise-"
 # Page images in memory at one time: those whose jobs are sent next, and as many that are uploaded meanwhile.
 PAGES_HELD = 2 * PAGES_PER_BATCH

@@ -54,7 +54,7 @@ class Suspension:
         self.queues.defer(waiting, WAIT_SECONDS)
 
     def tell(self, event: Event) -> None:
-        """As far as the bus takes it: nothing that may fail comes after the message."""
+        """Publish as far as the bus takes it: no step that may fail comes after the message."""
         with suppress(PagewiseError):
             self.publisher.publish([event])
 
