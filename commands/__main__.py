@@ -140,7 +140,7 @@ of_the_embedded_stack = together(
 # ── documents ────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-# As make calls it: a name that begins with a dash, or with a blank, is one word of an option.
+# make's way to name documents: a name that begins with a dash, or with a blank, is one word of an option.
 named_document = click.option("--doc", "named", type=ANY_PATH, multiple=True, hidden=True)
 
 

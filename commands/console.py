@@ -41,7 +41,7 @@ class Console(rich_console.Console):
 
 
 def console(*, to_errors: bool = False) -> Console:
-    """Of standard output, or of standard error where a script reads the other."""
+    """The console of standard output, or of standard error where a script reads the other."""
     shown = sys.stderr if to_errors else sys.stdout
     return Console(file=shown, width=None if shown.isatty() else PLAIN_WIDTH)
 

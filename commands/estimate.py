@@ -50,7 +50,7 @@ class Answer:
 
 
 class OwnProfiles:
-    """Those of profiles/*.json, as `./pagewise run` puts them into its stack."""
+    """The profiles of profiles/*.json, as `./pagewise run` puts them into its stack."""
 
     def text(self, name: str) -> str | None:
         return profile_text(name) if name in profile_files() else None
@@ -74,7 +74,7 @@ NOWHERE = Path("/nonexistent")
 
 
 def settings_of(inquiry: Inquiry) -> tuple[SplitSettings, Profiles]:
-    """Of a stack, or of the template. Raises ParameterError, StackError, ProfileError."""
+    """The settings of a stack, or of the template. Raises ParameterError, StackError, ProfileError."""
     given, profiles = engine_parameters(), OwnProfiles()
     if inquiry.stack is None:
         if inquiry.options.profile:

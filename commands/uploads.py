@@ -19,7 +19,7 @@ PREFIX = "uploads"
 CLUTTER = {"thumbs.db", "desktop.ini", "__macosx", "icon\r"}
 RESERVED = {"logs"}  # of the output folder
 DOCUMENT_SUFFIXES = frozenset({".pdf", ".tif", ".tiff", ".jpg", ".jpeg", ".png", ".bmp", ".webp", ".heic", ".heif"})
-# Of an object, names and values together (S3's "user-defined metadata").
+# Bound of an object's metadata, names and values together (S3's "user-defined metadata").
 MOST_METADATA_BYTES = 2 * 1024
 LONGEST_NAME = 255  # bytes, of most file systems
 
@@ -147,7 +147,7 @@ class RequestedOptions:
     outputs: str | None = None
 
     def metadata(self) -> dict[str, str]:
-        """As the object's metadata carry it, for the splitter to check. Raises DocumentError for more than S3 takes."""
+        """The options as object metadata, for the splitter to check. Raises DocumentError for more than S3 takes."""
         spelled = {name: ascii_header(value) for name, value in self.said().items()}
         size = sum(len(name) + len(value) for name, value in spelled.items())
         if size > MOST_METADATA_BYTES:
@@ -158,7 +158,7 @@ class RequestedOptions:
         return spelled
 
     def said(self) -> dict[str, str]:
-        """As the splitter reads it out of them."""
+        """The options as the splitter reads them out of metadata."""
         said = {
             "ocr-tasks": self.tasks,
             "ocr-result-schema": self.schema,

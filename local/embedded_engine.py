@@ -38,7 +38,7 @@ class EmbeddedEngine:
         return self._child
 
     def wait_until_healthy(self) -> None:
-        """It answers before its models are loaded; a page that comes earlier waits for them."""
+        """The engine answers before its models are loaded; a page that comes earlier waits for them."""
         try:
             wait_until_healthy(self._child, self._health)
         except NotHealthy as reason:

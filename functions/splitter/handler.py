@@ -33,7 +33,7 @@ def handler(event: dict[str, Any], context: LambdaContext) -> Response | None:
 
 
 def deadline_of(context: LambdaContext) -> float:
-    """Until then pages are rendered; the time after it serves to store them and to queue the rest."""
+    """The end of rendering; the time after it serves to store the pages and to queue the rest."""
     return time.monotonic() + context.get_remaining_time_in_millis() / 1000 - wiring.RESERVED_SECONDS
 
 

@@ -18,7 +18,7 @@ from local.emulator.process import Emulator
 from local.errors import EmbeddedModeError
 
 ARTIFACTS = "artifacts"
-# As `sam package` does: a local folder becomes the location of its artifact.
+# A local folder becomes the location of its artifact, as by `sam package`.
 LOCAL_ARTIFACT = re.compile(r"^(\s*(?:CodeUri|ContentUri):\s+)(?!s3://)[\"']?([^\s\"'#]+)[\"']?", re.MULTILINE)
 # Alarms on metric math are refused by the emulator, and no alarm could fire here: blocks of this type are left out.
 ALARM = re.compile(r"^( +)\S+:\n\1  Type: AWS::CloudWatch::Alarm\n(?:\1  .*\n|\s*\n)*", re.MULTILINE)

@@ -25,7 +25,7 @@ Row = Sequence[Line]
 LABEL_LETTERS = 48
 """Text before a colon is a label if it is at most so long."""
 SIMILAR = 80.0
-"""Of 100: how like a label must be to the key."""
+"""The least likeness of a label to the key, of 100."""
 BELOW, BESIDE = 2.5, 25.0
 """The largest distance of a value from its label, in line heights."""
 STEP = 4.0

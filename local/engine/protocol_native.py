@@ -43,9 +43,9 @@ class Call:
     max_tokens: int
     incremental: bool
     built_in: bool = False
-    """By ocr_options; a prompt gets text alone, with any wish."""
+    """The task is named by ocr_options; a prompt gets text alone, with any wish."""
     streaming: bool = False
-    """Of the compatible protocol: its body says so."""
+    """The compatible protocol's wish for streaming: its body says so."""
     usage_at_end: bool = False
 
 

@@ -58,9 +58,9 @@ PROMPTS: dict[Task, str] = {
     Task.MULTI_LAN: PLAIN_TEXT,
 }
 SAMPLE_PROMPT = "Extract the key information from this image."
-"""Of the documentation's sample of Base64."""
+"""The prompt of the documentation's sample of Base64."""
 SAME_PROMPT = 90.0
-"""Of 100: a documented prompt with a word changed is still that prompt."""
+"""Likeness of 100: a documented prompt with a word changed is still that prompt."""
 # Prompts for the text, the whole text and nothing but the text, in people's usual words.
 ALL_TEXT = re.compile(
     r"(please )?(read|extract|transcribe|recogni[sz]e|output|ocr)( and output)?( only)?( all)?( of)?( the)? "

@@ -14,7 +14,7 @@ Lineage = dict[str, int]
 
 
 def lineage_of(records: Iterable[Mapping[str, Any]]) -> Lineage:
-    """Of a batch, the most that any of its messages has behind it."""
+    """The lineage of a batch: for each function the largest count of any of its messages."""
     found: Lineage = {}
     for record in records:
         fields = dict(
@@ -38,6 +38,6 @@ def is_loop(lineage: Mapping[str, int]) -> bool:
 
 
 def field(lineage: Mapping[str, int]) -> str:
-    """As it goes at the end of a trace header."""
+    """The lineage as a field at the end of a trace header."""
     parts = "|".join(f"{name}:{count}" for name, count in lineage.items())
     return f";Lineage={parts}" if parts else ""

@@ -265,6 +265,6 @@ def _grid(band: Sequence[Placed], stacks: Sequence[Sequence[Placed]]) -> list[Ro
 
 
 def _overlap(one: Box, other: Box) -> float:
-    """Of the lower one's height."""
+    """The overlap as a share of the lower one's height."""
     common = min(one.bottom, other.bottom) - max(one.top, other.top)
     return common / max(1.0, min(one.height, other.height))

@@ -11,7 +11,7 @@ from local.engine.recognition.page import Box, Picture
 
 WORKING_SIDE = 1200
 LEAST_LENGTH = 0.05
-"""Of the page's longer side."""
+"""A rule's least length, as a share of the page's longer side."""
 DIVIDING = 0.7
 """The fold of a spread is at least this share of the page's height; the columns of a table have no such rule."""
 
