@@ -224,7 +224,7 @@ def assemble(
     from commands.assemble import AssemblyRequest, assemble
 
     if not documents:
-        raise click.UsageError("Say of which DOCUMENT.")
+        raise click.UsageError("Name a DOCUMENT.")
     password = password_file.read_text(encoding="utf-8").partition("\n")[0] if password_file else None
     return assemble(AssemblyRequest(documents, outputs, out, password, running_lines=not no_running_lines))
 

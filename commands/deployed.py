@@ -63,7 +63,7 @@ def aws_account(endpoint: str | None = None, stack: str | None = None) -> str:
 
 
 def check_name(stack: str, number: str, region: str) -> None:
-    """Hold a stack's name to the length that its longest bucket name leaves, before anything is built or created."""
+    """Hold a stack's name to the length that its longest bucket name leaves, before any build or creation."""
     room = LONGEST_BUCKET_NAME - len(f"-uploads-{number}-{region}")
     if len(stack) > room:
         raise StackError(
@@ -100,6 +100,6 @@ def reason(error: BotoCoreError | ClientError) -> str:
         case NoCredentialsError():
             return "there are no credentials. Run `aws configure` or `aws sso login`, or set AWS_PROFILE."
         case ClientError() if "does not exist" in str(error):
-            return "none in this account and region has this name. Say which by STACK=, or deploy it: `make deploy`."
+            return "none in this account and region has this name. Name it by STACK=, or deploy it: `make deploy`."
         case _:
             return str(error)

@@ -97,7 +97,7 @@ def redrive_of(stack: DeployedStack) -> Redrive:
 
 def line(redriven: Redriven) -> str:
     over = (
-        f" {redriven.over_cap} page jobs stay failed: what they can cost is over what is left of today's MaxDailyCost."
+        f" {redriven.over_cap} page jobs stay failed: their possible cost is over the rest of today's MaxDailyCost."
         " Redrive them tomorrow (UTC), or raise the cap."
     )
     left = over if redriven.over_cap else ""

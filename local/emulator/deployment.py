@@ -1,4 +1,4 @@
-"""Deploys a SAM template into the emulator and reads back what was deployed, resolved.
+"""Deploys a SAM template into the emulator and reads back the deployed resources, resolved.
 
 The runner's acts follow from the answers of CloudFormation, Lambda, S3 and EventBridge alone, so any template can be
 run. The emulator's own handling of functions (polling queues, firing schedules) is switched off.

@@ -47,7 +47,7 @@ def loaded(text: str) -> Any:
 
 
 def given(text: str) -> Any:
-    """The value of a text that a person wrote and can mend: anything that `loaded` would replace raises ValueError."""
+    """The value of a text that a person wrote and can mend: a part that `loaded` would replace raises ValueError."""
     try:
         value = json.loads(text, parse_constant=refused)
         dumped(value).encode()  # numbers beyond every range, half a pair of surrogates

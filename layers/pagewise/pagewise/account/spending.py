@@ -84,7 +84,7 @@ class Spending:
     def day_is_spent(self, most: int) -> DocumentRejected:
         return DocumentRejected(
             Rejection.OVER_BUDGET,
-            f"The document can cost up to {self.shown(most)}, over what is left of the day's {self.day_cap:g} "
+            f"The document can cost up to {self.shown(most)}, over the rest of the day's {self.day_cap:g} "
             "(MaxDailyCost). Upload it again tomorrow (UTC), or raise the cap.",
         )
 

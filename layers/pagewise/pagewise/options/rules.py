@@ -127,7 +127,7 @@ def parts(rules: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
             inner = list(value.values())
         for member in inner:
             if not isinstance(member, Mapping):
-                raise invalid(f"{keyword} holds what is no JSON object.")
+                raise invalid(f"{keyword} holds a value that is no JSON object.")
             yield from parts(member)
 
 

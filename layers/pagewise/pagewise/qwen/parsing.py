@@ -63,7 +63,7 @@ UNUSABLE = {
     "refusal": "The model answered that it cannot read the page. Upload a better scan, or the page in parts.",
     "unclear": "The model could make out nothing on the page. Upload a better scan.",
     "malformed": "The engine's reply has not the form of its protocol. Redrive the page, or check the base URL.",
-    "oversized": "The engine's reply is larger than any page's can be. Check what answers at the base URL.",
+    "oversized": "The engine's reply is larger than any page's can be. Check the server at the base URL.",
     "unforeseen": "The engine's answer could not be read, for a reason that is unknown. Report it with its text.",
 }
 

@@ -1,7 +1,7 @@
 """Use case: split an upload, or a page range of one, into page images and page jobs.
 
 An upload is the range of all its pages. A range is rendered if it is small, or cut into smaller ones that other
-invocations render. The document is written before anything is fanned out, and every page of it ends as a page image
+invocations render. The document is written before the first fan-out, and every page of it ends as a page image
 with a page job for each task, or as failed page jobs. Pages are stored, and their jobs queued, while later ones are
 rendered; pages that an invocation has no time for become a range of their own.
 """
