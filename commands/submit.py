@@ -15,7 +15,7 @@ from commands.outputs import OutputFolder, prepare
 from commands.progress import Progress, bill, made_of, progress, reasons, summary, summary_json
 from commands.run import EXIT_CODES, NOT_RUN
 from commands.uploads import NO_OPTIONS, LocalDocument, RequestedOptions, Uploaded, Uploader, find_all
-from pagewise.account.ledger import is_unassembled
+from pagewise.account.changes import is_unassembled
 from pagewise.aws.wiring import OfStack
 from pagewise.model import Document, DocumentId, DocumentStatus, Upload
 

@@ -10,7 +10,8 @@ from itertools import pairwise, product
 
 import pytest
 
-from pagewise.account.ledger import INLINE_RESULT_BYTES, DayIsSpent, Ledger
+from pagewise.account.changes import DayIsSpent
+from pagewise.account.ledger import INLINE_RESULT_BYTES, Ledger
 from pagewise.account.records import result_key
 from pagewise.account.reuse import CacheMiss, Lease, Reuse
 from pagewise.aws.buckets import S3Pages

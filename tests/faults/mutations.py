@@ -9,8 +9,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar
 
+from pagewise.account.changes import DayIsSpent
 from pagewise.account.closing import ASSEMBLY_SECONDS, Accounting
-from pagewise.account.ledger import DayIsSpent, Ledger
+from pagewise.account.ledger import Ledger
 from pagewise.account.records import document_key, dump_document, result_key, spend_key
 from pagewise.account.reuse import CacheMiss, Lease, Reuse
 from pagewise.account.spending import Spending

@@ -7,6 +7,7 @@ the turn back, and the seed's generator picks the next one. The same seed replay
 from __future__ import annotations
 
 import asyncio
+import inspect
 import time
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -159,5 +160,10 @@ def own_loop() -> Iterator[None]:
     try:
         yield
     finally:
+        for task in asyncio.all_tasks(loop):
+            coroutine = task.get_coro()
+            # Python would complain of a coroutine that a crash kept from starting, in the test that then runs.
+            if inspect.iscoroutine(coroutine) and inspect.getcoroutinestate(coroutine) == inspect.CORO_CREATED:
+                coroutine.close()
         asyncio.set_event_loop(None)
         loop.close()

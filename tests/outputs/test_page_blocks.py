@@ -34,12 +34,18 @@ def test_a_table_that_the_text_does_not_show_comes_after_it() -> None:
     assert [type(block) for block in blocks_of(page).blocks] == [Paragraph, Table]
 
 
-def test_a_table_of_one_column_is_text() -> None:
-    html = "<table><tr><td>A letter<tr><td>without a table</table>"
-    alone = page_of(1, result(1, Task.TABLE_PARSING, html=html))
-    assert [type(block) for block in blocks_of(alone).blocks] == [Paragraph]
-    beside = page_of(1, result(1, Task.TEXT_RECOGNITION, text="A letter"), result(1, Task.TABLE_PARSING, html=html))
-    assert "".join(plain_text.page(blocks_of(beside))).split() == ["A", "letter"]
+def test_a_table_of_one_column_that_is_the_page_s_text_is_no_table() -> None:
+    table = result(1, Task.TABLE_PARSING, html="<table><tr><td>A letter<tr><td>without a table</table>")
+    letter = page_of(1, result(1, Task.TEXT_RECOGNITION, text="A letter\nwithout a table"), table)
+    assert [type(block) for block in blocks_of(letter).blocks] == [Paragraph]
+    assert "".join(plain_text.page(blocks_of(letter))).split() == ["A", "letter", "without", "a", "table"]
+
+
+def test_a_list_of_one_column_on_a_page_with_more_is_a_table() -> None:
+    table = result(1, Task.TABLE_PARSING, html="<table><tr><td>Flour<tr><td>Butter</table>")
+    page = page_of(1, result(1, Task.TEXT_RECOGNITION, text="What to buy\n\nFlour\nButter\n\nThank you"), table)
+    assert [type(block) for block in blocks_of(page).blocks] == [Paragraph, Table, Paragraph]
+    assert [type(block) for block in blocks_of(page_of(1, table)).blocks] == [Table]
 
 
 def test_formulas_and_fields_where_there_is_nothing_else() -> None:

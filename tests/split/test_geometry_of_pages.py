@@ -16,8 +16,8 @@ from PIL import Image
 from pagewise.messages import dump_look, load_look
 from pagewise.model import PageGeometry, PageRange
 from pagewise.pages.images import PageImage
+from pagewise.pages.pdf_pages import PageSize, Scan
 from pagewise.pages.pdfium import Pdfium, may_name_units
-from pagewise.pages.poppler import PageSize, Scan
 from pagewise.pages.rendering import LostPage, Rendered, Renderer, inspect
 from tests.split.documents import page as page_object
 from tests.split.documents import pdf, scan, stream, text_pdf

@@ -6,7 +6,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from pagewise.pages import limits
-from pagewise.pages.poppler import PageSize
+from pagewise.pages.pdf_pages import PageSize
 from pagewise.pages.rendering import Renderer
 
 

@@ -8,7 +8,8 @@ import pytest
 
 from pagewise.errors import Configuration
 from pagewise.model import PageRange
-from pagewise.pages.poppler import PageSize, Poppler
+from pagewise.pages.pdf_pages import PageSize
+from pagewise.pages.poppler import Poppler
 from pagewise.pages.rendering import Contents, LostPage, Renderer, inspect
 from tests.split.documents import text_pdf
 from tests.split.test_hostile import programs

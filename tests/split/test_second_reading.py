@@ -15,9 +15,9 @@ from PIL import Image
 from pagewise.errors import DocumentRejected
 from pagewise.model import PageRange, WarningCode
 from pagewise.pages.images import PageImage
+from pagewise.pages.pdf_pages import Drawing
 from pagewise.pages.pdfium import Pdfium
 from pagewise.pages.png import raster_of
-from pagewise.pages.poppler import Drawing
 from pagewise.pages.rendering import LostPage, Rendered, Renderer, Unreached, inspect
 from pagewise.pages.second_reading import suffices
 from tests.split.corpus import FOLDER

@@ -26,10 +26,22 @@ from __future__ import annotations
 import json
 import random
 import time
-from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
+from pagewise.account.changes import (
+    SPEND,
+    DayIsSpent,
+    Reservation,
+    changes,
+    final_status,
+    group_changes,
+    is_awaited,
+    is_unassembled,
+    listed_anew,
+    reservation,
+    withdrawal,
+)
 from pagewise.account.groups import held_by
 from pagewise.account.records import (
     FAILED,
@@ -45,10 +57,8 @@ from pagewise.account.records import (
     result_key,
     spend_key,
     split_key,
-    superseded_key,
 )
-from pagewise.errors import UNREADABLE_PAGE, ObjectGone, StorageBusy
-from pagewise.messages import dump_image
+from pagewise.errors import ObjectGone, StorageBusy
 from pagewise.model import (
     Document,
     DocumentId,
@@ -65,7 +75,7 @@ from pagewise.ports import LargeResults, Recorded, RecordedGroup, RecordedPage
 from pagewise.qwen.tokens import Price
 from pagewise.results import dump_result, load_result
 from pagewise.strict_json import dumped
-from pagewise.table import KNOWN, NEW, Attributes, Change, Condition, Delete, Key, Put, Refused, Table, Update
+from pagewise.table import NEW, Attributes, Change, Condition, Key, Put, Refused, Table, Update
 from pagewise.tasks import Task
 
 # Where a result costs least, in millionths of a USD. In the table: 2 × 0.625 for each KB, as it is written in a
@@ -74,22 +84,7 @@ from pagewise.tasks import Task
 INLINE_RESULT_BYTES = 4_800
 # The loser of a race sees the winner's state next time; conflicts end within milliseconds.
 TRIES = 12
-# Position of the change, among a withdrawal's, that claims of the day's cap.
-SPEND = 4
 LONGEST_PAUSE_SECONDS = 0.5
-
-
-class DayIsSpent(Exception):
-    """A document's reservation is more than the rest of its day's cap."""
-
-
-@dataclass(frozen=True, slots=True)
-class Reservation:
-    """The most that a redriven page job can cost, to be claimed of a day's cap (0: none), in the price's units."""
-
-    day: str
-    cap: int
-    most: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -465,184 +460,6 @@ class Ledger:
         key = f"documents/{result.document_id}/results/{result.page:05}.{result.task}.{token}.json"
         self.large_results.put_json(key, shown)
         return {**about, "result_key": key}
-
-
-def changes(
-    written: Sequence[tuple[Result, Attributes]], before: PageAccount | None, image: StoredImage | None, *, closes: bool
-) -> list[Change]:
-    """One transaction: results of a page with their stored forms, their lines in the page, and the page's sum in the
-    document if it closes.
-
-    The page must be as it was seen, so that exactly one transaction closes it.
-    """
-    result = written[0][0]
-    lines = {one.task: dump_job(one) for one, _ in written}
-    ended = len(before.jobs) if before else 0
-    account: Attributes = {f"job#{task}": line for task, line in lines.items()}
-    account["ended_jobs"] = ended + len(lines)
-    gone: tuple[str, ...] = ()
-    if closes:
-        account["closed"] = True
-    if result.reason == UNREADABLE_PAGE:
-        gone = ("image",)
-    elif image and result.status is JobStatus.FAILED:
-        # As text: its geometry is in fractions, and DynamoDB's client refuses floats.
-        account["image"] = dumped(dump_image(image))
-    together: list[Change] = [
-        *(Put(result_key(one.document_id, one.page, one.task), stored, NEW) for one, stored in written),
-        Update(page_key(result.document_id, result.page), seen(before), set=account, remove=gone),
-    ]
-    if closes:
-        jobs = (*(before.jobs if before else ()), *(load_job(one.task, lines[one.task], one.run) for one, _ in written))
-        closed = PageAccount(result.document_id, result.page, jobs, closed=True)
-        together.append(Update(document_key(result.document_id), KNOWN, add=sums(closed)))
-    return together
-
-
-def is_awaited(result: Result, page: PageAccount | None) -> bool:
-    """Whether a page job has not ended, in the result's run."""
-    if page is None:
-        return result.run == 1
-    return page.run_of(result.task) == result.run and all(job.task is not result.task for job in page.jobs)
-
-
-def group_changes(
-    written: Sequence[tuple[Result, Attributes]],
-    accounts: Mapping[int, PageAccount],
-    page_tasks: int,
-    images: Mapping[int, StoredImage],
-) -> tuple[list[Change], frozenset[int]]:
-    """One transaction: a result for each page of a group, as `changes` has it; and the pages that close."""
-    together: list[Change] = []
-    added: Counter[str] = Counter()
-    closed: set[int] = set()
-    for result, stored in written:
-        before = accounts.get(result.page)
-        closes = (len(before.jobs) if before else 0) == page_tasks - 1
-        put, page, *sums_of_page = changes([(result, stored)], before, images.get(result.page), closes=closes)
-        together += [put, page]
-        for change in sums_of_page:
-            closed.add(result.page)
-            if isinstance(change, Update):
-                added.update(change.add)
-    if closed:
-        together.append(Update(document_key(written[0][0].document_id), KNOWN, add=dict(added)))
-    return together, frozenset(closed)
-
-
-def seen(page: PageAccount | None) -> Condition:
-    """The page is still as it was read: every result adds to the first number, every withdrawal to the second."""
-    ended, withdrawals = (len(page.jobs), page.withdrawals) if page else (0, 0)
-    return Condition(equal={"ended_jobs": ended or None, "withdrawals": withdrawals or None})
-
-
-def withdrawal(
-    document: Document, page: PageAccount, task: Task, stored: Attributes, run: int, due: str, money: ReservationChanges
-) -> list[Change]:
-    """One transaction: a failed result becomes history, its line leaves the page, the page's sum the document, and the
-    document is open again."""
-    (job,) = (job for job in page.jobs if job.task is task)
-    left = len(page.jobs) - 1
-    account: Attributes = {f"run#{task}": run, "withdrawals": page.withdrawals + 1}
-    gone = [f"job#{task}", "closed"]
-    if left:
-        account["ended_jobs"] = left
-    else:
-        gone.append("ended_jobs")
-    back = {name: -number for name, number in sums(page).items()} if page.closed else {}
-    superseded = {
-        "superseded_jobs": 1,
-        "superseded_input_tokens": job.usage.input_tokens,
-        "superseded_output_tokens": job.usage.output_tokens,
-    }
-    reopened = {"status": str(DocumentStatus.IN_PROGRESS), "run": run, "due": due, "open": OPEN, "announced": False}
-    as_read = Condition(equal={"status": str(document.status), "run": document.run, "announced": document.announced})
-    found: Attributes = {name: stored[name] for name in ("status", "ended", "result", "result_key") if name in stored}
-    return [
-        Put(superseded_key(document.id, page.page, task, run), found, NEW),
-        Delete(
-            result_key(document.id, page.page, task),
-            Condition(equal={"status": str(JobStatus.FAILED), "ended": stored["ended"]}),
-        ),
-        Update(page_key(document.id, page.page), seen(page), set=account, remove=tuple(gone)),
-        Update(
-            document_key(document.id),
-            as_read,
-            set=reopened | money.set,
-            add={**back, **superseded, **money.add},
-            remove=("ended", "swept"),
-        ),
-        *money.claims,
-    ]
-
-
-@dataclass(frozen=True, slots=True)
-class ReservationChanges:
-    """A reservation's changes in the document, and in the day's sum."""
-
-    set: Attributes = field(default_factory=dict)
-    add: Mapping[str, int] = field(default_factory=dict)
-    claims: tuple[Change, ...] = ()
-
-
-def reservation(document: Document, reserve: Reservation | None) -> ReservationChanges:
-    """A document that had ended begins to count for the day of its reopening; its cost so far stays with the days
-    before. Raises DayIsSpent."""
-    if reserve is None or document.reserved is None:
-        return ReservationChanges()
-    if 0 < reserve.cap < reserve.most:
-        raise DayIsSpent
-    fits = Condition(at_most={"spent": reserve.cap - reserve.most}) if reserve.cap else Condition()
-    if document.status is DocumentStatus.IN_PROGRESS or document.day == reserve.day:
-        claim = Update(spend_key(document.day), fits, add={"spent": reserve.most})
-        return ReservationChanges(add={"reserved": reserve.most}, claims=(claim,))
-    settled = document.settled + document.reserved
-    claim = Update(spend_key(reserve.day), fits, add={"spent": reserve.most})
-    return ReservationChanges(
-        set={"spend_day": reserve.day, "settled": settled, "reserved": reserve.most}, claims=(claim,)
-    )
-
-
-def sums(page: PageAccount) -> dict[str, int]:
-    return {
-        "pages_closed": 1,
-        "recognized": page.recognized,
-        "failed": page.failed,
-        "input_tokens": page.usage.input_tokens,
-        "output_tokens": page.usage.output_tokens,
-    }
-
-
-def is_unassembled(document: Document) -> bool:
-    return bool(document.outputs) and document.assembled < document.run
-
-
-def listed_anew(document: Document, changed: Attributes, seen: Document | None = None) -> Update:
-    """A change of an ended document, as it was seen, with its place in the index: to be assembled, to be redriven, or
-    none. One that is not announced keeps its place."""
-    seen = seen or document
-    as_seen = Condition(
-        equal={
-            "status": str(seen.status),
-            "run": seen.run,
-            "announced": seen.announced,
-            "assembled": seen.assembled or None,
-        }
-    )
-    if not (document.announced or changed.get("announced")):
-        return Update(document_key(document.id), as_seen, set=changed)
-    word = UNASSEMBLED if is_unassembled(document) else FAILED if document.failed else None
-    listed: Attributes = {"open": word} if word else {}
-    return Update(document_key(document.id), as_seen, set={**changed, **listed}, remove=() if word else ("open",))
-
-
-def final_status(document: Document) -> DocumentStatus:
-    if document.failed == 0:
-        return DocumentStatus.COMPLETE
-    return DocumentStatus.PARTIAL if document.recognized else DocumentStatus.FAILED
-
-
-# ── records ──────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
 def given_up_key(document_id: DocumentId, pages: PageRange) -> Key:

@@ -29,6 +29,8 @@ from pagewise.outputs.latex_reader import blocks_of_latex, inside
 from pagewise.tasks import Task
 
 MOST_FORMULA = 20_000
+# Share of a page's characters. A list of one column on a page with a heading has fewer.
+REPEATED = 0.9
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,20 +70,22 @@ def blocks_of(page: PageContents) -> PageBlocks:
 def text_and_tables(page: PageContents, read: Read) -> None:
     if tables := page.recognized(Task.TABLE_PARSING):
         attempt(read, tables, "html")
-        read.blocks = [block for found in read.blocks for block in as_text(found)]
     text = page.first_of(*TEXT_TASKS)
     if text is None or not text_of(text, "text").strip():
         return
-    own = paragraphs(text_of(text, "text"))
-    read.blocks = placed_in(own, read.blocks) if read.blocks else own
+    shown = text_of(text, "text")
+    own = paragraphs(shown)
+    found = [block for block in read.blocks if not repeats(block, shown)]
+    read.blocks = placed_in(own, found) if found else own
     read.tasks.append(text.task)
 
 
-def as_text(block: Block) -> Sequence[Block]:
-    """A block as it is, but for a table of one column: engines answer so about pages without any table."""
+def repeats(block: Block, text: str) -> bool:
+    """Whether a table is the page's text over again, in one column: engines answer so about pages without any table."""
     if not isinstance(block, Table) or block.columns > 1:
-        return [block]
-    return paragraphs("\n".join(cell.text for cell in block.cells))
+        return False
+    cells = sum(len("".join(cell.text.split())) for cell in block.cells)
+    return cells >= REPEATED * len("".join(text.split()))
 
 
 def attempt(read: Read, result: Result, name: str) -> None:

@@ -26,20 +26,11 @@ from typing import Any
 from pagewise.errors import Configuration, PageUnreadable
 from pagewise.geometry import Size
 from pagewise.model import PageRange
+from pagewise.pages.listings import Picture, scan_of
+from pagewise.pages.page_pipes import PIPE_BYTES
+from pagewise.pages.pdf_pages import MAX_RASTER_PIXELS, PageSize, PageTimedOut, Scan
 from pagewise.pages.png import Raster
-from pagewise.pages.poppler import (
-    CPU_SECONDS,
-    INSPECT_SECONDS,
-    LIST_SECONDS,
-    MAX_RASTER_PIXELS,
-    MEMORY_KILOBYTES,
-    PIPE_BYTES,
-    PageSize,
-    PageTimedOut,
-    Picture,
-    Scan,
-    scan_of,
-)
+from pagewise.pages.poppler import CPU_SECONDS, INSPECT_SECONDS, LIST_SECONDS, MEMORY_KILOBYTES
 
 PROGRAM = Path(__file__).with_name("pdfium_program.py")
 START = "import runpy, sys; sys.path.insert(0, sys.argv[1]); runpy.run_path(sys.argv[2], run_name='__main__')"

@@ -23,9 +23,10 @@ from pagewise.model import Look, PageGeometry, PageRange, Step, TextLayer
 from pagewise.pages import images, limits, text_layer
 from pagewise.pages.blank import is_blank
 from pagewise.pages.images import NOTHING_SEEN, PageImage
+from pagewise.pages.pdf_pages import POINTS_PER_INCH, Drawing, PageSize, PageTimedOut, Scale, Scan
 from pagewise.pages.pdfium import Pdfium, unreadable
 from pagewise.pages.png import Raster
-from pagewise.pages.poppler import POINTS_PER_INCH, Drawing, PageSize, PageTimedOut, Poppler, Scale, Scan
+from pagewise.pages.poppler import Poppler
 from pagewise.pages.preprocessing import preprocessed
 from pagewise.pages.second_reading import PDFIUM, POPPLER, DrawnPage, better, drawn_by_second, suffices
 

@@ -21,9 +21,9 @@ from pagewise.errors import PageUnreadable
 from pagewise.geometry import Size
 from pagewise.model import Look, WarningCode
 from pagewise.pages.drawings import Kept, compare, is_one_colour
+from pagewise.pages.pdf_pages import Drawing
 from pagewise.pages.pdfium import Part, Pdfium, SecondDrawing
 from pagewise.pages.png import Raster
-from pagewise.pages.poppler import Drawing
 
 POPPLER, PDFIUM, PILLOW = "poppler", "pdfium", "pillow"
 # Complaints of content that ends too early. PDFium shows the content up to there, and complains of nothing.

@@ -12,9 +12,10 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from itertools import groupby
 
+from pagewise.account.changes import DayIsSpent, Reservation
 from pagewise.account.closing import Accounting
 from pagewise.account.groups import CallLimits, group_number, grouped
-from pagewise.account.ledger import DayIsSpent, Ledger, Reservation
+from pagewise.account.ledger import Ledger
 from pagewise.account.spending import Spending
 from pagewise.errors import Permanent
 from pagewise.geometry import Size

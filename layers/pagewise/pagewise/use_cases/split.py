@@ -18,9 +18,10 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from pagewise.account.changes import DayIsSpent
 from pagewise.account.closing import Accounting
 from pagewise.account.groups import CallLimits, group_number, grouped
-from pagewise.account.ledger import DayIsSpent, Ledger
+from pagewise.account.ledger import Ledger
 from pagewise.errors import (
     DocumentGone,
     DocumentRejected,
