@@ -35,11 +35,12 @@ def test_a_redelivered_job_never_asks_the_engine_again_but_publishes_again(pagew
 
 
 def test_a_large_result_that_is_gone_has_ended_its_page_job_all_the_same(pagewise: Pagewise) -> None:
-    pagewise.engine.script = [text_answer("x" * (INLINE_OUTPUT_BYTES + 1))]
+    pagewise.engine.script = [text_answer("\ud83d" + "x" * (INLINE_OUTPUT_BYTES + 1))]
     split(pagewise)
     job = pagewise.queues.jobs[0]
     first = pagewise.run_job(job)
     assert first is not None
+    assert first.warnings
     pagewise.pages.documents.clear()  # as PagesRetentionDays does
     again = pagewise.run_job(job, deliveries=2)
     assert again == replace(

@@ -64,6 +64,7 @@ from pagewise.model import (
     DocumentId,
     DocumentStatus,
     JobStatus,
+    Look,
     PageAccount,
     PageRange,
     Problem,
@@ -301,6 +302,8 @@ class Ledger:
             reused_from=line.reused_from,
             group=line.group,
             source=line.source,
+            look=Look(blank=line.blank),
+            warnings=line.warnings,
             # The names of the broken rules have gone with the result.
             validation=None if line.valid is None else Validation(() if line.valid else (Problem("", "unknown"),)),
         )
