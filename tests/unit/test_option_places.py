@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from commands.uploads import RequestedOptions
 from pagewise.messages import dump_options, load_options
 from pagewise.model import TaskOptions
-from pagewise.options.metadata import OPTIONS, PASSWORD, PROFILE, TAG
-from pagewise.options.profiles import KEYS, Profile
+from pagewise.options.metadata import OPTIONS, PASSWORD, TAG
+from pagewise.options.profiles import KEYS, PROFILE, Profile
 from pagewise.tasks import Task
 
 ROOT = Path(__file__).parents[2]

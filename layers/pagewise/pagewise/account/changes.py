@@ -15,8 +15,8 @@ from pagewise.account.records import (
     OPEN,
     UNASSEMBLED,
     document_key,
-    dump_job,
-    load_job,
+    dump_job_account,
+    load_job_account,
     page_key,
     result_key,
     spend_key,
@@ -55,7 +55,7 @@ def changes(
     The page must be as it was seen, so that exactly one transaction closes it.
     """
     result = written[0][0]
-    lines = {one.task: dump_job(one) for one, _ in written}
+    lines = {one.task: dump_job_account(one) for one, _ in written}
     ended = len(before.jobs) if before else 0
     account: Attributes = {f"job#{task}": line for task, line in lines.items()}
     account["ended_jobs"] = ended + len(lines)
@@ -72,7 +72,10 @@ def changes(
         Update(page_key(result.document_id, result.page), seen(before), set=account, remove=gone),
     ]
     if closes:
-        jobs = (*(before.jobs if before else ()), *(load_job(one.task, lines[one.task], one.run) for one, _ in written))
+        jobs = (
+            *(before.jobs if before else ()),
+            *(load_job_account(one.task, lines[one.task], one.run) for one, _ in written),
+        )
         closed = PageAccount(result.document_id, result.page, jobs, closed=True)
         together.append(Update(document_key(result.document_id), KNOWN, add=sums(closed)))
     return together

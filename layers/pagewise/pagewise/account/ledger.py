@@ -49,9 +49,9 @@ from pagewise.account.records import (
     UNASSEMBLED,
     document_key,
     dump_document,
-    dump_job,
+    dump_job_account,
     load_document,
-    load_job,
+    load_job_account,
     load_page,
     page_key,
     result_key,
@@ -389,7 +389,9 @@ class Ledger:
             known = before or PageAccount(results[0].document_id, results[0].page, (), closed=False)
             ended = {job.task for job in known.jobs}
             fresh = [one for one in results if one.task not in ended and one.run == known.run_of(one.task)]
-            after = known.with_jobs([load_job(one.task, dump_job(one), one.run) for one in fresh], page_tasks)
+            after = known.with_jobs(
+                [load_job_account(one.task, dump_job_account(one), one.run) for one in fresh], page_tasks
+            )
             try:
                 if fresh:
                     written = [(one, self.stored_form(one)) for one in fresh]

@@ -143,7 +143,7 @@ def load_document(document_id: DocumentId, stored: Attributes) -> Document:
     )
 
 
-def dump_job(result: Result) -> Attributes:
+def dump_job_account(result: Result) -> Attributes:
     group = {"group": shown_group(result.group)} if result.group else {}
     return group | {
         "status": str(result.status),
@@ -160,7 +160,7 @@ def dump_job(result: Result) -> Attributes:
     }
 
 
-def load_job(task: str, line: dict[str, Any], run: int) -> JobAccount:
+def load_job_account(task: str, line: dict[str, Any], run: int) -> JobAccount:
     return JobAccount(
         task=Task(task),
         status=JobStatus(line["status"]),
@@ -184,7 +184,7 @@ def load_page(document_id: DocumentId, page: int, stored: Attributes) -> PageAcc
     return PageAccount(
         document_id=document_id,
         page=page,
-        jobs=tuple(load_job(task, lines[task], runs.get(task, 1)) for task in Task if task in lines),
+        jobs=tuple(load_job_account(task, lines[task], runs.get(task, 1)) for task in Task if task in lines),
         closed=bool(stored.get("closed", False)),
         runs=runs,
         withdrawals=int(stored.get("withdrawals", 0)),
