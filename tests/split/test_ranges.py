@@ -101,9 +101,9 @@ def deliver(delivery: Callable[[], object]) -> None:
         return
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(
-    pages=st.integers(1, 120),
+    pages=st.integers(1, 60),
     size=st.integers(1, 60),
     at_a_time=st.integers(1, 30),
     trouble=st.sampled_from((0.0, 0.3)),
