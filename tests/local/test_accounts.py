@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import time
+from dataclasses import replace
 from pathlib import Path, PurePath
 from typing import Any
 
@@ -37,7 +38,7 @@ def accepted(name: str, pages: int = 2) -> PublishedEvent:
 
 def completed(name: str, status: str, recognized: int, failed: int) -> PublishedEvent:
     jobs = {"recognized": recognized, "failed": failed}
-    return event("DocumentCompleted", name, status=status, pages=2, page_jobs=jobs, receipt=RECEIPT)
+    return event("DocumentCompleted", name, status=status, pages=2, page_jobs=jobs, outputs=[], receipt=RECEIPT)
 
 
 def page_failed(name: str) -> PublishedEvent:
@@ -116,3 +117,16 @@ def test_each_reason_of_a_failure_is_told_once(accounts: DocumentsProgress) -> N
     assert reasons(accounts.all) == ["a.pdf: 2 pages, multi_lan: truncated: The text is too long."]
     accounts.all[1].invalid["key_information_extraction: invalid: Total (required)"] += 1
     assert reasons(accounts.all)[1:] == ["b.pdf: 1 page, key_information_extraction: invalid: Total (required)"]
+
+
+def test_a_document_with_outputs_ends_when_they_are_made_in_whichever_order_the_events_come() -> None:
+    made = event("DocumentAssembled", "a.pdf")
+    wants = completed("a.pdf", "complete", 4, 0)
+    wants = replace(wants, detail={**wants.detail, "outputs": ["text"]})
+    for events in ([wants, made], [made, wants]):
+        progress = DocumentsProgress([document("a.pdf")])
+        progress.uploaded([uploaded("a.pdf")])
+        progress.record([accepted("a.pdf"), events[0]])
+        assert len(progress.open()) == 1
+        progress.record([events[1]])
+        assert progress.open() == []

@@ -27,7 +27,7 @@ def test_a_template_is_as_large_as_one_in_a_bucket_may_be(tmp_path: Path, size: 
         emulator.wait_until_healthy()
         template = padded(tmp_path, size)
         if deploys:
-            assert len(deploy(emulator, template, "pagewise", {}).functions) == 10
+            assert len(deploy(emulator, template, "pagewise", {}).functions) == 11
         else:
             with pytest.raises(DeploymentError, match="larger than CloudFormation takes"):
                 deploy(emulator, template, "pagewise", {})

@@ -102,4 +102,4 @@ def test_another_language_reads_all_that_is_left(ran: tuple[Path, str]) -> None:
         console.log(count);
     """
     done = subprocess.run(["node", "-e", script, str(output)], capture_output=True, text=True, check=True)
-    assert int(done.stdout) == 2 * NUMBER
+    assert int(done.stdout) == 3 * NUMBER
