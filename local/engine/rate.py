@@ -10,8 +10,9 @@ from collections.abc import Callable
 class RateLimit:
     """A refused request does not count."""
 
-    def __init__(self, per_minute: int, now: Callable[[], float] = time.monotonic) -> None:
-        self._limits = [(60.0, per_minute), (1.0, max(1, per_minute // 60))] if per_minute else []
+    def __init__(self, per_minute: int, now: Callable[[], float] = time.monotonic, *, each_second: bool = True) -> None:
+        self._limits = [(60.0, per_minute)] if per_minute else []
+        self._limits += [(1.0, max(1, per_minute // 60))] if per_minute and each_second else []
         self._now = now
         self._answered: deque[float] = deque()
         self.refused = 0

@@ -16,6 +16,8 @@ from typing import Any
 from aiohttp import web
 
 from local.engine import answers, behaviour, identity, images, protocol_compatible, protocol_native, refusal
+from local.engine.batch.lines import Replied
+from local.engine.batch.routes import BatchApi
 from local.engine.page_reader import PageReader
 from local.engine.protocol_native import Answer, Call
 from local.engine.rate import RateLimit
@@ -52,6 +54,7 @@ class Server:
         self._rate = RateLimit(settings.requests_per_minute)
         self._places = asyncio.Semaphore(MOST_AT_ONCE)
         self._uploads = TemporaryFiles()
+        self._batches = BatchApi.of(self._of_a_batch, self._check_key)
 
     def application(self) -> web.Application:
         application = web.Application(client_max_size=MOST_BODY_BYTES)
@@ -59,6 +62,7 @@ class Server:
         for path in protocol_compatible.PATHS:
             application.router.add_post(path, self._complete)
         self._uploads.add_routes(application, self._check_key)
+        self._batches.add_routes(application, controls=self._settings.test_controls)
         application.router.add_get("/health", self._health)
         application.router.add_get("/requests", self._requests)
         if self._settings.test_controls:
@@ -86,6 +90,7 @@ class Server:
             log.warning("pages in some scripts will be read badly; install on Debian: apt-get install %s", packs)
 
     async def _stop(self, _: web.Application) -> None:
+        self._batches.close()
         self._reader.close()
 
     async def _generate(self, request: web.Request) -> web.StreamResponse:
@@ -136,7 +141,21 @@ class Server:
         if self._settings.api_key is not None and key.strip() != self._settings.api_key:
             raise refusal.wrong_key()
 
-    async def _reply(self, call: Call, request: web.Request, request_id: str) -> dict[str, Any]:
+    async def _of_a_batch(self, body: dict[str, Any]) -> Replied:
+        """The reply to a line of a batch, which is a body of the compatible protocol."""
+        request_id = str(uuid.uuid4())
+        try:
+            call = COMPATIBLE.read_call(json.dumps(body).encode())
+            self._asked["batch"] += 1
+            reply = COMPATIBLE.whole_reply(call, await self._reply(call, None, request_id))
+        except refusal.Refusal as error:
+            return Replied(error.status, request_id, COMPATIBLE.error_body(error, request_id))
+        except Exception:
+            log.exception("%s failed", request_id)
+            return Replied(500, request_id, COMPATIBLE.error_body(refusal.internal(), request_id))
+        return Replied(200, request_id, reply)
+
+    async def _reply(self, call: Call, request: web.Request | None, request_id: str) -> dict[str, Any]:
         answers.check_possible(call.wish, len(call.images))
         received = [await self._received(element.source, request) for element in call.images]
         sizes = [(image.height, image.width) for image in received]
@@ -153,8 +172,8 @@ class Server:
             found = replace(found, text=text, ocr_result=None)
         return protocol_native.reply(call, found, sizes, request_id)
 
-    async def _received(self, source: str, request: web.Request) -> images.SentImage:
-        if self._uploads.is_meant(source, request):
+    async def _received(self, source: str, request: web.Request | None) -> images.SentImage:
+        if request is not None and self._uploads.is_meant(source, request):
             return await asyncio.to_thread(images.inspect, self._uploads.content(source), None)
         return await images.receive(source)
 
