@@ -63,14 +63,15 @@ invoke: $(BUILT) ## FUNCTION=SplitterFunction EVENT=s3-put-pdf: one function in 
 profile: ## NAME=receipts [STACK=pagewise-dev] [ENDPOINT=url]: put a profile of profiles/ into a stack
 	@$(PAGEWISE) profile --stack="$$STACK" $${ENDPOINT:+--endpoint="$$ENDPOINT"} -- "$$NAME"
 
-# Tests of a stack, an engine or a build have the machine to themselves; the others share its cores.
-TESTS_ON_ALL_CORES := $(addprefix tests/,fuzz handlers outputs protocol split template unit faults/test_simulator.py)
+# Each test goes to whichever core is free. Tests of whole stacks, which share one for each file, stay with their file.
+TESTS_ON_ALL_CORES := $(addprefix tests/,adapters build engine fuzz handlers local outputs permissions protocol sam split \
+	template unit faults/test_simulator.py)
 OTHER_TESTS := $(addprefix --ignore=,$(TESTS_ON_ALL_CORES))
 
 test: ## all tests
 	@local/setup.sh emulator functions engine local development sam sdk
 	@$(DEVELOPMENT)/pytest -n auto --dist worksteal $(TESTS_ON_ALL_CORES)
-	@$(DEVELOPMENT)/pytest $(OTHER_TESTS)
+	@$(DEVELOPMENT)/pytest -n 2 --dist loadfile $(OTHER_TESTS)
 
 coverage: ## lines and branches of the core that its tests reach; minutes
 	@local/setup.sh emulator functions engine local development
