@@ -21,6 +21,7 @@ from pagewise.aws.buckets import S3Pages
 from pagewise.aws.observing import logger
 from pagewise.aws.table import DynamoTable
 from pagewise.model import Document, DocumentStatus, PageJob, PageRange, Result
+from pagewise.qwen.client import MAX_RETRIES
 from pagewise.table import Update
 from pagewise.tasks import Task
 from tests.deployed import Deployed
@@ -206,9 +207,9 @@ def test_failures_are_reported_for_the_record_and_come_back_after_their_backoff(
     handler("SplitterFunction", "splitter")(s3_event(deployed.outputs["UploadsBucket"], put(tiff(2))), Context())
     waiting = jobs(Task.TEXT_RECOGNITION)
     failure = (500, {"code": "InternalError", "message": "m", "request_id": "r"})
-    engine.replies = [(200, SUCCESS), failure]
+    engine.replies = [(200, SUCCESS), *[failure] * (MAX_RETRIES + 1)]
     event = sqs_event(*(messages.dump_job(job) for job, _ in waiting), handles=[handle for _, handle in waiting])
-    reported = handler("TextRecognitionFunction", "ocr")(event, Context(seconds=14))
+    reported = handler("TextRecognitionFunction", "ocr")(event, Context())
     assert len(reported["batchItemFailures"]) == 1
     document = the_document(ledger, waiting)
     assert (document.status, document.recognized) == (DocumentStatus.IN_PROGRESS, 1)

@@ -195,7 +195,15 @@ def test_what_stands_in_boxes(tmp_path: Path, stored: StoredPages) -> None:
     svg = (folder / "boxes/0001.svg").read_text()
     assert "&lt;b&gt;中文&lt;/b&gt; &amp; العربية" in svg
     assert svg.count("<polygon") == 1
-    assert 'href="../pages/0001.png"' in svg
+    assert 'href="data:image/png;base64,' in svg
     with Image.open(folder / "boxes/0001.png") as drawn:
         assert drawn.size == (1240, 1754)
         assert drawn.getpixel((250, 200)) == (0xD0, 0, 0)
+
+
+def test_tables_are_those_of_table_parsing_where_document_parsing_has_none(tmp_path: Path) -> None:
+    table = result(1, Task.TABLE_PARSING, html="<table><tr><td>Flour<td>3</table>")
+    parsed = result(1, Task.DOCUMENT_PARSING, latex="Flour 3, and more.")
+    manifest, folder = assembled(tmp_path, StoredPages({1: [parsed, table]}), ["tables"], pages=1)
+    assert manifest.failed == ()
+    assert (folder / "tables/001.csv").read_bytes() == b"\xef\xbb\xbfFlour,3\r\n"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from pathlib import Path
 
 import pytest
@@ -22,8 +23,12 @@ def test_lines_with_a_place_keep_their_numbers() -> None:
 
 
 def test_an_svg_shows_a_line_s_text_as_text(tmp_path: Path) -> None:
-    write_svg(boxes_of(PAGE), SIZE, "page.png", tmp_path / "boxes.svg")
+    Image.new("L", (300, 200), 255).save(tmp_path / "page.jpg")
+    write_svg(boxes_of(PAGE), SIZE, tmp_path / "page.jpg", tmp_path / "boxes.svg")
     svg = etree.parse(tmp_path / "boxes.svg").getroot()
+    (shown,) = svg.iter("{*}image")
+    kind, _, content = str(shown.get("href")).partition(";base64,")
+    assert (kind, base64.b64decode(content)) == ("data:image/jpeg", (tmp_path / "page.jpg").read_bytes())
     assert [title.text for title in svg.iter("{*}title")] == ["1: a < b", "3: c"]
 
 

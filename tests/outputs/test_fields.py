@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import csv
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from pagewise.model import Group
 from pagewise.outputs.fields import fields_json, grounded
 from pagewise.outputs.grounding import lines_of, place_of
 from pagewise.tasks import Task
@@ -143,3 +145,17 @@ def test_the_fields_of_real_receipts_are_found_where_people_boxed_them(name: str
         assert place is not None, field
         squeezed = "".join(filter(str.isalnum, place.text.upper()))
         assert "".join(filter(str.isalnum, fields[field].upper())) in squeezed
+
+
+def test_fields_of_a_call_about_several_pages_stand_where_their_lines_are() -> None:
+    group = Group((1, 2, 3), holder=1)
+    fields = {"Number": "A-17", "Total": "991.10", "Buyer": "Nobody Ltd"}
+    answer = replace(result(1, Task.KEY_INFORMATION_EXTRACTION, fields=fields), group=group)
+    pointing = [replace(result(n, Task.KEY_INFORMATION_EXTRACTION), group=group) for n in (2, 3)]
+    lines = {1: "Invoice A-17", 2: "carried over", 3: "Total 991.10"}
+    read = [recognized_lines(n, [line(text, 100, 100, 300)]) for n, text in lines.items()]
+    pages = [page_of(n, one, extracted) for n, one, extracted in zip(lines, read, [answer, *pointing], strict=True)]
+    shown = fields_json("d", [*pages, page_of(4, recognized_lines(4, [line("Nobody Ltd", 0, 0, 90)]))])["fields"]
+    assert {name: (one["page"], one["text"]) for name, one in shown.items()} == {
+        "Number": (1, "Invoice A-17"), "Total": (3, "Total 991.10"), "Buyer": (None, None),
+    }  # fmt: skip

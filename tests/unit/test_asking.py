@@ -293,3 +293,11 @@ def test_the_schema_of_profiles_names_the_same_bounds() -> None:
         for beyond in (schema[name]["minimum"] - 1, schema[name]["maximum"] + 1):
             with pytest.raises(DocumentRejected):
                 load_profile("p", json.dumps({name: beyond}))
+
+
+def test_a_prompt_for_all_tasks_leaves_a_task_that_an_output_has_added_as_it_is() -> None:
+    wished = document_options(
+        {"ocr-prompt": "What is this?", "ocr-outputs": "boxes"}, (Task.TEXT_RECOGNITION,), tuple(Task)
+    )
+    assert wished.tasks == (Task.TEXT_RECOGNITION, Task.ADVANCED_RECOGNITION)
+    assert set(wished.options.prompts) == {Task.TEXT_RECOGNITION}

@@ -103,7 +103,7 @@ def document_options(
     rotate = chosen_rotation(metadata.get(ENABLE_ROTATE), rotates=rotates)
     pages_per_call = chosen_pages_per_call(metadata.get(PAGES_PER_CALL))
     steps = chosen_steps(metadata.get(PREPROCESSING, ""))
-    prompts = chosen_prompts(metadata.get(PROMPT), tasks)
+    prompts = chosen_prompts(metadata.get(PROMPT), asked, tasks)
     replaced = Task.KEY_INFORMATION_EXTRACTION in prompts and schema is None
     logprobs = chosen_logprobs(metadata.get(LOGPROBS), engine)
     options = TaskOptions(
@@ -322,8 +322,9 @@ def chosen_logprobs(text: str | None, engine: Ability) -> bool | None:
     return wanted
 
 
-def chosen_prompts(text: str | None, tasks: tuple[Task, ...]) -> dict[Task, str]:
-    """`ocr-prompt`: a text for each of the document's tasks, or a JSON object with texts by task."""
+def chosen_prompts(text: str | None, asked: tuple[Task, ...], tasks: tuple[Task, ...]) -> dict[Task, str]:
+    """`ocr-prompt`: a text for each task that was asked for, or a JSON object with texts by task. A task that an output
+    has added keeps its own prompt: the output needs its form."""
     if text is None:
         return {}
     try:
@@ -331,7 +332,7 @@ def chosen_prompts(text: str | None, tasks: tuple[Task, ...]) -> dict[Task, str]
     except ValueError:
         by_task = None
     with refused(PROMPT):
-        prompts = prompts_by_task(by_task) if names_tasks(by_task) else dict.fromkeys(tasks, sound_prompt(text))
+        prompts = prompts_by_task(by_task) if names_tasks(by_task) else dict.fromkeys(asked, sound_prompt(text))
     if strangers := [task for task in prompts if task not in tasks]:
         raise DocumentRejected(
             Rejection.INVALID_OPTION,

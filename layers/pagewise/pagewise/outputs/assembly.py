@@ -54,8 +54,7 @@ class Shelf(Protocol):
 class AssembledDocument:
     """`title` stands in the outputs: the file's name. `original` is the uploaded file, None if it is gone.
 
-    `page_link` is the path of a page image, seen from a file in boxes/, in the folder that `./pagewise run` makes. The
-    results are of the document's `run`.
+    The results are of the document's `run`.
     """
 
     document_id: str
@@ -63,7 +62,6 @@ class AssembledDocument:
     pages: int
     original: Path | None = None
     password: str | None = None
-    page_link: str = "../pages/{page:04d}.png"
     run: int = 1
 
 

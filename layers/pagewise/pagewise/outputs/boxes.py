@@ -5,6 +5,7 @@ The PNG shows numbers; the SVG has each line's text too, in any script, shown wh
 
 from __future__ import annotations
 
+import base64
 import html
 import math
 from collections.abc import Sequence
@@ -80,14 +81,15 @@ def write_png(boxes: Sequence[Box], image: Path, to: Path) -> None:
     drawn.save(to, format="PNG", compress_level=LEVEL)
 
 
-def write_svg(boxes: Sequence[Box], size: Size, link: str, to: Path) -> None:
-    """`link` is where the page image lies, seen from the SVG."""
+def write_svg(boxes: Sequence[Box], size: Size, image: Path | None, to: Path) -> None:
+    """The page image is in the SVG: a link would hold in the bucket or in a fetched folder, and not in both."""
     thick = max(1, round(min(size.width, size.height) / 600))
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {size.width} {size.height}">',
         f"<style>{STYLE}</style>",
-        f'<image href="{html.escape(link)}" width="{size.width}" height="{size.height}"/>',
     ]
+    if image:
+        parts.append(f'<image href="{embedded(image)}" width="{size.width}" height="{size.height}"/>')
     for number, corners, text in boxes:
         colour = COLOURS[(number - 1) % len(COLOURS)]
         points = " ".join(f"{x:g},{y:g}" for x, y in corners)
@@ -114,3 +116,10 @@ def label_place(corners: Sequence[Point], size: float) -> Point:
     """At the left of the first corner, outside of the box where the page has room."""
     left, top = min(x for x, _ in corners), min(y for _, y in corners)
     return max(left - size * 1.4, 0), max(top - size * 0.3, 0)
+
+
+def embedded(image: Path) -> str:
+    """A page image, PNG or JPEG, as a data URL."""
+    content = image.read_bytes()
+    media_type = "image/png" if content.startswith(b"\x89PNG") else "image/jpeg"
+    return f"data:{media_type};base64,{base64.b64encode(content).decode('ascii')}"

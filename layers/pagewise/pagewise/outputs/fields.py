@@ -21,11 +21,12 @@ MOST_DEPTH = 12
 
 @dataclass(frozen=True, slots=True)
 class GroundedField:
-    """A scalar of a page's fields. `path` is its name, with those around it: `items[0].price`."""
+    """A scalar of a page's fields. `path` is its name, with those around it: `items[0].price`. `page` is None where the
+    call asked about several pages, and no line of theirs holds the value."""
 
     path: str
     value: Any
-    page: int
+    page: int | None
     place: Place | None
 
     def dump(self) -> dict[str, Any]:
@@ -41,24 +42,59 @@ class GroundedField:
         }
 
 
-def grounded(page: PageContents) -> list[GroundedField]:
-    """The page's scalar fields that have a value."""
+def grounded(page: PageContents, group: Sequence[PageContents] = ()) -> list[GroundedField]:
+    """The page's scalar fields that have a value. `group`: all pages that the call asked about, if there are others."""
     result = page.recognized(Task.KEY_INFORMATION_EXTRACTION)
     fields = result.output.get("fields") if result else None
     if not isinstance(fields, Mapping | list):
         return []
-    recognized = page.recognized(Task.ADVANCED_RECOGNITION)
-    lines = lines_of(list(recognized.output.get("lines") or ())) if recognized else []
+    lines = {one.number: recognized_lines(one) for one in group or (page,)}
     found = []
     for number, (path, value) in enumerate(scalars(fields, "", 0)):
         if number >= MOST_FIELDS:
             break
-        found.append(GroundedField(path, value, page.number, place(path, value, lines)))
+        found.append(GroundedField(path, value, *place(path, value, lines)))
     return found
 
 
-def place(path: str, value: Any, lines: Sequence[Line]) -> Place | None:
-    return place_of(path.rpartition(".")[2], value, lines) if lines else None
+def recognized_lines(page: PageContents) -> list[Line]:
+    recognized = page.recognized(Task.ADVANCED_RECOGNITION)
+    return lines_of(list(recognized.output.get("lines") or ())) if recognized else []
+
+
+def place(path: str, value: Any, lines: Mapping[int, Sequence[Line]]) -> tuple[int | None, Place | None]:
+    """The page that holds the value best, the first of equals, and its lines."""
+    found = {number: best for number, of in lines.items() if of and (best := place_of(last(path), value, of))}
+    if found:
+        best = max(found, key=lambda number: found[number].score)
+        return best, found[best]
+    return (next(iter(lines)) if len(lines) == 1 else None), None
+
+
+def last(path: str) -> str:
+    return path.rpartition(".")[2]
+
+
+def by_call(pages: Iterable[PageContents]) -> Iterator[tuple[PageContents, list[PageContents]]]:
+    """Each page with all that its fields' call asked about, once these have come."""
+    waiting: list[PageContents] = []
+    end = 0
+    for page in pages:
+        waiting.append(page)
+        result = page.recognized(Task.KEY_INFORMATION_EXTRACTION)
+        if result and result.group:
+            end = max(end, *result.group.pages)
+        if page.number >= end:
+            yield from asked_together(waiting)
+            waiting = []
+    yield from asked_together(waiting)
+
+
+def asked_together(pages: Sequence[PageContents]) -> Iterator[tuple[PageContents, list[PageContents]]]:
+    for page in pages:
+        result = page.recognized(Task.KEY_INFORMATION_EXTRACTION)
+        members = result.group.pages if result and result.group else (page.number,)
+        yield page, [one for one in pages if one.number in members]
 
 
 def scalars(fields: Any, path: str, depth: int) -> Iterator[tuple[str, Any]]:
@@ -98,8 +134,8 @@ def fields_json(document_id: str, pages: Iterable[PageContents]) -> dict[str, An
     """The whole file."""
     merged: dict[str, Merged] = {}
     shown_pages, lists = [], dict[str, int]()
-    for page in pages:
-        found = grounded(page)
+    for page, group in by_call(pages):
+        found = grounded(page, group)
         if found:
             shown_pages.append({"page": page.number, "fields": {one.path: one.dump() for one in found}})
         longest: dict[str, int] = {}

@@ -80,6 +80,18 @@ def text_and_tables(page: PageContents, read: Read) -> None:
     read.tasks.append(text.task)
 
 
+def with_tables(page: PageContents, read: PageBlocks) -> PageBlocks:
+    """The page's blocks with table_parsing's tables after them, where document_parsing has the text and no table."""
+    tables = page.recognized(Task.TABLE_PARSING)
+    if tables is None or Task.DOCUMENT_PARSING not in read.tasks or any(isinstance(one, Table) for one in read.blocks):
+        return read
+    more = Read()
+    attempt(more, tables, "html")
+    found = [block for block in more.blocks if isinstance(block, Table)]
+    tasks = (*read.tasks, *more.tasks) if found else read.tasks
+    return PageBlocks(read.number, (*read.blocks, *found), tasks, (*read.notes, *more.notes))
+
+
 def repeats(block: Block, text: str) -> bool:
     """Whether a table is the page's text over again, in one column: engines answer so about pages without any table."""
     if not isinstance(block, Table) or block.columns > 1:

@@ -24,7 +24,7 @@ from typing import IO, Any
 
 from pagewise.outputs.contents import PageContents, failure_note
 from pagewise.outputs.manifest import digest, ranges
-from pagewise.outputs.page_blocks import PageBlocks, blocks_of, running_lines, without_running_lines
+from pagewise.outputs.page_blocks import PageBlocks, blocks_of, running_lines, with_tables, without_running_lines
 from pagewise.outputs.refusal import OutputRefused
 from pagewise.outputs.wanted import WantedOutput
 from pagewise.results import load_result
@@ -189,7 +189,8 @@ def write_tables(workshop: Workshop, output: WantedOutput) -> None:
     of_page: dict[int, tuple[Task, ...]] = {}
 
     def noted() -> Iterator[tuple[PageContents, PageBlocks]]:
-        for page, read in workshop.read():
+        for page, own in workshop.read():
+            read = with_tables(page, own)
             tasks = tuple(task for task in read.tasks if task in {Task.DOCUMENT_PARSING, Task.TABLE_PARSING})
             of_page[page.number] = tasks
             whole.add(page, *tasks)
@@ -258,12 +259,12 @@ def write_boxes(workshop: Workshop, output: WantedOutput) -> None:
             continue
         source = Source({str(Task.ADVANCED_RECOGNITION): [page.number]})
         workshop.goes_on()
-        link = workshop.document["page_link"].format(page=page.number)
+        image = workshop.image(page.number)
         path = workshop.new_file()
-        write_svg(boxes, size, link, path)
+        write_svg(boxes, size, image, path)
         workshop.hand_over(path, f"boxes/{page.number:04d}.svg", output, "image/svg+xml", source, {"boxes": len(boxes)})
         made += 1
-        if image := workshop.image(page.number):
+        if image:
             path = workshop.new_file()
             write_png(boxes, image, path)
             workshop.hand_over(path, f"boxes/{page.number:04d}.png", output, "image/png", source, {"boxes": len(boxes)})

@@ -126,10 +126,12 @@ class Pdfium:
         if not may_name_units(self.path):
             return {}
         found = {}
-        until = time.monotonic() + LIST_SECONDS
+        until: float | None = None
         with suppress(PageUnreadable):
             for page in pages.numbers():
-                unit = float(self.ask(until - time.monotonic(), ask="unit", page=page)["unit"])
+                left = LIST_SECONDS if until is None else until - time.monotonic()
+                unit = float(self.ask(left, ask="unit", page=page)["unit"])
+                until = until or time.monotonic() + LIST_SECONDS
                 if 0 < unit < float("inf") and unit != 1.0:
                     found[page] = unit
         return found
@@ -159,10 +161,9 @@ class Pdfium:
         """Raises PageUnreadable if there is no answer, or that it cannot be done. The process is ended then that did
         not answer."""
         page = int(question.get("page", 1))
-        deadline = time.monotonic() + seconds
         try:
-            self.start()
-            answer = self.exchange(question, deadline)
+            self.start()  # has a time of its own
+            answer = self.exchange(question, time.monotonic() + seconds)
         except TimeoutError:
             self.close()
             raise PageTimedOut(page, seconds) from None
