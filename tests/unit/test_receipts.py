@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from tests.pictures import tiff
 from tests.unit.conftest import Pagewise
 from tests.unit.test_recognize import split
 from tests.unit.test_redrive import REFUSED, ended
@@ -28,3 +29,14 @@ def test_the_receipt_says_why_each_page_job_failed(pagewise: Pagewise) -> None:
     document = ended(pagewise, REFUSED)
     receipt: dict[str, Any] = pagewise.receipt_of(document)
     assert [job["message"] for job in receipt["page_jobs"]] == ["The engine refuses this page.", None]
+
+
+def test_the_receipt_has_the_options_of_calls_and_pages(pagewise: Pagewise) -> None:
+    wishes = {"ocr_dpi": "100", "ocr_preprocessing": "median,deskew", "ocr_text_layer": "prefer"}
+    document = pagewise.split.upload(pagewise.uploads.put(tiff(1), **wishes))
+    pagewise.run_queues()
+    assert pagewise.receipt_of(document)["options"] == {
+        "dpi": 100,
+        "preprocessing": ["median", "deskew"],
+        "text_layer": "prefer",
+    }

@@ -65,7 +65,7 @@ def receipt(document: Document, pages: Iterable[PageAccount], price: Price) -> d
         "tasks": list(document.tasks),
         "outputs": list(document.outputs),
         "tasks_for_outputs": list(document.tasks_for_outputs),
-        "options": dump_options(document.options),
+        "options": options_of(document),
         "page_jobs": jobs,
         "invalid": invalid(pages),
         "from_text_layer": sum(job.source is ResultSource.TEXT_LAYER for page in pages for job in page.jobs),
@@ -82,6 +82,16 @@ def receipt(document: Document, pages: Iterable[PageAccount], price: Price) -> d
         "started": document.started,
         "ended": document.ended,
     }
+
+
+def options_of(document: Document) -> dict[str, Any]:
+    """The options of the calls, and those of the pages where the document has its own."""
+    options = dump_options(document.options)
+    if document.preprocessing is not None:
+        options["preprocessing"] = [str(step) for step in document.preprocessing]
+    if document.text_layer is not None:
+        options["text_layer"] = str(document.text_layer)
+    return options
 
 
 def invalid(pages: Iterable[PageAccount]) -> int:

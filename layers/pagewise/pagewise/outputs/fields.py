@@ -64,10 +64,13 @@ def recognized_lines(page: PageContents) -> list[Line]:
 
 def place(path: str, value: Any, lines: Mapping[int, Sequence[Line]]) -> tuple[int | None, Place | None]:
     """The page that holds the value best, the first of equals, and its lines."""
-    found = {number: best for number, of in lines.items() if of and (best := place_of(last(path), value, of))}
+    found: dict[int, Place] = {}
+    for number, of in lines.items():
+        if of and (here := place_of(last(path), value, of)):
+            found[number] = here
     if found:
-        best = max(found, key=lambda number: found[number].score)
-        return best, found[best]
+        page = max(found, key=lambda number: found[number].score)
+        return page, found[page]
     return (next(iter(lines)) if len(lines) == 1 else None), None
 
 
