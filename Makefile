@@ -63,15 +63,18 @@ invoke: $(BUILT) ## FUNCTION=SplitterFunction EVENT=s3-put-pdf: one function in 
 profile: ## NAME=receipts [STACK=pagewise-dev] [ENDPOINT=url]: put a profile of profiles/ into a stack
 	@$(PAGEWISE) profile --stack="$$STACK" $${ENDPOINT:+--endpoint="$$ENDPOINT"} -- "$$NAME"
 
-# Each test goes to whichever core is free. Tests of whole stacks, which share one for each file, stay with their file.
-TESTS_ON_ALL_CORES := $(addprefix tests/,adapters build engine fuzz handlers local outputs permissions protocol sam split \
+# Each test goes to whichever core is free; tests of whole stacks, which share one for each file, stay with their file.
+# Those of the embedded Lambda time functions by the second, and have the machine to themselves.
+TESTS_ON_ALL_CORES := $(addprefix tests/,adapters build engine fuzz handlers outputs permissions protocol sam split \
 	template unit faults/test_simulator.py)
-OTHER_TESTS := $(addprefix --ignore=,$(TESTS_ON_ALL_CORES))
+TESTS_ALONE := tests/local
+OTHER_TESTS := $(addprefix --ignore=,$(TESTS_ON_ALL_CORES) $(TESTS_ALONE))
 
 test: ## all tests
 	@local/setup.sh emulator functions engine local development sam sdk
 	@$(DEVELOPMENT)/pytest -n auto --dist worksteal $(TESTS_ON_ALL_CORES)
 	@$(DEVELOPMENT)/pytest -n 2 --dist loadfile $(OTHER_TESTS)
+	@$(DEVELOPMENT)/pytest $(TESTS_ALONE)
 
 coverage: ## lines and branches of the core that its tests reach; minutes
 	@local/setup.sh emulator functions engine local development
