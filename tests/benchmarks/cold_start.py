@@ -51,6 +51,8 @@ began = time.process_time()
 exec(code, {})
 print(1000 * (time.process_time() - began), len(sys.modules))
 """
+# A variable that CloudFormation joins, in the form that functions take.
+JOINED = {"DEPLOYED_TASKS": "TextRecognition"}
 LAMBDA = {
     "AWS_REGION": "us-east-1",
     "AWS_DEFAULT_REGION": "us-east-1",
@@ -94,7 +96,8 @@ def variables(folder: str) -> dict[str, str]:
     texts = {}
     for name, value in found["Environment"]["Variables"].items():
         parameter = template["Parameters"].get(value["Ref"], {}) if isinstance(value, dict) and "Ref" in value else {}
-        texts[name] = str(parameter.get("Default", name.lower()) if isinstance(value, dict) else value)
+        any_value = JOINED.get(name, name.lower())
+        texts[name] = str(parameter.get("Default", any_value) if isinstance(value, dict) else value)
     return texts
 
 
