@@ -70,6 +70,7 @@ TESTS_ON_ALL_CORES := $(addprefix tests/,adapters build engine fuzz handlers out
 TESTS_ALONE := tests/local
 OTHER_TESTS := $(addprefix --ignore=,$(TESTS_ON_ALL_CORES) $(TESTS_ALONE))
 
+test: export PAGEWISE_ENVIRONMENTS := all
 test: ## all tests
 	@local/setup.sh emulator functions engine local development sam sdk
 	@$(DEVELOPMENT)/pytest -n auto --dist worksteal $(TESTS_ON_ALL_CORES)

@@ -29,6 +29,8 @@ programs=""
 packages=""
 if wants functions; then programs="$programs pdftoppm pdfinfo" packages="$packages $poppler_packages"; fi
 if wants engine; then programs="$programs tesseract" packages="$packages $tesseract_packages"; fi
+# Some tests have no other use than with these, and are skipped without them.
+if wants development; then packages="$packages strace busybox-static tesseract-ocr-chi-sim"; fi
 
 missing_programs() { for program in $programs; do has "$program" || printf '%s ' "$program"; done; }
 

@@ -7,9 +7,15 @@ from pathlib import Path
 
 import pytest
 
+from tests.environments import needs
+
 ROOT = Path(__file__).parents[2]
 SAM = ROOT / ".venvs/sam/bin/sam"
-NO_SERVER = ("Failed to fetch", "Temporary failure resolving", "Failed to download", "Could not connect")
+# No connection to a package server. A package that the server refuses, or no longer has, is a failure.
+NO_SERVER = (
+    "Temporary failure resolving", "Could not resolve", "dns error", "Could not connect", "Connection refused",
+    "tcp connect error", "Network is unreachable",
+)  # fmt: skip
 
 
 def build(*command: str | Path) -> None:
@@ -39,8 +45,7 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder that `sam build` made of template.yaml: the one to be deployed, where the workflow names it."""
     if to_deploy := os.environ.get("PAGEWISE_BUILT"):
         return (ROOT / to_deploy).resolve()
-    if not SAM.exists():
-        pytest.skip("SAM CLI is not installed in .venvs/sam (locks/sam.txt)")
+    needs("sam")
     folder = tmp_path_factory.mktemp("build")
     build(SAM, "build", "--build-dir", folder, "--no-cached")
     return folder

@@ -15,6 +15,8 @@ from typing import Any
 import httpx
 from PIL import Image, ImageDraw, ImageFont
 
+from tests.environments import needs
+
 ROOT = Path(__file__).parents[2]
 PYTHON = ROOT / ".venvs" / "engine" / "bin" / "python"
 PATH = "/api/v1/services/aigc/multimodal-generation/generation"
@@ -82,6 +84,7 @@ def write(page: Image.Image, place: tuple[int, int], text: str, letters: int = 3
 
 @contextmanager
 def running_engine(*options: str, **environment: str) -> Iterator[Engine]:
+    needs("engine")
     command = [str(PYTHON), "-m", "local.engine", "--port", "0", *options]
     piped = subprocess.PIPE
     around = os.environ | environment

@@ -6,12 +6,11 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.engine.asking import PYTHON, Engine, running_engine, wait_until_ready
+from tests.engine.asking import Engine, running_engine, wait_until_ready
 
 
 @pytest.fixture(scope="session")
 def engine() -> Iterator[Engine]:
-    _skip_without_environment()
     with running_engine("--test-controls") as started:
         wait_until_ready(started)
         yield started
@@ -19,7 +18,6 @@ def engine() -> Iterator[Engine]:
 
 @pytest.fixture(scope="session")
 def _canned() -> Iterator[Engine]:
-    _skip_without_environment()
     with running_engine("--canned", "--test-controls") as started:
         yield started
 
@@ -30,8 +28,3 @@ def canned(_canned: Engine) -> Engine:
     _canned.http.delete("/behaviour")
     _canned.http.delete("/requests")
     return _canned
-
-
-def _skip_without_environment() -> None:
-    if not PYTHON.exists():
-        pytest.skip("the engine's environment .venvs/engine is absent: uv venv .venvs/engine, then uv pip sync")

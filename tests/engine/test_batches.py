@@ -11,7 +11,7 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.engine.asking import KEY, PYTHON, Engine, data_url, drawn, encode, running_engine
+from tests.engine.asking import KEY, Engine, data_url, drawn, encode, running_engine
 
 BASE = "/compatible-mode/v1"
 PAGE = data_url(encode(drawn("Hello", size=(300, 100))))
@@ -21,8 +21,6 @@ ENDED = ("completed", "failed", "expired", "cancelled")
 
 @pytest.fixture(scope="module")
 def _engine() -> Iterator[Engine]:
-    if not PYTHON.exists():
-        pytest.skip("the engine's environment is absent: local/setup.sh engine")
     with running_engine("--canned", "--test-controls") as started:
         yield started
 

@@ -14,7 +14,8 @@ from typing import Any, TypeVar
 import pytest
 
 from local.children import Children
-from local.stack import EMULATOR_PYTHON, FUNCTIONS_PYTHON, Stack
+from local.stack import Stack
+from tests.environments import needs
 
 T = TypeVar("T")
 
@@ -252,9 +253,7 @@ def write_toys(folder: Path) -> Path:
 
 @pytest.fixture(scope="session")
 def toy_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    for python in (EMULATOR_PYTHON, FUNCTIONS_PYTHON):
-        if not python.exists():
-            pytest.skip(f"{python} is missing: run local/setup.sh emulator functions")
+    needs("emulator", "functions")
     return write_toys(tmp_path_factory.mktemp("toys"))
 
 

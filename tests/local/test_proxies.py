@@ -19,6 +19,7 @@ import pytest
 
 from local.functions.proxies import exceptions, passed_on
 from local.stack import FUNCTIONS_PYTHON
+from tests.environments import needs
 
 SERVICE = "dashscope-intl.aliyuncs.com"
 ASK = """
@@ -76,8 +77,9 @@ class Proxy:
 
 @pytest.fixture(scope="module")
 def certificates(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    if shutil.which("openssl") is None or not FUNCTIONS_PYTHON.exists():
-        pytest.skip("needs openssl, and the functions' environment")
+    needs("functions")
+    if shutil.which("openssl") is None:
+        pytest.skip("needs openssl")
     folder = tmp_path_factory.mktemp("certificates")
     new = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2"]
     own = ["-keyout", "own.key", "-out", "own.pem", "-subj", "/CN=Own authority"]

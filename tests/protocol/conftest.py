@@ -16,7 +16,7 @@ from pagewise.qwen.fitting import Inline
 from pagewise.qwen.openai_compatible import OpenAICompatible
 from pagewise.qwen.question import Answer, Question
 from pagewise.tasks import Task
-from tests.engine.asking import MODEL, PYTHON, Engine, drawn, encode, running_engine, wait_until_ready
+from tests.engine.asking import MODEL, Engine, drawn, encode, running_engine, wait_until_ready
 
 PROTOCOLS: dict[str, WireProtocol] = {"native": DashScope(), "compatible": OpenAICompatible()}
 BASE_PATHS = {"native": "/api/v1", "compatible": "/compatible-mode/v1"}
@@ -25,7 +25,6 @@ PAGE = encode(drawn("Hello"))
 
 @pytest.fixture(scope="session")
 def _canned() -> Iterator[Engine]:
-    skip_without_engine()
     with running_engine("--canned", "--test-controls") as started:
         yield started
 
@@ -40,15 +39,9 @@ def canned(_canned: Engine) -> Engine:
 
 @pytest.fixture(scope="session")
 def reading() -> Iterator[Engine]:
-    skip_without_engine()
     with running_engine() as started:
         wait_until_ready(started)
         yield started
-
-
-def skip_without_engine() -> None:
-    if not PYTHON.exists():
-        pytest.skip("the engine's environment is absent: local/setup.sh engine")
 
 
 def question(task: Task | None = Task.TEXT_RECOGNITION, **changes: Any) -> Question:

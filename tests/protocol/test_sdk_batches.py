@@ -11,6 +11,7 @@ import pytest
 
 from tests.engine.asking import KEY, Engine
 from tests.engine.test_batches import line
+from tests.environments import needs
 from tests.protocol import captures
 from tests.protocol.conftest import address
 from tests.protocol.test_sdks import SDK_PYTHON
@@ -19,8 +20,7 @@ CASES = ("files-create-batch", "batches-create", "batches-retrieve", "batches-li
 
 
 def test_the_sdk_goes_the_vendors_route(canned: Engine, tmp_path: Path) -> None:
-    if not SDK_PYTHON.exists():
-        pytest.skip("the SDKs' environment is absent: local/setup.sh sdk")
+    needs("sdk")
     canned.http.post("/batch-behaviour", json={"line_seconds": 0.3})
     lines = tmp_path / "lines.jsonl"
     lines.write_text("\n".join(json.dumps(line(str(number))) for number in range(3)))

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from tests.engine.asking import ROOT, Engine, drawn, encode
+from tests.environments import needs
 from tests.protocol.conftest import address
 
 SDK_PYTHON = ROOT / ".venvs/sdk/bin/python"
@@ -36,8 +37,7 @@ EXAMPLES = (
 
 @pytest.fixture(scope="session")
 def results(reading: Engine, tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, Any]]:
-    if not SDK_PYTHON.exists():
-        pytest.skip("the SDKs' environment is absent: local/setup.sh sdk")
+    needs("sdk")
     file = tmp_path_factory.mktemp("sdk") / "ticket.png"
     file.write_bytes(encode(drawn(*LINES, size=(1000, 340))))
     script = Path(__file__).with_name("sdk_examples.py")
