@@ -37,7 +37,7 @@ def test_no_other_module_knows_a_model_by_its_name() -> None:
 @pytest.mark.parametrize("name", MODELS)
 def test_a_page_of_the_most_pixels_and_the_longest_specified_prompt_fit_each_model(name: str) -> None:
     model = model_of(name)
-    most = estimate(3_959, 3_959, Task.KEY_INFORMATION_EXTRACTION, model=name, max_pixels=model.max_pixels).most
+    most = estimate([(3_959, 3_959)], Task.KEY_INFORMATION_EXTRACTION, model=name, max_pixels=model.max_pixels).most
     assert most.input_tokens <= model.max_input_tokens
     assert most.output_tokens == model.max_output_tokens
     assert model.prices

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pagewise.aws.environment import price_settings
-from pagewise.model import Usage
+from pagewise.model import TaskOptions, Usage
 from pagewise.qwen.models import model_of
 from pagewise.qwen.tokens import Price, estimate, image_tokens, scaled_size
 from pagewise.tasks import Task
@@ -79,7 +79,7 @@ def test_current_models_count_32_pixels_and_others_28() -> None:
 
 @pytest.mark.parametrize("task", Task)
 def test_an_estimate_holds_the_image_the_prompt_and_the_largest_output(task: Task) -> None:
-    made = estimate(1700, 2200, task)
+    made = estimate([(1700, 2200)], task)
     image = image_tokens(1700, 2200)
     assert image + 33 < made.likely.input_tokens == made.most.input_tokens <= image + 400
     assert 0 < made.likely.output_tokens <= made.most.output_tokens == 8_192
@@ -87,9 +87,9 @@ def test_an_estimate_holds_the_image_the_prompt_and_the_largest_output(task: Tas
 
 
 def test_a_schema_is_part_of_the_estimate() -> None:
-    plain = estimate(1700, 2200, Task.KEY_INFORMATION_EXTRACTION)
+    plain = estimate([(1700, 2200)], Task.KEY_INFORMATION_EXTRACTION)
     fields = {f"Field {number}": "what it is" for number in range(100)}
-    full = estimate(1700, 2200, Task.KEY_INFORMATION_EXTRACTION, result_schema=fields)
+    full = estimate([(1700, 2200)], Task.KEY_INFORMATION_EXTRACTION, TaskOptions(fields))
     assert full.likely.input_tokens > plain.likely.input_tokens + 500
 
 

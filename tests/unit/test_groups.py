@@ -20,7 +20,7 @@ from pagewise.pages import limits
 from pagewise.qwen import fitting
 from pagewise.qwen.fitting import FittedImage, ImageTransport, Sent
 from pagewise.qwen.models import model_of
-from pagewise.qwen.tokens import estimate_call
+from pagewise.qwen.tokens import estimate
 from pagewise.results import dump_result, load_result
 from pagewise.tasks import Task
 from pagewise.use_cases.redrive import Redrive, Selection
@@ -243,7 +243,7 @@ def test_every_page_is_in_one_group_within_its_number_and_the_models_input(
     assert [member.page for job in groups for member in job.members] == sorted(pages)
     for job in groups:
         assert len({group_number(member.page, together) for member in job.members}) == 1
-        tokens = estimate_call([(member.image.width, member.image.height) for member in job.members], TASK)
+        tokens = estimate([(member.image.width, member.image.height) for member in job.members], TASK)
         assert len(job.members) == 1 or tokens.most.input_tokens <= model_of(most.model).max_input_tokens
         assert load_job(dump_job(job)) == job
 

@@ -12,9 +12,9 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from pagewise.model import GroupPage, JobStatus, PageJob, Result, Usage
-from pagewise.qwen.models import DEFAULT_MAX_PIXELS, DEFAULT_MIN_PIXELS, DEFAULT_MODEL, model_of
+from pagewise.qwen.models import DEFAULT_MAX_PIXELS, DEFAULT_MODEL, model_of
 from pagewise.qwen.parsing import nothing_found
-from pagewise.qwen.tokens import estimate_call
+from pagewise.qwen.tokens import estimate
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,16 +64,8 @@ def joined(jobs: Sequence[PageJob]) -> PageJob:
 
 
 def fits(jobs: Sequence[PageJob], limits: CallLimits) -> bool:
-    task, options = jobs[0].task, jobs[0].options
-    tokens = estimate_call(
-        [(job.image.width, job.image.height) for job in jobs],
-        task,
-        model=limits.model,
-        result_schema=options.schema_of(task),
-        prompt=options.prompts.get(task),
-        min_pixels=options.min_pixels or DEFAULT_MIN_PIXELS,
-        max_pixels=options.max_pixels or limits.max_pixels,
-    )
+    sizes = [(job.image.width, job.image.height) for job in jobs]
+    tokens = estimate(sizes, jobs[0].task, jobs[0].options, model=limits.model, max_pixels=limits.max_pixels)
     room = model_of(limits.model).max_input_tokens if limits.input_tokens is None else limits.input_tokens
     return tokens.most.input_tokens <= room
 

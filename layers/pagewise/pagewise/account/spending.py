@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from pagewise.errors import DocumentRejected, Rejection
 from pagewise.geometry import Size
 from pagewise.model import TaskOptions, Usage
-from pagewise.qwen.models import DEFAULT_MAX_PIXELS, DEFAULT_MIN_PIXELS, DEFAULT_MODEL, model_of
+from pagewise.qwen.models import DEFAULT_MAX_PIXELS, DEFAULT_MODEL, model_of
 from pagewise.qwen.tokens import Estimate, Price, estimate
 from pagewise.tasks import Task
 
@@ -55,16 +55,8 @@ class Spending:
         return found
 
     def of_page(self, size: Size, task: Task, options: TaskOptions) -> Estimate:
-        tokens = estimate(
-            size.width,
-            size.height,
-            task,
-            model=self.model,
-            result_schema=options.schema_of(task),
-            prompt=options.prompts.get(task),
-            min_pixels=options.min_pixels or DEFAULT_MIN_PIXELS,
-            max_pixels=options.max_pixels or self.max_pixels,
-        )
+        sizes = [(size.width, size.height)]
+        tokens = estimate(sizes, task, options, model=self.model, max_pixels=self.max_pixels)
         return Estimate(tokens.likely.within(self.max_output_tokens), tokens.most.within(self.max_output_tokens))
 
     def check(self, most: int) -> None:

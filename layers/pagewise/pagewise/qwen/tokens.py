@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from pagewise.model import Usage
+from pagewise.model import TaskOptions, Usage
 from pagewise.qwen.models import DEFAULT_MAX_PIXELS, DEFAULT_MIN_PIXELS, DEFAULT_MODEL, model_of
 from pagewise.qwen.prompts import asked
 from pagewise.tasks import Task
 
 DEFAULT_PATCH = model_of(DEFAULT_MODEL).patch
+PLAIN = TaskOptions()
 
 
 def scaled_size(
@@ -79,42 +80,23 @@ class Estimate:
 
 
 def estimate(
-    width: int,
-    height: int,
-    task: Task,
-    *,
-    model: str = DEFAULT_MODEL,
-    result_schema: Mapping[str, Any] | None = None,
-    prompt: str | None = None,
-    min_pixels: int = DEFAULT_MIN_PIXELS,
-    max_pixels: int = DEFAULT_MAX_PIXELS,
-) -> Estimate:
-    """Tokens of one page job. An estimate: advanced_recognition's counts fit no formula, and the bill is the usage."""
-    return estimate_call(
-        [(width, height)],
-        task,
-        model=model,
-        result_schema=result_schema,
-        prompt=prompt,
-        min_pixels=min_pixels,
-        max_pixels=max_pixels,
-    )
-
-
-def estimate_call(
     sizes: Sequence[tuple[int, int]],
     task: Task,
+    options: TaskOptions = PLAIN,
     *,
     model: str = DEFAULT_MODEL,
-    result_schema: Mapping[str, Any] | None = None,
-    prompt: str | None = None,
-    min_pixels: int = DEFAULT_MIN_PIXELS,
     max_pixels: int = DEFAULT_MAX_PIXELS,
 ) -> Estimate:
-    """Tokens of a call about images of these widths and heights: the prompt, and the largest output, count once."""
+    """Tokens of a call about images of these widths and heights: the prompt, and the largest output, count once.
+
+    `max_pixels`: the stack's, for options that have none. advanced_recognition's counts fit no formula; the bill is the
+    answer's usage.
+    """
     known = model_of(model)
-    image = sum(image_tokens(width, height, min_pixels, max_pixels, known.patch) for width, height in sizes)
-    text = (prompt or "") if result_schema is None else asked(task, result_schema, prompt)
+    least, most = options.min_pixels or DEFAULT_MIN_PIXELS, options.max_pixels or max_pixels
+    image = sum(image_tokens(width, height, least, most, known.patch) for width, height in sizes)
+    schema, prompt = options.schema_of(task), options.prompts.get(task)
+    text = (prompt or "") if schema is None else asked(task, schema, prompt)
     into = image + PROMPT_TOKENS + text_tokens(text)
     likely = min(known.max_output_tokens, math.ceil(image * OUTPUT_SHARE[task]))
     return Estimate(Usage(into, likely), Usage(into, known.max_output_tokens))

@@ -52,7 +52,7 @@ from pagewise.qwen.parsing import nothing_found, reading
 from pagewise.qwen.prompts import asked
 from pagewise.qwen.question import Engine, Question
 from pagewise.qwen.settings import BlankPages, EngineSettings
-from pagewise.qwen.tokens import estimate_call
+from pagewise.qwen.tokens import estimate
 from pagewise.rate.budget import Backoff, Grant, SlotRequest
 from pagewise.rate.gate import Gate
 from pagewise.tasks import ANSWERED_BY_TEXT_LAYER, OUTPUTS, Output
@@ -315,15 +315,9 @@ class Recognize:
     def wanted(self, job: PageJob) -> SlotRequest:
         """The job's request to the rate budget, by its likely number of tokens: the largest one, thrice as many, would
         leave most of the rate unused."""
-        tokens = estimate_call(
-            [(member.image.width, member.image.height) for member in job.members],
-            job.task,
-            model=self.settings.model,
-            result_schema=job.options.schema_of(job.task),
-            prompt=job.options.prompts.get(job.task),
-            min_pixels=job.options.min_pixels or DEFAULT_MIN_PIXELS,
-            max_pixels=job.options.max_pixels or self.settings.max_pixels,
-        ).likely
+        sizes = [(member.image.width, member.image.height) for member in job.members]
+        model, pixels = self.settings.model, self.settings.max_pixels
+        tokens = estimate(sizes, job.task, job.options, model=model, max_pixels=pixels).likely
         return SlotRequest(tokens.input_tokens + tokens.output_tokens, job.slot)
 
     def own_text(self, job: PageJob) -> Mapping[str, Any] | None:
