@@ -200,12 +200,7 @@ def chosen_outputs(names: str | None, default: tuple[WantedOutput, ...]) -> tupl
     try:
         return listed_outputs(names)
     except ValueError as unknown:
-        name = str(unknown)[:100]
-        raise DocumentRejected(
-            Rejection.INVALID_OPTION,
-            f"{OUTPUTS} names {name!r}; there are: {NONE}, {', '.join(WantedOutput)}."
-            f"{did_you_mean(name, (NONE, *WantedOutput))}",
-        ) from None
+        raise unknown_name(OUTPUTS, unknown, WantedOutput) from None
 
 
 def listed_outputs(names: str) -> tuple[WantedOutput, ...]:
@@ -244,11 +239,15 @@ def chosen_steps(names: str) -> tuple[Step, ...] | None:
     try:
         return listed_steps(names)
     except ValueError as unknown:
-        name = str(unknown)[:100]
-        raise DocumentRejected(
-            Rejection.INVALID_OPTION,
-            f"{PREPROCESSING} names {name!r}; there are: {NONE}, {', '.join(Step)}.{did_you_mean(name, (NONE, *Step))}",
-        ) from None
+        raise unknown_name(PREPROCESSING, unknown, Step) from None
+
+
+def unknown_name(option: str, unknown: ValueError, known: Iterable[str]) -> DocumentRejected:
+    """`unknown` has the name in a list that is none of the known ones."""
+    name, names = str(unknown)[:100], (NONE, *known)
+    return DocumentRejected(
+        Rejection.INVALID_OPTION, f"{option} names {name!r}; there are: {', '.join(names)}.{did_you_mean(name, names)}"
+    )
 
 
 def chosen_text_layer(word: str) -> TextLayer | None:
