@@ -19,16 +19,10 @@ CHAT = "/v1/chat/completions"
 ENDED = ("completed", "failed", "expired", "cancelled")
 
 
-@pytest.fixture(scope="module")
-def _engine() -> Iterator[Engine]:
-    with running_engine("--canned", "--test-controls") as started:
-        yield started
-
-
 @pytest.fixture
-def engine(_engine: Engine) -> Engine:
-    behave(_engine)
-    return _engine
+def engine(canned: Engine) -> Engine:
+    behave(canned)
+    return canned
 
 
 def behave(engine: Engine, **wanted: Any) -> None:
@@ -252,7 +246,6 @@ def test_a_create_is_throttled_and_a_download_cut_as_often_as_told(engine: Engin
     assert content(engine, file_id) == [line("1")]
 
 
-@pytest.mark.usefixtures("_engine")
 def test_lists_are_rationed() -> None:
     with running_engine("--canned", "--test-controls") as fresh:
         statuses = [fresh.http.get(f"{BASE}/batches", headers=KEY).status_code for _ in range(101)]
