@@ -225,7 +225,7 @@ def assemble(
 
     if not documents:
         raise click.UsageError("Name a DOCUMENT.")
-    password = password_file.read_text(encoding="utf-8").partition("\n")[0] if password_file else None
+    password = password_in(password_file)
     return assemble(AssemblyRequest(documents, outputs, out, password, running_lines=not no_running_lines))
 
 
@@ -376,10 +376,13 @@ def completion(shell: str) -> int:
 # ── from words to values, and from outcomes to exit codes ────────────────────────────────────────────────────────────
 
 
+def password_in(file: Path | None) -> str | None:
+    return file.read_text(encoding="utf-8").partition("\n")[0] if file else None
+
+
 def options_of(words: dict[str, Any]) -> RequestedOptions:
     from commands.uploads import RequestedOptions
 
-    password = words["password_file"]
     return RequestedOptions(
         tasks=words["tasks"],
         profile=words["profile"],
@@ -395,7 +398,7 @@ def options_of(words: dict[str, Any]) -> RequestedOptions:
         max_pixels=words["max_pixels"],
         dpi=words["dpi"],
         logprobs=words["logprobs"],
-        password=password.read_text(encoding="utf-8").partition("\n")[0] if password else None,
+        password=password_in(words["password_file"]),
     )
 
 

@@ -10,6 +10,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
+from commands.__main__ import password_in
 from commands.uploads import RequestedOptions
 from pagewise.messages import dump_options, load_options
 from pagewise.model import TaskOptions
@@ -65,3 +66,9 @@ def test_a_profile_can_say_what_its_schema_says() -> None:
 def test_a_profile_can_say_whatever_belongs_to_more_than_one_upload() -> None:
     names = {PROFILE_NAMES.get(name, name.removeprefix("ocr-").replace("-", "_")) for name in {*OPTIONS} - OF_AN_UPLOAD}
     assert names - KEYS == set()
+
+
+def test_a_password_is_the_first_line_of_its_file(tmp_path: Path) -> None:
+    (tmp_path / "password").write_text("s3cret \nnot this\n")
+    assert password_in(tmp_path / "password") == "s3cret "
+    assert password_in(None) is None
