@@ -221,7 +221,9 @@ class Toys:
     def entries(self, mark: str, kind: str = "began") -> list[dict[str, Any]]:
         if not self.journal.exists():
             return []
-        lines = [json.loads(line) for line in self.journal.read_text(encoding="utf-8").splitlines()]
+        # A reader may come in the middle of a write: what has no end yet is read the next time.
+        written = self.journal.read_text(encoding="utf-8").rpartition("\n")[0]
+        lines = [json.loads(line) for line in written.splitlines()]
         return [line for line in lines if kind in line and any(order.get("mark") == mark for order in line["orders"])]
 
     def wait_for(self, mark: str, count: int, kind: str = "began") -> list[dict[str, Any]]:
