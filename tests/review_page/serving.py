@@ -9,11 +9,13 @@ from __future__ import annotations
 import base64
 import json
 import re
+import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from functools import cached_property
 from hashlib import sha256
 from http import HTTPStatus
 from http.cookies import SimpleCookie
@@ -25,8 +27,9 @@ from urllib.parse import parse_qs, urlsplit
 
 from pagewise.model import DocumentId, Result
 from pagewise.options.rules import judged
+from pagewise.results import dump_result
 from pagewise.review.corrections import Correction, PageCorrections, corrected, machines
-from pagewise.review.doubts import counted, of_page
+from pagewise.review.doubts import Doubt, counted, of_page
 from pagewise.review.pointers import NoSuchPlace
 from pagewise.review.values import of_page_values
 from pagewise.tasks import Task
@@ -76,6 +79,10 @@ class Held:
     claimed_until: datetime | None = None
     reviewed_by: str | None = None
 
+    @cached_property
+    def doubts(self) -> list[tuple[int, Doubt]]:
+        return [(number, doubt) for number, page in enumerate(self.pages, 1) for doubt in of_page(page.results)]
+
     @property
     def id(self) -> DocumentId:
         return DocumentId(base64.b32encode(sha256(self.name.encode()).digest()[:20]).decode().lower())
@@ -107,11 +114,8 @@ class Desk:
     # ── What is shown ──
 
     def reviews(self, person: str) -> Any:
-        waiting = [one for one in self.documents.values() if one.state != "done"]
-        return {
-            "reviews": [self.summary(one, person) for one in sorted(waiting, key=lambda one: one.ended)],
-            "next": None,
-        }
+        waiting = sorted((one for one in self.documents.values() if one.state != "done"), key=lambda one: one.ended)
+        return {"reviews": [self.summary(one, person) for one in waiting], "next": None}
 
     def summary(self, of: Held, person: str) -> Any:
         return {
@@ -122,12 +126,11 @@ class Desk:
         }  # fmt: skip
 
     def review(self, of: Held, person: str) -> Any:
-        doubts = [(number, doubt) for number, page in enumerate(of.pages, 1) for doubt in of_page(page.results)]
         claimed = of.claimed_until is not None and of.claimed_until > self.now()
         return {
             "state": "claimed" if claimed and of.state == "waiting" else of.state,
-            "reasons": [one.shown() for one in counted(doubt for _, doubt in doubts)],
-            "pages": sorted({number for number, _ in doubts}),
+            "reasons": [one.shown() for one in counted(doubt for _, doubt in of.doubts)],
+            "pages": sorted({number for number, _ in of.doubts}),
             "claimed_by": of.claimed_by if claimed else None,
             "claimed_until": moment(of.claimed_until) if claimed and of.claimed_until else None,
             "mine": claimed and of.claimed_by == person,
@@ -138,13 +141,21 @@ class Desk:
 
     def page(self, of: Held, number: int, person: str) -> Any:
         page = self.page_of(of, number)
-        picture = page.picture
-        link = {"url": f"/images/{of.id}/{number}?until={time.time() + 900:.0f}", "expires": moment(self.now())}
         return {
-            "document_id": of.id, "name": of.name, "page": number, "pages": len(of.pages), "status": "complete",
-            "image": link | {"width": picture.width, "height": picture.height} if picture else None,
-            "results": {}, "document_review": self.review(of, person), **self.values(of, page, page.said),
-        }  # fmt: skip
+            "document_id": of.id,
+            "name": of.name,
+            "page": number,
+            "pages": len(of.pages),
+            "status": "complete",
+            "image": self.link(of, number, page.picture) if page.picture else None,
+            "results": {task: dump_result(one) for task, one in page.results.items()},
+            "document_review": self.review(of, person),
+            **self.values(of, page, page.said),
+        }
+
+    def link(self, of: Held, number: int, picture: Picture) -> Any:
+        url = f"/images/{of.id}/{number}?until={time.time_ns()}"
+        return {"url": url, "expires": moment(self.now()), "width": picture.width, "height": picture.height}
 
     def values(self, of: Held, page: Page, said: PageCorrections) -> Any:
         after = {task: judged(corrected(one, said.of(task)), of.rules) for task, one in page.results.items()}
@@ -221,7 +232,7 @@ class Answering(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         self.answer()
 
-    do_POST = do_PUT = do_GET
+    do_POST = do_PUT = do_GET  # noqa: N815  # the base class's names
 
     def log_message(self, format: str, *args: Any) -> None:  # noqa: A002  # the base class's name
         """Nothing: a test's own output is enough."""
@@ -297,6 +308,15 @@ class Answering(BaseHTTPRequestHandler):
         self.wfile.write(content)
 
 
+class Server(ThreadingHTTPServer):
+    daemon_threads = True
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """A browser that is closed breaks its connections off."""
+        if not isinstance(sys.exc_info()[1], ConnectionError):
+            super().handle_error(request, client_address)
+
+
 @contextmanager
 def served(desk: Desk) -> Iterator[str]:
     """The address of this desk."""
@@ -305,8 +325,7 @@ def served(desk: Desk) -> Iterator[str]:
         pass
 
     OfDesk.desk = desk
-    with ThreadingHTTPServer(("127.0.0.1", 0), OfDesk) as server:
-        server.daemon_threads = True
+    with Server(("127.0.0.1", 0), OfDesk) as server:
         Thread(target=server.serve_forever, daemon=True).start()
         try:
             yield f"http://127.0.0.1:{server.server_address[1]}"

@@ -46,6 +46,7 @@
  * @property {number} pages
  * @property {string} status
  * @property {{ url: string, expires: string, width: number | null, height: number | null } | null} image
+ * @property {Record<string, { fields?: unknown }>} results  by task
  * @property {Field[]} fields
  * @property {Reason[]} reasons
  * @property {PageReview} review

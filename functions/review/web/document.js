@@ -34,6 +34,8 @@ export class DocumentView {
     this.view = null;
     /** @type {Review | null} */
     this.review = null;
+    this.wanted = 0; // the page that is shown, or on its way
+    this.turning = false;
     /** @type {Set<number>} doubtful pages that were left with nothing doubtful */
     this.clean = new Set();
     this.claim = new Claim(of.api, of.id, (refusal) => this.#lost(refusal));
@@ -43,7 +45,9 @@ export class DocumentView {
       leave: () => of.left(""),
       finish: () => void this.finish(),
     });
-    this.frame.element.addEventListener("keydown", this.#key);
+    // The focus may be nowhere: after a dialog, a click beside everything.
+    this.listening = new AbortController();
+    document.addEventListener("keydown", this.#key, { signal: this.listening.signal });
     this.frame.element.addEventListener("pointerdown", () => (this.claim.used = Date.now()));
   }
 
@@ -115,6 +119,7 @@ export class DocumentView {
 
   /** What is unsaved is sent, and the document let go. */
   async close() {
+    this.listening.abort();
     await this.view?.close();
     await this.claim.release();
   }
@@ -129,21 +134,40 @@ export class DocumentView {
 
   /** @param {1 | -1} step */
   #turn(step) {
-    if (this.view) void this.turnTo(this.view.page.page + step);
+    void this.turnTo(this.wanted + step);
   }
 
   /** @param {number} page */
   async turnTo(page) {
     if (!this.view || page < 1 || page > this.view.page.pages) return;
+    this.wanted = page;
+    // Keys come faster than pages: those between are left out.
+    if (this.turning) return;
+    this.turning = true;
     this.#note();
     try {
+      this.view.rest();
+      await this.view.draft.flush();
+      let shown = await this.of.api.page(this.of.id, page);
+      while (shown.page !== this.wanted) shown = await this.of.api.page(this.of.id, this.wanted);
       await this.view.close();
-      this.#show(await this.of.api.page(this.of.id, page));
+      this.#show(shown);
     } catch (error) {
       if (!(error instanceof Refusal)) throw error;
-      const again = () => void this.turnTo(page);
-      fill(this.frame.notices.page, notice("error", `Page ${page} could not be loaded. ${error.said}`, "Try again", again));
+      this.#sayNotTurned(this.wanted, error);
+    } finally {
+      this.turning = false;
     }
+  }
+
+  /**
+   * @param {number} page
+   * @param {Refusal} refusal
+   */
+  #sayNotTurned(page, refusal) {
+    this.wanted = this.view?.page.page ?? page;
+    const again = () => void this.turnTo(page);
+    fill(this.frame.notices.page, notice("error", `Page ${page} could not be loaded. ${refusal.said}`, "Try again", again));
   }
 
   /** Whether the page that is left has something doubtful. */
@@ -154,6 +178,7 @@ export class DocumentView {
   /** @param {Page} page */
   #show(page) {
     const { frame, of, picture } = this;
+    this.wanted = page.page;
     document.title = `${page.name} · Review`;
     fill(frame.title, quoted(page.name));
     frame.numbers.textContent = `Page ${page.page} of ${page.pages}`;
@@ -198,7 +223,7 @@ export class DocumentView {
     await view.draft.flush();
     if (view.draft.waiting) return announce("There are corrections that are not saved yet.");
     const facts = this.#unfinished(view);
-    if (facts.length && !(await confirmed("Finish all the same?", facts, "Finish"))) return;
+    if (facts.length && !(await confirmed("Finish all the same?", facts, "Finish"))) return void view.focus();
     try {
       await this.of.api.done(this.of.id);
       this.claim.end();
@@ -224,9 +249,10 @@ export class DocumentView {
 
   /** @param {KeyboardEvent} event */
   #key = (event) => {
+    const { key, altKey, shiftKey, target } = event;
+    if (target instanceof Element && target.closest("dialog")) return;
     this.claim.used = Date.now();
-    const { key, altKey, shiftKey } = event;
-    const writing = event.target instanceof HTMLTextAreaElement;
+    const writing = target instanceof HTMLTextAreaElement;
     const named = key.length > 1 || altKey;
     const pressed = [
       (event.ctrlKey || event.metaKey) && "Ctrl",

@@ -41,6 +41,7 @@ export function textArea(desk, entry, { label, text, said, long = false, propert
   const area = make("textarea", {
     rows: 1,
     dir: "auto",
+    placeholder: "—",
     spellcheck: "false",
     autocomplete: "off",
     "aria-label": label,
@@ -88,8 +89,8 @@ export class Card {
     this.area.addEventListener("focus", () => this.#cut(true));
     this.area.addEventListener("blur", () => this.#cut(false));
     this.state = make("span", { class: "state" });
-    this.about = make("div", { id: `${id}-about` });
-    this.cut = make("div");
+    this.about = make("div", { id: `${id}-about`, class: "remarks" });
+    this.cut = make("div", { class: "cut" });
     this.element = make(
       "div",
       { class: "value" },
@@ -109,7 +110,7 @@ export class Card {
     // What is being typed is not overwritten.
     if (area.value === this.rendered && text !== this.rendered) area.value = text;
     this.rendered = text;
-    this.element.className = `value ${looks(entry)}`;
+    this.element.className = `value ${entry.kind} ${looks(entry)}`;
     this.state.textContent = stateText(this.desk, entry);
     area.setAttribute("aria-invalid", String(isBroken(entry.reasons)));
     fill(this.about, ...remarks(this.desk, entry));

@@ -23,7 +23,7 @@ export class ListView {
     this.waiting = new Set();
     this.notices = make("div", { role: "alert" });
     this.body = make("tbody", { role: "rowgroup" });
-    const heads = ["Document", "Why", "Profile", "Waits since", "Pages"];
+    const heads = ["Document", "Why", "Profile", "Waiting", "Length"];
     const head = make("tr", { role: "row" }, ...heads.map((name) => make("th", { scope: "col", role: "columnheader" }, name)));
     // The roles: on a narrow screen the rows are laid out as blocks.
     this.table = make("table", { role: "table", "aria-label": "Documents to review" }, make("thead", { role: "rowgroup" }, head), this.body);

@@ -6,7 +6,7 @@ import { Draft } from "./draft.js";
 import { Card } from "./editor.js";
 import { notice } from "./frame.js";
 import { Rows, Table } from "./sheets.js";
-import { lineNumber, sections } from "./values.js";
+import { lineNumber, ranks, sections } from "./values.js";
 import { clock, counted, isBroken, reasonText } from "./words.js";
 
 /**
@@ -48,7 +48,7 @@ export class PageView {
     this.retried = false;
     this.#showImage(page.image);
     this.draft = new Draft(api, kept, page, { changed: this.#changed, progressed: this.#progressed });
-    const parts = sections([...this.draft.entries.values()]);
+    const parts = sections([...this.draft.entries.values()], ranks(page.results));
     /** @type {Entry[]} */
     this.order = parts.flatMap((part) => part.entries);
     fill(of.frame.sections, ...parts.map((part) => this.#section(part)));
@@ -133,11 +133,11 @@ export class PageView {
     if (part.kind === "values") {
       const cards = part.entries.map((entry) => new Card(this, entry));
       for (const card of cards) this.places.set(card.entry.key, card);
-      return make("section", { "aria-label": part.title }, head, ...cards.map((card) => card.element));
+      return make("section", {}, head, ...cards.map((card) => card.element));
     }
     const sheet = this.#sheet(part);
     for (const { key } of part.entries) this.places.set(key, sheet);
-    return make("section", { "aria-label": part.title }, head, sheet.element);
+    return make("section", {}, head, sheet.element);
   }
 
   /** @param {Exclude<Section, { kind: "values" }>} part */

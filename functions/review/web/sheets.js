@@ -58,10 +58,10 @@ class Sheet {
     fill(
       this.about,
       make("p", { class: "muted" }, quoted(entry.name), ` · ${stateText(this.desk, entry)}`),
-      ...remarks(this.desk, entry),
+      make("div", { class: "remarks" }, ...remarks(this.desk, entry)),
       image && entry.box && cutting(image, entry.box),
     );
-    this.about.className = `about value ${looks(entry)}`;
+    this.about.className = `about ${looks(entry)}`;
   }
 
   /** @param {Entry} entry */
@@ -80,7 +80,7 @@ export class Rows extends Sheet {
     const text = (/** @type {Entry} */ entry) => shown(desk.draft.valueOf(entry));
     super(desk, {
       caption: title,
-      columns: columns.map((name) => name || title),
+      columns,
       widths: columns.map((name, column) => {
         const seen = cells.slice(0, SAMPLE).map((row) => (row[column] ? text(row[column]).length : 0));
         return Math.max(name.length, ...seen);

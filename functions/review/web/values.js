@@ -60,10 +60,11 @@ function cellOf(field) {
 /**
  * Sections that hold something doubtful come first, and single values before tables, tables before lines.
  * @template {Field} T
- * @param {readonly T[]} fields
+ * @param {readonly T[]} fields  the doubtful ones first
+ * @param {(field: T) => number} rank  in which order the engine wrote them
  * @returns {Section<T>[]}
  */
-export function sections(fields) {
+export function sections(fields, rank) {
   /** @type {T[]} */
   const single = [];
   /** @type {T[]} */
@@ -72,7 +73,9 @@ export function sections(fields) {
   const lists = new Map();
   /** @type {Section<T>[]} */
   const tables = [];
-  for (const field of fields) {
+  let doubtful = 0;
+  const written = [...fields].sort((one, other) => rank(one) - rank(other));
+  for (const field of written) {
     const cell = cellOf(field);
     if (cell) {
       const list = lists.get(cell.of) ?? { kind: "rows", title: cell.list, columns: [], cells: [], entries: [] };
@@ -81,6 +84,7 @@ export function sections(fields) {
       (list.cells[cell.row] ??= [])[list.columns.indexOf(cell.column)] = field;
     } else if (field.kind === "table") tables.push({ kind: "table", title: field.name, entries: [field] });
     else if (field.kind === "line") lines.push(field);
+    else if (field.state === "doubtful") single.splice(doubtful++, 0, field);
     else single.push(field);
   }
   for (const list of lists.values()) {
@@ -93,11 +97,30 @@ export function sections(fields) {
     ...(single.length ? [{ kind: /** @type {const} */ ("values"), title: "Values", entries: single }] : []),
     ...lists.values(),
     ...tables,
-    ...(lines.length ? [{ kind: /** @type {const} */ ("lines"), title: "Lines", entries: lines }] : []),
+    ...(lines.length ? [{ kind: /** @type {const} */ ("lines"), title: "Lines of text", entries: lines }] : []),
   ];
-  const rank = (/** @type {Section<T>} */ one) => (one.entries.some(({ state }) => state === "doubtful") ? 0 : 1);
-  return all.sort((one, other) => rank(one) - rank(other));
+  const calm = (/** @type {Section<T>} */ one) => (one.entries.some(({ state }) => state === "doubtful") ? 0 : 1);
+  return all.sort((one, other) => calm(one) - calm(other));
 }
+
+/**
+ * A page's values in the order in which the engine wrote them: that of its results' fields.
+ * @param {Record<string, { fields?: unknown }>} results  by task
+ * @returns {(field: { task: string, pointer: string }) => number}
+ */
+export function ranks(results) {
+  /** @type {Map<string, number>} */
+  const places = new Map();
+  const walk = (/** @type {unknown} */ value, /** @type {string} */ at) => {
+    if (typeof value !== "object" || value === null) places.set(at, places.size);
+    else for (const [name, member] of Object.entries(value)) walk(member, `${at}/${escaped(name)}`);
+  };
+  for (const [task, { fields }] of Object.entries(results)) walk(fields, `${task} /fields`);
+  return (field) => places.get(keyOf(field)) ?? places.size;
+}
+
+/** @param {string} name  RFC 6901 */
+const escaped = (name) => name.replaceAll("~", "~0").replaceAll("/", "~1");
 
 /** @param {Field} line */
 export const lineNumber = (line) => Number(steps(line.pointer)[1] ?? 0) + 1;

@@ -23,8 +23,8 @@ const RULES = /** @type {Record<string, string>} */ ({
   maxItems: "too many of them",
   sums: "the amounts do not add up",
   order: "the dates are in the wrong order",
-  anyOf: "none of the rules for it is met",
-  oneOf: "not exactly one of the rules for it is met",
+  anyOf: "the rules are not met",
+  oneOf: "the rules are not met",
   additionalProperties: "not expected here",
 });
 
