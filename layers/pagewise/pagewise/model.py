@@ -31,13 +31,14 @@ class TextLayer(StrEnum):
 
 
 class DocumentStatus(StrEnum):
-    """A document is in progress until one of the other four, which are final."""
+    """A document is in progress until one of the others, which are final."""
 
     IN_PROGRESS = "in_progress"
     COMPLETE = "complete"
     PARTIAL = "partial"
     FAILED = "failed"
     REJECTED = "rejected"
+    CANCELLED = "cancelled"
 
 
 class JobStatus(StrEnum):
@@ -151,6 +152,9 @@ class Document:
     `swept` is the last page up to which the sweeper has ended what was overdue, in this run.
     `outputs` are wanted of it, by their names (outputs/wanted.py); `tasks_for_outputs`, of its tasks, were asked for by
     them alone. `assembled` is the run whose outputs have been made; 0: of none.
+    `profile` is the name of the one that it was taken under. `review` is when it shall be looked at by a person
+    (review/policy.py), `reviews` how often that has been done, and `assembled_reviews` how many of these its outputs
+    know. `cancelled` and `deleting` are the moments at which that was asked for.
     """
 
     id: DocumentId
@@ -184,6 +188,17 @@ class Document:
     outputs: tuple[str, ...] = ()
     tasks_for_outputs: tuple[Task, ...] = ()
     assembled: int = 0
+    profile: str | None = None
+    review: str = "never"
+    reviews: int = 0
+    assembled_reviews: int = 0
+    cancelled: str | None = None
+    deleting: str | None = None
+
+    @property
+    def edition(self) -> Edition:
+        """Of the outputs that it shall have."""
+        return Edition(self.run, self.reviews)
 
     @property
     def day(self) -> str:
@@ -194,6 +209,14 @@ class Document:
     def page_jobs(self) -> int:
         """How many page jobs the document has: every page once for every task."""
         return self.pages * len(self.tasks)
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Edition:
+    """Of a document's outputs: the run whose results they are made of, and how many reviews of it had been done."""
+
+    run: int = 1
+    reviews: int = 0
 
 
 @dataclass(frozen=True, slots=True)

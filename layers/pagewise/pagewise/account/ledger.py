@@ -5,15 +5,18 @@
     document                          status, pages, tasks, source, counters; `open` is "open" until its end is
                                       announced, then "unassembled" until the outputs that it wants are made, then
                                       "failed" while page jobs of it have failed; `swept`: the page that the sweeper
-                                      has come to in this run; `assembled`: the run whose outputs are made
+                                      has come to in this run; `assembled`: the run whose outputs are made, and
+                                      `assembled_reviews` of its `reviews`; `cancelled`, `deleting`: when that was asked
     split#00001-00020                 this page range has been fanned out (`#2` at the end: in the document's run 2)
     given_up#00001-00020              `page`: of this range, which nobody could split, the last page that has ended
     page#00001                        ended_jobs, closed, of every ended job `job#<task>`, of redriven ones `run#<task>`
     result#00001#text_recognition     result (JSON), or result_key (in the pages bucket) if it is large
     superseded#00001#multi_lan#2      the failed result that the redrive of run 2 took out of the account
 
-All are in the document's own partition. A result, its page and (if it is the page's last) its document change in one
-transaction. Hot counters are avoided by that hierarchy: most results touch their own page only.
+review and corrections#00001 are pagewise.account.reviews', and what is left of a deleted document is
+pagewise.account.deletion's. All are in the document's own partition. A result, its page and (if it is the page's last)
+its document change in one transaction. Hot counters are avoided by that hierarchy: most results touch their own page
+only.
 
 Where there is a cap, `spend#<date>` has `spent`: the bills of the documents that were accepted, or redriven, on that
 day and have ended, and of the others the most that they can cost. It changes with the document, when that is opened and
@@ -27,11 +30,13 @@ import json
 import random
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from pagewise.account.groups import held_by
 from pagewise.account.records import (
+    DELETED,
+    DELETING,
     FAILED,
     OPEN,
     UNASSEMBLED,
@@ -47,7 +52,7 @@ from pagewise.account.records import (
     split_key,
     superseded_key,
 )
-from pagewise.errors import UNREADABLE_PAGE, ObjectGone, StorageBusy
+from pagewise.errors import UNREADABLE_PAGE, Cancelled, Deleted, ObjectGone, StorageBusy
 from pagewise.messages import dump_image
 from pagewise.model import (
     Document,
@@ -77,6 +82,8 @@ TRIES = 12
 # Which of a withdrawal's changes claims of the day's cap.
 SPEND = 4
 LONGEST_PAUSE_SECONDS = 0.5
+# A record's key has five digits for a page.
+MOST_PAGES = 99_999
 
 
 class DayIsSpent(Exception):
@@ -105,7 +112,8 @@ class Ledger:
     def open(self, document: Document, day_cap: int = 0) -> Document:
         """Write the document unless its id is known; the stored one either way.
 
-        What it reserves is claimed of its day's cap in the same transaction. Raises DayIsSpent if that is too much.
+        What it reserves is claimed of its day's cap in the same transaction. Raises DayIsSpent if that is too much, and
+        Deleted if the document was there and is not any more.
         """
         together: list[Change] = [Put(document_key(document.id), dump_document(document), NEW)]
         if document.reserved is not None:
@@ -117,6 +125,8 @@ class Ledger:
             except Refused as refused:
                 if stored := self.document(document.id):
                     return stored
+                if self.is_deleted(document.id):
+                    raise Deleted from None
                 if 1 in refused.unmet:
                     raise DayIsSpent from None
                 self.back_off(attempt)
@@ -125,8 +135,28 @@ class Ledger:
         raise StorageBusy("The document could not be written.")
 
     def document(self, document_id: DocumentId) -> Document | None:
+        """None if it is not known, or deleted: to everybody but its deletion it is gone once its end is announced."""
         stored = self.table.get(document_key(document_id))
-        return load_document(document_id, stored) if stored else None
+        return load_document(document_id, stored) if stored and not is_gone(stored) else None
+
+    def is_deleted(self, document_id: DocumentId) -> bool:
+        stored = self.table.get(document_key(document_id))
+        return stored is not None and is_gone(stored)
+
+    def cancel(self, document_id: DocumentId, now: str) -> Document | None:
+        """Note that nothing of a document is to be done any more, unless it has ended; the document as it is stored."""
+        for attempt in range(TRIES):
+            document = self.document(document_id)
+            if document is None or document.status is not DocumentStatus.IN_PROGRESS or document.cancelled:
+                return document
+            as_it_is = Condition(equal={"status": str(document.status), "run": document.run, "cancelled": None})
+            # The sweeper goes on with it where the caller has no time left.
+            change = Update(document_key(document_id), as_it_is, set={"cancelled": now, "due": now})
+            try:
+                self.table.change(change)
+            except Refused:
+                self.back_off(attempt)
+        raise StorageBusy("The document is being changed.")
 
     def close(self, document_id: DocumentId, ended: str) -> Document | None:
         """End the document if all its pages are closed and it has not ended; the stored one either way."""
@@ -146,6 +176,7 @@ class Ledger:
                     "run": document.run,
                     "pages_closed": document.pages_closed,
                     "failed": document.failed,
+                    "cancelled": document.cancelled,
                 }
             ),
             set={"status": str(final_status(document)), "ended": ended, **settled},
@@ -179,7 +210,7 @@ class Ledger:
             stored = self.document(document.id)
             if stored is None or stored.announced or (stored.status, stored.run) != (document.status, document.run):
                 return False
-            due = {"due": assembly_due} if is_unassembled(stored) else {}
+            due = {"due": assembly_due} if listed_word(stored) == UNASSEMBLED else {}
             try:
                 self.table.change(listed_anew(stored, {"announced": True, **due}))
             except Refused:
@@ -189,16 +220,18 @@ class Ledger:
         raise StorageBusy("The document is being changed.")
 
     def assembled(self, document: Document) -> bool:
-        """The outputs of this run have been made and published; whether nobody has noted it before. Its end may not
-        have been noted as announced yet."""
+        """The outputs of this run, and of its reviews, have been made and published; whether nobody has noted it
+        before. Its end may not have been noted as announced yet."""
         for attempt in range(TRIES):
             stored = self.document(document.id)
-            if stored is None or stored.run != document.run or stored.assembled == document.run:
+            if stored is None or stored.edition != document.edition or not is_unassembled(stored):
                 return False
+            made = replace(stored, assembled=document.run, assembled_reviews=document.reviews)
+            noted: Attributes = {"assembled": document.run}
+            if document.reviews:
+                noted["assembled_reviews"] = document.reviews
             try:
-                self.table.change(
-                    listed_anew(replace(stored, assembled=document.run), {"assembled": document.run}, stored)
-                )
+                self.table.change(listed_anew(made, noted, stored))
             except Refused:
                 self.back_off(attempt)
             else:
@@ -310,10 +343,19 @@ class Ledger:
             validation=None if line.valid is None else Validation(() if line.valid else (Problem("", "unknown"),)),
         )
 
-    def results(self, document_id: DocumentId) -> Iterator[Result]:
-        """All that are stored, by pages and tasks, read as they are asked for."""
+    def results(
+        self, document_id: DocumentId, tasks: Container[Task] = frozenset(Task), most_pages: int = MOST_PAGES
+    ) -> Iterator[Result]:
+        """All that are stored, or those of these tasks and so many pages, by pages and tasks, read as they are asked
+        for."""
+        seen: set[str] = set()
         for stored in self.table.records(document_id, "result#"):
             _, page, task = stored["record"].split("#")
+            if Task(task) not in tasks:
+                continue
+            seen.add(page)
+            if len(seen) > most_pages:
+                return
             yield self.loaded(document_id, int(page), Task(task), stored)
 
     def record(self, result: Result, page_tasks: int, image: StoredImage | None = None) -> Recorded:
@@ -420,13 +462,16 @@ class Ledger:
         due: when the document, open again, becomes overdue.
         reserve: what is claimed of the day's cap, of a document that counts for one.
 
-        Returns the run in which the page job is to be done again; None if it has no failed result. Raises DayIsSpent.
+        Returns the run in which the page job is to be done again; None if it has no failed result. Raises DayIsSpent,
+        and Cancelled for a document that is being cancelled or deleted.
         """
         for attempt in range(TRIES):
             document, account = self.document(document_id), self.page(document_id, page)
             stored = self.table.get(result_key(document_id, page, task))
             if document is None or stored is None or stored["status"] != JobStatus.FAILED:
                 return None
+            if document.deleting or (document.cancelled and document.status is DocumentStatus.IN_PROGRESS):
+                raise Cancelled
             open_in_run = document.status is DocumentStatus.IN_PROGRESS and document.run == run
             if document.status is not DocumentStatus.IN_PROGRESS and not document.announced:
                 raise StorageBusy("The document's end is being published. Redrive it again.")
@@ -556,7 +601,15 @@ def withdrawal(
         "superseded_output_tokens": job.usage.output_tokens,
     }
     reopened = {"status": str(DocumentStatus.IN_PROGRESS), "run": run, "due": due, "open": OPEN, "announced": False}
-    as_read = Condition(equal={"status": str(document.status), "run": document.run, "announced": document.announced})
+    as_read = Condition(
+        equal={
+            "status": str(document.status),
+            "run": document.run,
+            "announced": document.announced,
+            "cancelled": document.cancelled,
+            "deleting": document.deleting,
+        }
+    )
     found: Attributes = {name: stored[name] for name in ("status", "ended", "result", "result_key") if name in stored}
     return [
         Put(superseded_key(document.id, page.page, task, run), found, NEW),
@@ -570,7 +623,7 @@ def withdrawal(
             as_read,
             set=reopened | money.set,
             add={**back, **superseded, **money.add},
-            remove=("ended", "swept"),
+            remove=("ended", "swept", "cancelled"),
         ),
         *money.claims,
     ]
@@ -614,7 +667,22 @@ def sums(page: PageAccount) -> dict[str, int]:
 
 
 def is_unassembled(document: Document) -> bool:
-    return bool(document.outputs) and document.assembled < document.run
+    """Outputs are of a run, and of the reviews that were done."""
+    made = document.assembled == document.run and document.assembled_reviews == document.reviews
+    return bool(document.outputs) and not made
+
+
+def is_gone(stored: Attributes) -> bool:
+    return stored["status"] == DELETED or ("deleting" in stored and bool(stored["announced"]))
+
+
+def listed_word(document: Document) -> str | None:
+    """The word under which a document is listed whose end is announced. What was cancelled waits for no redrive."""
+    if document.deleting:
+        return DELETING
+    if is_unassembled(document):
+        return UNASSEMBLED
+    return FAILED if document.failed and not document.cancelled else None
 
 
 def listed_anew(document: Document, changed: Attributes, seen: Document | None = None) -> Update:
@@ -627,11 +695,14 @@ def listed_anew(document: Document, changed: Attributes, seen: Document | None =
             "run": seen.run,
             "announced": seen.announced,
             "assembled": seen.assembled or None,
+            "assembled_reviews": seen.assembled_reviews or None,
+            "reviews": seen.reviews or None,
+            "deleting": seen.deleting,
         }
     )
     if not (document.announced or changed.get("announced")):
         return Update(document_key(document.id), as_seen, set=changed)
-    word = UNASSEMBLED if is_unassembled(document) else FAILED if document.failed else None
+    word = listed_word(document)
     listed: Attributes = {"open": word} if word else {}
     return Update(document_key(document.id), as_seen, set={**changed, **listed}, remove=() if word else ("open",))
 
@@ -639,6 +710,8 @@ def listed_anew(document: Document, changed: Attributes, seen: Document | None =
 def final_status(document: Document) -> DocumentStatus:
     if document.failed == 0:
         return DocumentStatus.COMPLETE
+    if document.cancelled:
+        return DocumentStatus.CANCELLED
     return DocumentStatus.PARTIAL if document.recognized else DocumentStatus.FAILED
 
 

@@ -65,6 +65,7 @@ class AssembledDocument:
     password: str | None = None
     page_link: str = "../pages/{page:04d}.png"
     run: int = 1
+    reviews: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +122,7 @@ def assemble(
             ranges(failed),
             ranges(blank),
             document.run,
+            document.reviews,
         )
         file = folder / NAME
         file.write_text(manifest.text(), encoding="utf-8")
