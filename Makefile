@@ -64,11 +64,11 @@ profile: ## NAME=receipts [STACK=pagewise-dev] [ENDPOINT=url]: put a profile of 
 	@$(PAGEWISE) profile --stack="$$STACK" $${ENDPOINT:+--endpoint="$$ENDPOINT"} -- "$$NAME"
 
 # Tests of a stack, an engine or a build have the machine to themselves; the others share its cores.
-TESTS_ON_ALL_CORES := $(addprefix tests/,fuzz handlers outputs protocol split template unit faults/test_simulator.py)
+TESTS_ON_ALL_CORES := $(addprefix tests/,fuzz handlers outputs protocol review_page split template unit faults/test_simulator.py)
 OTHER_TESTS := $(addprefix --ignore=,$(TESTS_ON_ALL_CORES))
 
 test: ## all tests
-	@local/setup.sh emulator functions engine local development sam sdk
+	@local/setup.sh emulator functions engine local development sam sdk web
 	@$(DEVELOPMENT)/pytest -n auto --dist worksteal $(TESTS_ON_ALL_CORES)
 	@$(DEVELOPMENT)/pytest $(OTHER_TESTS)
 
@@ -79,12 +79,13 @@ coverage: ## lines and branches of the core that its tests reach; minutes
 
 check: lint test ## lint, types, template, tests
 
-lint: ## ruff, mypy, cfn-lint, sam validate; whether generated tables are current
-	@local/setup.sh development engine sam
+lint: ## ruff, mypy, tsc, cfn-lint, sam validate; whether generated tables are current
+	@local/setup.sh development engine sam web
 	@$(DEVELOPMENT)/ruff check $(PYTHON_SOURCES)
 	@$(DEVELOPMENT)/ruff format --check $(PYTHON_SOURCES)
 	@$(DEVELOPMENT)/mypy --exclude '^local/engine/'
 	@$(DEVELOPMENT)/mypy --python-executable .venvs/engine/bin/python local/engine
+	@.venvs/web/node_modules/.bin/tsc -p tests/review_page
 	@$(DEVELOPMENT)/cfn-lint template.yaml
 	@$(SAM) validate --lint
 	@python3 docs/generate.py --check

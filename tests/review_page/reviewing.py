@@ -74,7 +74,7 @@ def person(browser: Browser, address: str, name: str = "ana", **how: Any) -> Ite
         page.set_default_timeout(10_000)
         who = Person(page, context, address)
         page.on("pageerror", lambda error: who.faults.append(str(error)))
-        page.on("console", lambda message: message.type == "error" and who.faults.append(message.text))
+        page.on("console", lambda message: who.faults.extend([message.text] if message.type == "error" else []))
         page.goto(f"{address}/?token={name}")
         expect(page.get_by_role("heading", name="Review")).to_be_visible()
         yield who

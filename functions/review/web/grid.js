@@ -32,11 +32,14 @@ export class Grid {
     const named = of.columns.some(Boolean);
     const heads = of.columns.map((name) => make("th", { scope: "col" }, quoted(name)));
     const head = named && make("thead", {}, make("tr", {}, make("td"), ...heads));
-    const widths = [String(of.number(of.rows - 1)).length, ...of.widths];
-    const columns = widths.map((width) => {
-      const column = make("col");
-      column.style.width = `${Math.min(WIDEST, Math.max(NARROWEST, width + 3))}ch`;
-      return column;
+    const widths = [String(of.number(of.rows - 1)).length, ...of.widths].map((width) =>
+      Math.min(WIDEST, Math.max(NARROWEST, width + 3)),
+    );
+    const columns = widths.map((width, column) => {
+      const made = make("col");
+      // The last takes what is left.
+      if (column < widths.length - 1) made.style.width = `${width}ch`;
+      return made;
     });
     this.table = make(
       "table",
@@ -45,6 +48,7 @@ export class Grid {
       head,
       this.body,
     );
+    this.table.style.width = `max(100%, ${widths.reduce((sum, width) => sum + width, 0)}ch)`;
     this.head = named ? 1 : 0;
     this.element = make("div", { class: "grid", onscroll: () => this.draw() }, this.table);
     new ResizeObserver(() => this.draw()).observe(this.element);
