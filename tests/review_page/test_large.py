@@ -15,8 +15,8 @@ LINES = 5_000
 PAGES = 200
 MOST_ELEMENTS = 1_000
 # On two cores that other tests share.
-MOST_SECONDS_TO_OPEN = 8.0
-MOST_SECONDS_A_KEY = 0.5
+MOST_SECONDS_TO_OPEN = 30.0
+MOST_SECONDS_A_KEY = 2.0
 
 
 def elements(who: Person) -> int:
