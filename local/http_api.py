@@ -14,6 +14,7 @@ import secrets
 import threading
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from http.cookies import CookieError, SimpleCookie
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -179,10 +180,8 @@ def caller_of(cookies: Mapping[str, str]) -> Caller:
     """Each browser is a person of its own, so that two of them are told apart."""
     name = getpass.getuser()
     if said := cookies.get(NAME_COOKIE):
-        try:
+        with suppress(ValueError):
             name = base64.urlsafe_b64decode(said + "=" * (-len(said) % 4)).decode() or name
-        except ValueError:
-            pass
     return Caller(cookies.get(SESSION_COOKIE, "program"), name)
 
 
