@@ -25,6 +25,7 @@ from threading import RLock, Thread
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
+from pagewise.aws.api import security_headers
 from pagewise.model import DocumentId, Result
 from pagewise.options.rules import judged
 from pagewise.results import dump_result
@@ -35,8 +36,8 @@ from pagewise.review.values import of_page_values
 from pagewise.tasks import Task
 
 WEB = Path(__file__).parents[2] / "functions/review/web"
-# As template.yaml's function answers. `https:` is for the links to page images.
-POLICY = "default-src 'self'; img-src 'self' blob: data: https:"
+# As the review function answers; here page images are of the same origin.
+HEADERS = security_headers(images="", connects="")
 CLAIM = timedelta(minutes=15)
 MEDIA_TYPES = {".html": "text/html", ".js": "text/javascript", ".css": "text/css", ".svg": "image/svg+xml"}
 HELD = re.compile(r"/documents/([a-z2-7]{32})/(?:pages/(\d+)(/corrections)?|review/(claim|release|done))")
@@ -284,7 +285,7 @@ class Answering(BaseHTTPRequestHandler):
     def file(self, path: Path, headers: Mapping[str, str] | None = None) -> None:
         if not path.is_file() or path.parent != WEB:
             raise Refused(HTTPStatus.NOT_FOUND, "not_found", "There is no such file.")
-        self.write(HTTPStatus.OK, path.read_bytes(), MEDIA_TYPES[path.suffix], headers or {})
+        self.write(HTTPStatus.OK, path.read_bytes(), MEDIA_TYPES[path.suffix], headers)
 
     def picture(self, path: str) -> None:
         _, _, document, number = path.split("/")
@@ -294,15 +295,15 @@ class Answering(BaseHTTPRequestHandler):
         self.write(HTTPStatus.OK, picture.content, picture.media_type, {"Cache-Control": "max-age=900"})
 
     def send(self, status: HTTPStatus, shown: Any) -> None:
-        self.write(status, json.dumps(shown).encode(), "application/json", {"Cache-Control": "no-store"})
+        self.write(status, json.dumps(shown).encode(), "application/json")
 
-    def write(self, status: HTTPStatus, content: bytes, media_type: str, headers: Mapping[str, str]) -> None:
+    def write(
+        self, status: HTTPStatus, content: bytes, media_type: str, headers: Mapping[str, str] | None = None
+    ) -> None:
         self.send_response(status)
-        for name, value in headers.items():
+        for name, value in {**HEADERS, **(headers or {})}.items():
             self.send_header(name, value)
         self.send_header("Content-Type", media_type)
-        self.send_header("Content-Security-Policy", POLICY)
-        self.send_header("X-Content-Type-Options", "nosniff")
         self.send_header("Content-Length", str(len(content)))
         self.end_headers()
         self.wfile.write(content)
