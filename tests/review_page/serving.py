@@ -22,7 +22,7 @@ from http.cookies import SimpleCookie
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import RLock, Thread
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs, urlsplit
 
 from pagewise.aws.api import security_headers
@@ -35,9 +35,10 @@ from pagewise.review.pointers import NoSuchPlace
 from pagewise.review.values import of_page_values
 from pagewise.tasks import Task
 
+if TYPE_CHECKING:
+    from tests.review_page.issuing import Issuer
+
 WEB = Path(__file__).parents[2] / "functions/review/web"
-# As the review function answers; here page images are of the same origin.
-HEADERS = security_headers(images="", connects="")
 CLAIM = timedelta(minutes=15)
 MEDIA_TYPES = {".html": "text/html", ".js": "text/javascript", ".css": "text/css", ".svg": "image/svg+xml"}
 HELD = re.compile(r"/documents/([a-z2-7]{32})/(?:pages/(\d+)(/corrections)?|review/(claim|release|done))")
@@ -105,6 +106,11 @@ class Desk:
         self.lock = RLock()
         self.lateness = timedelta()
         self.links_end = False
+        self.issuer: Issuer | None = None
+
+    def headers(self) -> dict[str, str]:
+        """As the review function answers; here page images are of the same origin."""
+        return security_headers(images="", connects=self.issuer.address if self.issuer else "")
 
     def now(self) -> datetime:
         return datetime.now(UTC) + self.lateness
@@ -247,7 +253,9 @@ class Answering(BaseHTTPRequestHandler):
             elif asked.path == "/" or asked.path.startswith("/web/"):
                 self.file(WEB / (asked.path.removeprefix("/web/").strip("/") or "index.html"))
             elif asked.path == "/config":
-                self.send(HTTPStatus.OK, {"stack": "pagewise", "sign_in": None})
+                self.send(
+                    HTTPStatus.OK, {"stack": "pagewise", "sign_in": self.desk.issuer and self.desk.issuer.sign_in}
+                )
             else:
                 self.route(asked.path, parse_qs(asked.query), json.loads(body) if body else None)
         except Refused as refusal:
@@ -273,10 +281,18 @@ class Answering(BaseHTTPRequestHandler):
             return self.send(HTTPStatus.OK, self.desk.page(of, int(found[2]), person))
 
     def person(self) -> str:
+        if self.desk.issuer:
+            return self.bearer(self.desk.issuer)
         cookie = SimpleCookie(self.headers.get("cookie", ""))
         if "pagewise" not in cookie:
             raise Refused(HTTPStatus.UNAUTHORIZED, "unauthorized", "Open the address that `./pagewise local` printed.")
         return cookie["pagewise"].value
+
+    def bearer(self, issuer: Issuer) -> str:
+        person = issuer.tokens.get(self.headers.get("authorization", "").removeprefix("Bearer "))
+        if person is None:
+            raise Refused(HTTPStatus.UNAUTHORIZED, "unauthorized", "Sign in again.")
+        return person
 
     def let_in(self, person: str) -> None:
         cookie = f"pagewise={person}; HttpOnly; SameSite=Strict; Path=/"
@@ -301,7 +317,7 @@ class Answering(BaseHTTPRequestHandler):
         self, status: HTTPStatus, content: bytes, media_type: str, headers: Mapping[str, str] | None = None
     ) -> None:
         self.send_response(status)
-        for name, value in {**HEADERS, **(headers or {})}.items():
+        for name, value in {**self.desk.headers(), **(headers or {})}.items():
             self.send_header(name, value)
         self.send_header("Content-Type", media_type)
         self.send_header("Content-Length", str(len(content)))
