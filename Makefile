@@ -65,14 +65,14 @@ profile: ## NAME=receipts [STACK=pagewise-dev] [ENDPOINT=url]: put a profile of 
 
 # Each test goes to whichever core is free; tests of whole stacks, which share one for each file, stay with their file.
 # Those of the embedded Lambda time functions by the second, and have the machine to themselves.
-TESTS_ON_ALL_CORES := $(addprefix tests/,adapters build engine fuzz handlers outputs permissions protocol sam split \
-	template unit faults/test_simulator.py)
+TESTS_ON_ALL_CORES := $(addprefix tests/,adapters build engine fuzz handlers outputs permissions protocol review_page sam \
+	split template unit faults/test_simulator.py)
 TESTS_ALONE := tests/local
 OTHER_TESTS := $(addprefix --ignore=,$(TESTS_ON_ALL_CORES) $(TESTS_ALONE))
 
 test: export PAGEWISE_ENVIRONMENTS := all
 test: ## all tests
-	@local/setup.sh emulator functions engine local development sam sdk
+	@local/setup.sh emulator functions engine local development sam sdk web
 	@$(DEVELOPMENT)/pytest -n auto --dist worksteal $(TESTS_ON_ALL_CORES)
 	@$(DEVELOPMENT)/pytest -n 2 --dist loadfile $(OTHER_TESTS)
 	@$(DEVELOPMENT)/pytest $(TESTS_ALONE)
@@ -84,12 +84,13 @@ coverage: ## lines and branches of the core that its tests reach; minutes
 
 check: lint test ## lint, types, template, tests
 
-lint: ## ruff, mypy, cfn-lint, sam validate; whether generated tables are current
-	@local/setup.sh development engine sam
+lint: ## ruff, mypy, tsc, cfn-lint, sam validate; whether generated tables are current
+	@local/setup.sh development engine sam web
 	@$(DEVELOPMENT)/ruff check $(PYTHON_SOURCES)
 	@$(DEVELOPMENT)/ruff format --check $(PYTHON_SOURCES)
 	@$(DEVELOPMENT)/mypy --exclude '^local/engine/'
 	@$(DEVELOPMENT)/mypy --python-executable .venvs/engine/bin/python local/engine
+	@.venvs/web/node_modules/.bin/tsc -p tests/review_page
 	@$(DEVELOPMENT)/cfn-lint template.yaml
 	@$(SAM) validate --lint
 	@python3 docs/generate.py --check

@@ -2,6 +2,7 @@
 # Makes the missing system packages and Python environments of `make run` and `make local`.
 #
 #   local/setup.sh [environment ...]      emulator functions engine local (default: all four)
+#                                         web: Chromium and TypeScript, for the review page's tests
 #
 # Each environment is made by uv from its lock file with hashes, and made again only when the lock file has changed.
 # Exit code 3: something is missing that this user cannot install; the command to run is printed.
@@ -31,6 +32,9 @@ if wants functions; then programs="$programs pdftoppm pdfinfo" packages="$packag
 if wants engine; then programs="$programs tesseract" packages="$packages $tesseract_packages"; fi
 # Some tests have no other use than with these, and are skipped without them.
 if wants development; then packages="$packages strace busybox-static tesseract-ocr-chi-sim"; fi
+if wants web; then programs="$programs chromium" packages="$packages chromium"; fi
+# Node.js may have come another way than by apt; its npm would be refused then.
+if wants web && ! has npm; then programs="$programs npm" packages="$packages npm"; fi
 
 missing_programs() { for program in $programs; do has "$program" || printf '%s ' "$program"; done; }
 
@@ -129,7 +133,7 @@ make_environment() { # name
 
 make_environments() {
     unready=""
-    for name in $wanted; do is_ready "$name" || unready="$unready $name"; done
+    for name in $wanted; do [ "$name" = web ] || is_ready "$name" || unready="$unready $name"; done
     [ -n "$unready" ] || return 0
     find_uv
     python=$(find_python)
@@ -146,6 +150,22 @@ make_environments() {
         tail -n 3 ".venvs/setup-$name.log" >&2
     done
     [ -z "$failed" ] || exit 3
+}
+
+# The review page's: TypeScript, by npm from its lock file with hashes. Nothing that a package brings is run.
+make_web_environment() {
+    wants web || return 0
+    sum=$(cksum <locks/web/package-lock.json)
+    [ -r .venvs/web/.lock-sum ] && read -r synced <.venvs/web/.lock-sum && [ "$synced" = "$sum" ] && return 0
+    say "installing the environment: web"
+    mkdir -p .venvs/web
+    cp locks/web/package.json locks/web/package-lock.json .venvs/web
+    (cd .venvs/web && npm ci --ignore-scripts --no-audit --no-fund) >.venvs/setup-web.log 2>&1 || {
+        say "the environment web could not be made (see .venvs/setup-web.log):"
+        tail -n 3 .venvs/setup-web.log >&2
+        exit 3
+    }
+    printf '%s\n' "$sum" >.venvs/web/.lock-sum
 }
 
 # ── One setup at a time ──────────────────────────────────────────────────────────────────────────────────────────────
@@ -174,3 +194,4 @@ lock_with() {
 take_turn
 install_system_packages
 make_environments
+make_web_environment

@@ -16,10 +16,15 @@ from local.functions.bucket_notifications import BucketNotifications
 from local.functions.environments import ACCOUNT_CONCURRENCY, DEFAULT_CONCURRENCY, FunctionService
 from local.functions.event_sources import Faults, QueuePoller
 from local.functions.schedules import Scheduler
+from local.http_api import HttpApi
 
 ROOT = Path(__file__).resolve().parent.parent
 EMULATOR_PYTHON = ROOT / ".venvs/emulator/bin/python"
 FUNCTIONS_PYTHON = ROOT / ".venvs/functions/bin/python"
+
+# Deployed where the parameter Api is true. Its own issuer is nobody here: HttpApi stands in place of the authorizer.
+API_FUNCTION = "ReviewFunction"
+API_PARAMETERS = {"Api": "true", "ApiIssuer": "http://127.0.0.1", "ApiClient": "local"}
 
 MESSAGE_COUNTS = (
     "ApproximateNumberOfMessages",
@@ -48,6 +53,7 @@ class Stack:
         account_concurrency: int = ACCOUNT_CONCURRENCY,
         visibility_timeout: int | None = None,
         enforce_permissions: bool = False,
+        api_port: int = 0,
         emulator_python: Path = EMULATOR_PYTHON,
         functions_python: Path = FUNCTIONS_PYTHON,
     ) -> None:
@@ -55,6 +61,7 @@ class Stack:
         self.deployment: Deployment
         self.service: FunctionService
         self.roles: Roles | None = None
+        self.api: HttpApi | None = None
         self._children = children
         self._template = template
         self._name = name
@@ -66,6 +73,7 @@ class Stack:
         self._visibility_timeout = visibility_timeout
         self._enforce_permissions = enforce_permissions
         self._functions_python = functions_python
+        self._api_port = api_port
         self._triggers: list[Trigger] = []
         self._invocations: AsynchronousInvocations | None = None
         self._folder = Path(tempfile.mkdtemp(prefix="pagewise-"))
@@ -101,9 +109,14 @@ class Stack:
             credentials=self.roles.variables if self.roles else lambda _function: {},
         )
         self._run_functions()
+        if reviewing := next((name for name in self.deployment.functions if API_FUNCTION in name), None):
+            self.api = HttpApi(self.service, reviewing, self._api_port)
+            self.api.start()
 
     def stop(self) -> None:
         """Stop to trigger functions; the children end with `Children.close`."""
+        if self.api:
+            self.api.stop()
         for trigger in self._triggers:
             trigger.stop()
         if self._invocations:

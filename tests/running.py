@@ -107,10 +107,12 @@ def running(
     visibility_timeout: int | None = None,
     enforce_permissions: bool = False,
     template: Path = TEMPLATE,
+    recognizes: bool = False,
 ) -> Iterator[Running]:
-    """`delay`: seconds that the engine takes for an answer; `requests_per_minute`: how many it takes, 0 for all."""
+    """`delay`: seconds that the engine takes for an answer; `requests_per_minute`: how many it takes, 0 for all.
+    `recognizes`: it reads the pages, which takes seconds for each, and cans no answers."""
     with Children() as children:
-        engine = start_engine(children, logs, delay, requests_per_minute)
+        engine = start_engine(children, logs, delay, requests_per_minute, recognizes=recognizes)
         stack = Stack(
             children,
             template,
@@ -127,10 +129,14 @@ def running(
             yield Running(stack, engine, PublishedEvents(stack.emulator, stack.deployment.outputs["EventBus"]), [])
 
 
-def start_engine(children: Children, logs: Path, delay: float, requests_per_minute: int = 0) -> EngineUnderTest:
+def start_engine(
+    children: Children, logs: Path, delay: float, requests_per_minute: int = 0, *, recognizes: bool = False
+) -> EngineUnderTest:
     port = free_port()
     engine = EngineUnderTest(f"http://127.0.0.1:{port}")
-    options = ["--canned", "--test-controls", "--delay", str(delay), "--requests-per-minute", str(requests_per_minute)]
+    options = ["--test-controls", "--delay", str(delay), "--requests-per-minute", str(requests_per_minute)]
+    if not recognizes:
+        options.append("--canned")
     child = children.start(
         [str(ENGINE_PYTHON), "-m", "local.engine", "--port", str(port), *options],
         variables={},

@@ -17,7 +17,7 @@ from pagewise.aws import batches, wiring
 from pagewise.aws.batches import Message, Response
 from pagewise.aws.notifications import uploads_of
 from pagewise.aws.observing import logger, metrics, quoting_nothing, told
-from pagewise.errors import Configuration, PagewiseError
+from pagewise.errors import Configuration, Deleted, PagewiseError
 from pagewise.messages import load_range
 from pagewise.model import Upload
 
@@ -68,6 +68,9 @@ def split_uploads(event: dict[str, Any], deadline: float) -> None:
 def split_upload(upload: Upload, deadline: float) -> None:
     try:
         document = wiring.composition.get().split().upload(upload, deadline)
+    except Deleted:
+        logger.info("upload of a deleted document", extra={"document": upload.document_id})
+        return
     except Configuration as error:
         logger.error("splitting is suspended", extra={"document": upload.document_id, "reason": error.reason})
         wiring.composition.get().suspension().upload(upload, error)

@@ -17,7 +17,12 @@ from pagewise.aws.observing import logger, metrics
 def handler(_event: dict[str, Any], context: LambdaContext) -> dict[str, int]:
     deadline = time.monotonic() + context.get_remaining_time_in_millis() / 1000 - wiring.RESERVED_SECONDS
     metrics.add_metric("Sweeps", MetricUnit.Count, 1)
-    ended = wiring.composition.get().sweep().overdue(deadline)
+    try:
+        ended = wiring.composition.get().sweep().overdue(deadline)
+    finally:
+        failures = wiring.composition.get().delete().due(deadline)
+    if failures:
+        raise ExceptionGroup(f"{len(failures)} documents could not be deleted", failures)
     logger.info("swept", extra={"documents": ended})
     metrics.add_metric("DocumentsOverdue", MetricUnit.Count, len(ended))
     return {"ended": len(ended)}

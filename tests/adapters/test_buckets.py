@@ -10,7 +10,7 @@ import pytest
 
 from pagewise.aws.buckets import S3Outputs, S3Pages, S3Uploads
 from pagewise.errors import Configuration, ObjectGone, Superseded
-from pagewise.model import DocumentId, StoredImage, Upload
+from pagewise.model import DocumentId, Edition, StoredImage, Upload
 from tests.deployed import Deployed
 
 
@@ -76,7 +76,7 @@ def outputs(deployed: Deployed) -> S3Outputs:
 def put(deployed: Deployed, file: Path, document: str, run: int, content: str, name: str = "document.txt") -> int:
     """Of how many versions the object is afterwards."""
     file.write_text(content)
-    outputs(deployed).put_output(DocumentId(document), run, name, "text/plain", file)
+    outputs(deployed).put_output(DocumentId(document), Edition(run), name, "text/plain", file)
     key = f"documents/{document}/outputs/{name}"
     listed = deployed.client("s3").list_object_versions(Bucket=deployed.outputs["PagesBucket"], Prefix=key)
     return len(listed["Versions"])

@@ -16,6 +16,7 @@ from pagewise.errors import ObjectGone, Superseded, Transient
 from pagewise.events import Event
 from pagewise.model import (
     DocumentId,
+    Edition,
     JobStatus,
     PageJob,
     PageRange,
@@ -28,10 +29,10 @@ from pagewise.model import (
 from pagewise.outputs.assembly import AssembledDocument, Pages, Shelf
 from pagewise.outputs.manifest import Manifest, OutputFile, digest
 from pagewise.outputs.wanted import WantedOutput
-from pagewise.ports import Download
+from pagewise.ports import DeletedObjects, Download, UploadPlace
 from pagewise.qwen.question import Again, Answer, Question
 from pagewise.strict_json import dumped
-from pagewise.table import Attributes, Change, Key, Put, Refused, Update
+from pagewise.table import Attributes, Change, Index, Key, Put, Refused, Update
 from tests.fakes.limits import check_entry, check_key, check_record, check_transaction
 
 
@@ -137,15 +138,15 @@ class MemoryOutputs:
     """A document's outputs beside the pages: each with the run that it is of."""
 
     pages: MemoryPages
-    stored: dict[tuple[DocumentId, str], tuple[int, bytes]] = field(default_factory=dict)
+    stored: dict[tuple[DocumentId, str], tuple[Edition, bytes]] = field(default_factory=dict)
 
-    def put_output(self, document_id: DocumentId, run: int, name: str, media_type: str, file: Path) -> None:  # noqa: ARG002
+    def put_output(self, document_id: DocumentId, edition: Edition, name: str, media_type: str, file: Path) -> None:  # noqa: ARG002
         check_key(f"documents/{document_id}/outputs/{name}")
-        there, _ = self.stored.get((document_id, name), (0, b""))
-        if there > run:
+        there, _ = self.stored.get((document_id, name), (Edition(0), b""))
+        if there > edition:
             raise Superseded
-        if there < run or name != "manifest.json":
-            self.stored[document_id, name] = run, file.read_bytes()
+        if there < edition or name != "manifest.json":
+            self.stored[document_id, name] = edition, file.read_bytes()
 
     def manifest(self, document_id: DocumentId) -> dict[str, Any] | None:
         stored = self.stored.get((document_id, "manifest.json"))
@@ -163,6 +164,50 @@ class MemoryOutputs:
         return path
 
 
+@dataclass
+class MemoryLinks:
+    pages: MemoryPages
+
+    def page_image(self, document_id: DocumentId, page: int) -> str | None:
+        key = f"documents/{document_id}/pages/{page:05}.png"
+        return key if key in self.pages.objects else None
+
+    def url(self, key: str, seconds: int) -> str:
+        return self.pages.url(key, seconds)
+
+    def origin(self) -> str:
+        return "https://pages.example"
+
+    def upload(self, key: str, metadata: Mapping[str, str], seconds: int) -> UploadPlace:
+        check_key(key)
+        headers = {f"x-amz-meta-{name}": value for name, value in metadata.items()}
+        return UploadPlace("uploads", key, f"https://uploads.example/{key}?seconds={seconds}", headers)
+
+
+@dataclass
+class MemoryObjects:
+    """Both buckets of a document, for its deletion."""
+
+    uploads: MemoryUploads
+    pages: MemoryPages
+    outputs: MemoryOutputs
+
+    def delete_upload(self, source: Source) -> int:
+        return 0 if self.uploads.objects.pop((source.bucket, source.key, source.version), None) is None else 1
+
+    def delete_objects(self, document_id: DocumentId) -> Iterator[DeletedObjects]:
+        prefix = f"documents/{document_id}/"
+        for kept in (self.pages.objects, self.pages.documents):
+            for key in [key for key in kept if key.startswith(prefix)]:
+                kept.pop(key)
+                yield DeletedObjects(1, 1)
+        for output in [output for output in self.outputs.stored if output[0] == document_id]:
+            self.outputs.stored.pop(output)
+            yield DeletedObjects(1, 1)
+        if self.pages.receipts.pop(document_id, None):
+            yield DeletedObjects(1, 1)
+
+
 def plainly(
     document: AssembledDocument, pages: Pages, wanted: Sequence[WantedOutput], to: Shelf, _options: Any, _bounds: Any
 ) -> Manifest:
@@ -176,7 +221,8 @@ def plainly(
             size, sha256 = digest(path)
             to.put(f"document.{output}", "text/plain", path)
             files.append(OutputFile(f"document.{output}", output, "text/plain", size, sha256, {}))
-        manifest = Manifest(document.document_id, document.pages, tuple(wanted), tuple(files), (), run=document.run)
+        about = document.document_id, document.pages, tuple(wanted)
+        manifest = Manifest(*about, tuple(files), (), run=document.run, reviews=document.reviews)
         path = Path(folder) / "manifest.json"
         path.write_text(manifest.text())
         to.put("manifest.json", "application/json", path)
@@ -259,6 +305,15 @@ class MemoryTable:
     def listed(self, word: str, before: str | None = None) -> Iterator[str]:
         listed = [(record["due"], key.partition) for key, record in self.stored.items() if record.get("open") == word]
         yield from [partition for due, partition in sorted(listed) if before is None or due < before]
+
+    def along(self, index: Index, word: str, after: str | None, before: str | None) -> Iterator[tuple[str, str]]:
+        found = [
+            (record[index.order], key.partition)
+            for key, record in self.stored.items()
+            if record.get(index.word) == word and index.order in record
+        ]
+        within = [one for one in found if (after is None or one[0] >= after) and (before is None or one[0] < before)]
+        yield from sorted(within, key=lambda one: one[0], reverse=index.newest_first)
 
     def change(self, *changes: Change) -> None:
         for change in changes:

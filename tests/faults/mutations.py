@@ -29,6 +29,7 @@ from pagewise.events import recognition_suspended
 from pagewise.model import (
     Document,
     DocumentId,
+    Edition,
     JobStatus,
     Original,
     PageJob,
@@ -528,9 +529,9 @@ def do_nothing(_real: Handler, _event: dict[str, Any], _context: Any) -> Any:
 
 class EarlierRunsOverwrite(World):
     class Careless(FaultyOutputs):
-        def put_output(self, document_id: DocumentId, run: int, name: str, media_type: str, file: Path) -> None:
+        def put_output(self, document_id: DocumentId, edition: Edition, name: str, media_type: str, file: Path) -> None:
             self.stored.pop((document_id, name), None)
-            super().put_output(document_id, run, name, media_type, file)
+            super().put_output(document_id, edition, name, media_type, file)
 
     class Stubborn(Assemble):
         def awaited(self, document_id: DocumentId, run: int) -> Document | None:

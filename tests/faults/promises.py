@@ -9,7 +9,7 @@ from typing import Any
 
 from pagewise.account.groups import group_number
 from pagewise.account.ledger import Ledger
-from pagewise.model import Document, DocumentStatus, Group, JobStatus, Result, ResultSource, Usage
+from pagewise.model import Document, DocumentStatus, Edition, Group, JobStatus, Result, ResultSource, Usage
 from pagewise.results import load_result
 from pagewise.tasks import Task
 from tests.fakes import MemoryTable
@@ -91,7 +91,8 @@ def unassembled(world: World, document: Document) -> Iterator[str]:
         if stored or told:
             yield f"{document.source.key} has outputs that nobody asked for"
         return
-    run, content = stored.get("manifest.json", (0, b"{}"))
+    edition, content = stored.get("manifest.json", (Edition(0), b"{}"))
+    run = edition.run
     manifest = json.loads(content)
     if (run, manifest.get("run")) != (document.run, document.run) or document.assembled != document.run:
         yield f"run {document.run} of {document.source.key} has no manifest: {run} is there, noted {document.assembled}"
@@ -101,8 +102,8 @@ def unassembled(world: World, document: Document) -> Iterator[str]:
     if manifest["outputs"] != list(document.outputs):
         yield f"outputs of {document.source.key}: {manifest['outputs']}, not {document.outputs}"
     for file in manifest["files"]:
-        of, bytes_ = stored.get(file["name"], (0, b""))
-        if of != run or hashlib.sha256(bytes_).hexdigest() != file["sha256"]:
+        of, bytes_ = stored.get(file["name"], (Edition(0), b""))
+        if of != edition or hashlib.sha256(bytes_).hexdigest() != file["sha256"]:
             yield f"{file['name']} of {document.source.key} is not what the manifest says"
 
 

@@ -29,12 +29,13 @@ from local.functions.event_sources import reported_failures
 from local.functions.lineage import MOST_INVOCATIONS
 from pagewise import messages
 from pagewise.account.closing import Accounting
+from pagewise.account.deletion import Deletions
 from pagewise.account.ledger import Ledger
 from pagewise.account.metering import Unmetered
 from pagewise.account.records import result_key
 from pagewise.account.reuse import Reuse, fingerprint
 from pagewise.account.spending import Spending
-from pagewise.aws.wiring import Composition
+from pagewise.aws.wiring import Composition, Desk
 from pagewise.errors import (
     Configuration,
     DocumentRejected,
@@ -49,6 +50,7 @@ from pagewise.events import Event
 from pagewise.model import (
     DocumentId,
     DocumentStatus,
+    Edition,
     JobStatus,
     PageJob,
     PageRange,
@@ -72,6 +74,8 @@ from pagewise.results import load_result
 from pagewise.table import Attributes, Change, Key, Refused
 from pagewise.tasks import Task
 from pagewise.use_cases.assemble import Assemble
+from pagewise.use_cases.cancel import CancelDocument
+from pagewise.use_cases.delete import DeleteDocument
 from pagewise.use_cases.give_up import GiveUp
 from pagewise.use_cases.recognize import Recognize
 from pagewise.use_cases.redrive import NothingToRedrive, Redrive, Selection
@@ -81,6 +85,7 @@ from pagewise.use_cases.suspension import Suspension
 from pagewise.use_cases.sweep import Sweep
 from tests.fakes import (
     MemoryClock,
+    MemoryObjects,
     MemoryOutputs,
     MemoryPages,
     MemoryPublisher,
@@ -573,7 +578,14 @@ class World:
             back_off_split=self.back_off_split,
             assemble=self.assembler,
             back_off_assembly=self.back_off_split,
+            delete=self.deleter,
+            desk=no_desk,
         )
+
+    def deleter(self) -> DeleteDocument:
+        objects = MemoryObjects(self.uploads, self.pages, self.outputs)
+        cancel = CancelDocument(self.ledger, self.sweeper(), self.clock)
+        return DeleteDocument(Deletions(self.ledger), cancel, objects, self.publisher, self.clock)
 
     def assembler(self) -> Assemble:
         return self.assemble_class(self.ledger, self.uploads, self.outputs, self.publisher, make=plainly)
@@ -644,6 +656,10 @@ class World:
     async def sleep(self, seconds: float) -> None:
         self.scheduler.step()
         self.now += seconds
+
+
+def no_desk() -> Desk:
+    raise NotImplementedError("No world has an HTTP API.")
 
 
 def failed_of(taken: Sequence[Message], answer: str | None) -> set[str]:
@@ -752,9 +768,9 @@ class FaultyOutputs(MemoryOutputs):
         super().__init__(world.pages)
         self.world = world
 
-    def put_output(self, document_id: DocumentId, run: int, name: str, media_type: str, file: Path) -> None:
+    def put_output(self, document_id: DocumentId, edition: Edition, name: str, media_type: str, file: Path) -> None:
         put = super().put_output
-        self.world.effect("store output", lambda: put(document_id, run, name, media_type, file))
+        self.world.effect("store output", lambda: put(document_id, edition, name, media_type, file))
 
     def manifest(self, document_id: DocumentId) -> dict[str, Any] | None:
         read = super().manifest

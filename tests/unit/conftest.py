@@ -10,23 +10,31 @@ import pytest
 from pytest_socket import disable_socket
 
 from pagewise.account.closing import Accounting
+from pagewise.account.deletion import Deletions
 from pagewise.account.ledger import Ledger
 from pagewise.account.metering import Unmetered
 from pagewise.account.records import document_key
 from pagewise.account.reuse import Reuse
+from pagewise.account.reviews import Reviews
 from pagewise.model import Document, PageJob, Result, Upload
 from pagewise.qwen.question import Answer
 from pagewise.qwen.settings import EngineSettings
 from pagewise.table import Update
 from pagewise.use_cases.assemble import Assemble
+from pagewise.use_cases.cancel import CancelDocument
+from pagewise.use_cases.delete import DeleteDocument
 from pagewise.use_cases.give_up import GiveUp
 from pagewise.use_cases.recognize import Recognize
+from pagewise.use_cases.review import ReviewPages
 from pagewise.use_cases.settings import SplitSettings
+from pagewise.use_cases.show import ShowDocuments
 from pagewise.use_cases.split import Split
 from pagewise.use_cases.suspension import Suspension
 from pagewise.use_cases.sweep import Sweep
 from tests.fakes import (
     MemoryClock,
+    MemoryLinks,
+    MemoryObjects,
     MemoryOutputs,
     MemoryPages,
     MemoryProfiles,
@@ -107,6 +115,38 @@ class Pagewise:
     @property
     def assemble(self) -> Assemble:
         return Assemble(self.ledger, self.uploads, self.outputs, self.publisher, make=plainly)
+
+    @property
+    def reviews(self) -> Reviews:
+        return Reviews(self.ledger, pause=lambda _seconds: None)
+
+    @property
+    def cancel(self) -> CancelDocument:
+        return CancelDocument(self.ledger, self.sweep, self.clock)
+
+    @property
+    def delete(self) -> DeleteDocument:
+        objects = MemoryObjects(self.uploads, self.pages, self.outputs)
+        return DeleteDocument(Deletions(self.ledger), self.cancel, objects, self.publisher, self.clock)
+
+    @property
+    def show(self) -> ShowDocuments:
+        return ShowDocuments(self.ledger, self.reviews, self.outputs, MemoryLinks(self.pages), self.clock)
+
+    @property
+    def review(self) -> ReviewPages:
+        return ReviewPages(self.ledger, self.reviews, self.accounting, self.show, self.clock)
+
+    def accepted(self, content: bytes, **metadata: str) -> Document:
+        return self.split.upload(self.upload(content, **metadata))
+
+    def ended(self, content: bytes, *script: Answer | Exception, **metadata: str) -> Document:
+        """A document whose page jobs have ended as the script says."""
+        if script:
+            self.engine.script = list(script)
+        document = self.accepted(content, **metadata)
+        self.run_queues()
+        return self.stored(document)
 
     def run_job(self, job: PageJob, deliveries: int = 1) -> Result | None:
         return asyncio.run(self.recognize.page_job(job, deliveries, time.monotonic() + 100))

@@ -11,7 +11,7 @@ import pytest
 
 from pagewise.errors import DocumentRejected, Permanent, StorageBusy, Superseded
 from pagewise.messages import load_end
-from pagewise.model import Document
+from pagewise.model import Document, Edition
 from pagewise.options.metadata import document_options
 from pagewise.options.profiles import Profile
 from pagewise.outputs.wanted import WantedOutput
@@ -110,7 +110,7 @@ def test_a_run_that_is_overtaken_in_the_midst_leaves_the_later_one_s_outputs(pag
 
     late = replace(pagewise.assemble, make=overtaken)
     assert late.document(document.id, 1) is None
-    assert {run for run, _ in pagewise.outputs.stored.values()} == {2}
+    assert {edition for edition, _ in pagewise.outputs.stored.values()} == {Edition(2)}
     (told,) = pagewise.publisher.named("DocumentAssembled")
     assert told["run"] == 2
 
@@ -119,9 +119,9 @@ def test_the_fake_keeps_a_later_run(pagewise: Pagewise, tmp_path: Path) -> None:
     document = ended(pagewise)
     file = tmp_path / "file"
     file.write_text("2")
-    pagewise.outputs.put_output(document.id, 2, "a", "text/plain", file)
+    pagewise.outputs.put_output(document.id, Edition(2), "a", "text/plain", file)
     with pytest.raises(Superseded):
-        pagewise.outputs.put_output(document.id, 1, "a", "text/plain", file)
+        pagewise.outputs.put_output(document.id, Edition(1), "a", "text/plain", file)
 
 
 def test_what_was_given_up_has_a_manifest_that_says_so(pagewise: Pagewise) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import subprocess
 import sys
 from dataclasses import replace
@@ -15,6 +16,8 @@ from pagewise.errors import Configuration, Permanent, Rejection
 from pagewise.events import INLINE_OUTPUT_BYTES, Event
 from pagewise.model import WarningCode
 from pagewise.qwen.parsing import UNUSABLE
+from pagewise.review.corrections import Person
+from pagewise.use_cases.delete import QUARANTINE_SECONDS
 from tests.fakes import text_answer
 from tests.pictures import tiff
 from tests.unit.conftest import Pagewise
@@ -32,7 +35,9 @@ def check(event: Event) -> None:
 
 def everything_that_can_happen(pagewise: Pagewise) -> None:
     """A document with a recognized and a failed page, one that is rejected, and an engine that refuses the account."""
-    uploaded = pagewise.upload(tiff(3), ocr_tasks="text_recognition", ocr_tag="t", ocr_outputs="text,html")
+    uploaded = pagewise.upload(
+        tiff(3), ocr_tasks="text_recognition", ocr_tag="t", ocr_outputs="text,html", ocr_review="always"
+    )
     document = pagewise.split.upload(uploaded)
     pagewise.engine.script = [text_answer(), Permanent("x", "y"), Configuration("InvalidApiKey", "z"), text_answer()]
     jobs = list(pagewise.queues.jobs)
@@ -43,7 +48,11 @@ def everything_that_can_happen(pagewise: Pagewise) -> None:
     pagewise.run_job(jobs[2])
     pagewise.assemble.document(document.id, 1)
     empty = pagewise.uploads.put(b"", key="uploads/empty")
-    pagewise.split.upload(empty)
+    rejected = pagewise.split.upload(empty)
+    pagewise.review.done(document.id, Person("1", "Ana"))
+    pagewise.delete.document(rejected.id, "Ana", math.inf)
+    pagewise.clock.milliseconds += round(QUARANTINE_SECONDS * 1000) + 1
+    pagewise.delete.due(math.inf)
     pagewise.suspension.upload(empty, Configuration("access_denied", "The upload: AccessDenied."))
 
 

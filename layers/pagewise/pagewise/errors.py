@@ -9,7 +9,9 @@
     ├── Configuration     key, region, access, arrears: stop, alarm, never blame a page
     └── Permanent         will never work
         ├── DocumentRejected   the whole upload
-        ├── DocumentGone       deleted after it was accepted
+        ├── DocumentGone       its upload was deleted after it was accepted
+        ├── Cancelled          nothing of the document is to be done any more
+        ├── Deleted            the document itself was deleted: there is no account left to write to
         ├── PageUnreadable     one page of it cannot be rendered
         ├── ImageRejected      a page image breaks a limit of the service
         ├── ResultUnusable     the engine answered, but not with a result
@@ -96,6 +98,7 @@ class DocumentRejected(Permanent):
 
 UNREADABLE_PAGE = "unreadable_page"
 OVERDUE = "overdue"
+CANCELLED = "cancelled"
 
 
 class PageUnreadable(Permanent):
@@ -110,6 +113,20 @@ class DocumentGone(Permanent):
 
     def __init__(self, message: str) -> None:
         super().__init__(Rejection.GONE.value, message)
+
+
+class Cancelled(Permanent):
+    """A page job of a document that was cancelled."""
+
+    def __init__(self) -> None:
+        super().__init__(CANCELLED, "The document was cancelled before the page was recognized. Redrive it to go on.")
+
+
+class Deleted(Permanent):
+    """The document was deleted while it was worked on."""
+
+    def __init__(self) -> None:
+        super().__init__("deleted", "The document was deleted. Upload it again if it is needed after all.")
 
 
 class Overdue(Transient):

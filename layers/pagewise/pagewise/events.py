@@ -6,7 +6,7 @@ delivery is at least once, and `event_id` tells a repetition.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,6 +19,8 @@ SCHEMA_VERSION = "1"
 SOURCE = "pagewise"
 # EventBridge takes 256 KB an entry and bills by 64 KB: short results travel along, longer ones are fetched.
 INLINE_OUTPUT_BYTES = 16 * 1024
+# Of a review that is needed: the list is in the receipt, and the pages are the review's own.
+MOST_REASONS, MOST_PAGES_NAMED = 50, 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,16 +154,66 @@ def document_assembled(document: Document, manifest: Mapping[str, Any], pointer:
     """Made of the manifest as it is stored. Its files are counted, not listed: boxes are two for each page."""
     failed = manifest["failed"]
     lost = {one["output"] for one in failed}
+    reviews = manifest.get("reviews", 0)
     return event(
         "DocumentAssembled",
         document,
-        "",
+        f"/review-{reviews}" if reviews else "",
         run=manifest["run"],
+        reviews=reviews,
         outputs=[name for name in manifest["outputs"] if name not in lost],
         failed=[{"output": one["output"], "reason": one["reason"]} for one in failed],
         files=len(manifest["files"]),
         size=sum(file["size"] for file in manifest["files"]),
         manifest=dict(pointer),
+    )
+
+
+def review_needed(document: Document, reasons: Sequence[Mapping[str, Any]], pages: Sequence[int]) -> Event:
+    """A person is asked to look at a document that has ended. Pages: the first hundred of those that are doubtful."""
+    return event(
+        "ReviewNeeded",
+        document,
+        "",
+        run=document.run,
+        status=document.status,
+        profile=document.profile,
+        reasons=[dict(reason) for reason in reasons[:MOST_REASONS]],
+        pages=list(pages[:MOST_PAGES_NAMED]),
+        ended=document.ended,
+    )
+
+
+def document_reviewed(document: Document, review: Mapping[str, Any], receipt: Mapping[str, str]) -> Event:
+    """A person is done with a document. What was corrected stands in the receipt."""
+    suffix = "" if review["review"] == 1 else f"/review-{review['review']}"
+    return event(
+        "DocumentReviewed",
+        document,
+        suffix,
+        run=document.run,
+        **review,
+        status=document.status,
+        profile=document.profile,
+        outputs=list(document.outputs),
+        receipt=dict(receipt),
+    )
+
+
+def document_deleted(document_id: DocumentId, receipt: Mapping[str, Any]) -> Event:
+    """Nothing of the document is left but its deletion receipt; of its name not even this event tells."""
+    return Event(
+        "DocumentDeleted",
+        {
+            "schema_version": SCHEMA_VERSION,
+            "event_id": f"{document_id}/DocumentDeleted",
+            "document_id": document_id,
+            "requested": receipt["requested"],
+            "deleted": receipt["deleted"],
+            "objects": receipt["objects"],
+            "versions": receipt["versions"],
+            "records": receipt["records"],
+        },
     )
 
 

@@ -31,13 +31,14 @@ class TextLayer(StrEnum):
 
 
 class DocumentStatus(StrEnum):
-    """A document is in progress until it has one of the other four. Those are final."""
+    """A document is in progress until it has one of the others. Those are final."""
 
     IN_PROGRESS = "in_progress"
     COMPLETE = "complete"
     PARTIAL = "partial"
     FAILED = "failed"
     REJECTED = "rejected"
+    CANCELLED = "cancelled"
 
 
 class JobStatus(StrEnum):
@@ -150,6 +151,9 @@ class Document:
     `swept` is the last page up to which the sweeper has ended overdue page jobs, in this run.
     `outputs` are the names of its wanted outputs (outputs/wanted.py). `tasks_for_outputs` are those of its tasks that
     only the outputs need. `assembled` is the run whose outputs have been made; 0: of none.
+    `profile` is the name of the profile that it was taken under. `review` tells when a person shall look at it
+    (review/policy.py), `reviews` counts the reviews done, and `assembled_reviews` those that its outputs know.
+    `cancelled` and `deleting` are the moments of these requests.
     """
 
     id: DocumentId
@@ -183,6 +187,17 @@ class Document:
     outputs: tuple[str, ...] = ()
     tasks_for_outputs: tuple[Task, ...] = ()
     assembled: int = 0
+    profile: str | None = None
+    review: str = "never"
+    reviews: int = 0
+    assembled_reviews: int = 0
+    cancelled: str | None = None
+    deleting: str | None = None
+
+    @property
+    def edition(self) -> Edition:
+        """Of the outputs that it shall have."""
+        return Edition(self.run, self.reviews)
 
     @property
     def day(self) -> str:
@@ -193,6 +208,14 @@ class Document:
     def page_jobs(self) -> int:
         """The number of the document's page jobs: every page once for every task."""
         return self.pages * len(self.tasks)
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Edition:
+    """Of a document's outputs: the run whose results they are made of, and how many reviews of it had been done."""
+
+    run: int = 1
+    reviews: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,13 +5,13 @@ Every port may raise `StorageBusy` where the service behind it is throttled or t
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
 from pagewise.events import Event
-from pagewise.model import DocumentId, PageAccount, PageJob, PageRange, Result, Source, StoredImage, Upload
+from pagewise.model import DocumentId, Edition, PageAccount, PageJob, PageRange, Result, Source, StoredImage, Upload
 
 
 class Clock(Protocol):
@@ -66,9 +66,9 @@ class PagesBucket(Protocol):
 class OutputsBucket(Protocol):
     """A document's outputs, in the pages bucket."""
 
-    def put_output(self, document_id: DocumentId, run: int, name: str, media_type: str, file: Path) -> None:
-        """Store an output in place of an earlier run's; the same again changes nothing. Raises Superseded, and changes
-        nothing, where a later run has stored its own."""
+    def put_output(self, document_id: DocumentId, edition: Edition, name: str, media_type: str, file: Path) -> None:
+        """Store an output in place of an earlier edition's; the same again changes nothing. Raises Superseded, and
+        changes nothing, where a later edition has stored its own."""
 
     def manifest(self, document_id: DocumentId) -> Mapping[str, Any] | None:
         """The document's manifest as it is stored, of whichever run; None if there is none."""
@@ -78,6 +78,53 @@ class OutputsBucket(Protocol):
 
     def page_image(self, document_id: DocumentId, page: int, folder: Path) -> Path | None:
         """The page image as a file in the folder; None if the page has none."""
+
+
+@dataclass(frozen=True, slots=True)
+class UploadPlace:
+    """Where a file is to be put, by whom is handed this: with exactly these headers."""
+
+    bucket: str
+    key: str
+    url: str
+    headers: Mapping[str, str]
+
+
+class DocumentLinks(Protocol):
+    """Presigned URLs: whoever has one can do with it what it is for, for so many seconds."""
+
+    def page_image(self, document_id: DocumentId, page: int) -> str | None:
+        """The key of a page image in the pages bucket; None if there is none."""
+
+    def url(self, key: str, seconds: int) -> str:
+        """Of an object in the pages bucket, to read it."""
+
+    def origin(self) -> str:
+        """Where such URLs lead: scheme and host."""
+
+    def upload(self, key: str, metadata: Mapping[str, str], seconds: int) -> UploadPlace:
+        """Into the uploads bucket, with these metadata."""
+
+
+class DocumentObjects(Protocol):
+    """Everything of a document in the buckets, to be deleted for good."""
+
+    def delete_upload(self, source: Source) -> int:
+        """The uploaded version alone: other versions are other documents. How many objects that were: 1, or 0."""
+
+    def delete_objects(self, document_id: DocumentId) -> Iterator[DeletedObjects]:
+        """All versions of all objects of the document, batch after batch; what each batch was."""
+
+
+@dataclass(frozen=True, slots=True)
+class DeletedObjects:
+    """`objects` by their keys, and the `versions` and delete markers that these were."""
+
+    objects: int = 0
+    versions: int = 0
+
+    def __add__(self, other: DeletedObjects) -> DeletedObjects:
+        return DeletedObjects(self.objects + other.objects, self.versions + other.versions)
 
 
 class Queues(Protocol):

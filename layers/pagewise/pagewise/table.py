@@ -84,6 +84,21 @@ class Refused(Exception):
         self.unmet = unmet
 
 
+@dataclass(frozen=True, slots=True)
+class Index:
+    """Records that have both attributes, by one of them (`word`) sorted by the other (`order`)."""
+
+    name: str
+    word: str
+    order: str
+    newest_first: bool = False
+
+
+BY_DUE = Index("open", "open", "due")
+# Documents alone have `started`: results have a status, too.
+BY_STATUS = Index("status", "status", "started", newest_first=True)
+
+
 class Table(Protocol):
     """Reads are consistent. Every method may raise `StorageBusy`."""
 
@@ -98,6 +113,10 @@ class Table(Protocol):
     def listed(self, word: str, before: str | None = None) -> Iterator[str]:
         """Partitions with a record whose attribute `open` is this word, in the order of `due`: those due before this
         time, or all. A written record is listed soon afterwards."""
+
+    def along(self, index: Index, word: str, after: str | None, before: str | None) -> Iterator[tuple[str, str]]:
+        """What an index lists under a word: partitions with the text that they are sorted by, from one (included) to
+        another (not), in its order. Soon after it is written."""
 
     def change(self, *changes: Change) -> None:
         """All of it or nothing. Raises Refused."""

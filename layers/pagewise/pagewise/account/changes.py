@@ -11,6 +11,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from pagewise.account.records import (
+    DELETED,
+    DELETING,
     FAILED,
     OPEN,
     UNASSEMBLED,
@@ -138,7 +140,15 @@ def withdrawal(
         "superseded_output_tokens": job.usage.output_tokens,
     }
     reopened = {"status": str(DocumentStatus.IN_PROGRESS), "run": run, "due": due, "open": OPEN, "announced": False}
-    as_read = Condition(equal={"status": str(document.status), "run": document.run, "announced": document.announced})
+    as_read = Condition(
+        equal={
+            "status": str(document.status),
+            "run": document.run,
+            "announced": document.announced,
+            "cancelled": document.cancelled,
+            "deleting": document.deleting,
+        }
+    )
     found: Attributes = {name: stored[name] for name in ("status", "ended", "result", "result_key") if name in stored}
     return [
         Put(superseded_key(document.id, page.page, task, run), found, NEW),
@@ -152,7 +162,7 @@ def withdrawal(
             as_read,
             set=reopened | money.set,
             add={**back, **superseded, **money.add},
-            remove=("ended", "swept"),
+            remove=("ended", "swept", "cancelled"),
         ),
         *money.claims,
     ]
@@ -196,7 +206,22 @@ def sums(page: PageAccount) -> dict[str, int]:
 
 
 def is_unassembled(document: Document) -> bool:
-    return bool(document.outputs) and document.assembled < document.run
+    """Outputs are of a run, and of the reviews that were done."""
+    made = document.assembled == document.run and document.assembled_reviews == document.reviews
+    return bool(document.outputs) and not made
+
+
+def is_gone(stored: Attributes) -> bool:
+    return stored["status"] == DELETED or ("deleting" in stored and bool(stored["announced"]))
+
+
+def listed_word(document: Document) -> str | None:
+    """The word in the index of a document whose end is announced. A cancelled document waits for no redrive."""
+    if document.deleting:
+        return DELETING
+    if is_unassembled(document):
+        return UNASSEMBLED
+    return FAILED if document.failed and not document.cancelled else None
 
 
 def listed_anew(document: Document, changed: Attributes, seen: Document | None = None) -> Update:
@@ -209,11 +234,14 @@ def listed_anew(document: Document, changed: Attributes, seen: Document | None =
             "run": seen.run,
             "announced": seen.announced,
             "assembled": seen.assembled or None,
+            "assembled_reviews": seen.assembled_reviews or None,
+            "reviews": seen.reviews or None,
+            "deleting": seen.deleting,
         }
     )
     if not (document.announced or changed.get("announced")):
         return Update(document_key(document.id), as_seen, set=changed)
-    word = UNASSEMBLED if is_unassembled(document) else FAILED if document.failed else None
+    word = listed_word(document)
     listed: Attributes = {"open": word} if word else {}
     return Update(document_key(document.id), as_seen, set={**changed, **listed}, remove=() if word else ("open",))
 
@@ -221,4 +249,6 @@ def listed_anew(document: Document, changed: Attributes, seen: Document | None =
 def final_status(document: Document) -> DocumentStatus:
     if document.failed == 0:
         return DocumentStatus.COMPLETE
+    if document.cancelled:
+        return DocumentStatus.CANCELLED
     return DocumentStatus.PARTIAL if document.recognized else DocumentStatus.FAILED

@@ -7,14 +7,17 @@ delivery, the dead-letter function, or the sweeper.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 from pagewise import events
+from pagewise.account.changes import is_unassembled
 from pagewise.account.groups import shared
 from pagewise.account.ledger import Ledger
 from pagewise.account.metering import Meter, Unmetered
 from pagewise.account.receipts import invalid, receipt
+from pagewise.account.reviews import Review, Reviews, ReviewState, review_shown, reviews_of
 from pagewise.errors import DocumentRejected, PagewiseError
 from pagewise.events import Event
 from pagewise.model import (
@@ -117,18 +120,37 @@ class Accounting:
         pages: list[PageAccount] = list(self.ledger.pages(document.id))
         if any(page.run > document.run for page in pages):
             return  # opened again by a redrive; that comes after the announcement only
-        pointer = self.pages.put_receipt(document.id, receipt(document, pages, self.price))
+        review = self.reviews.ended(document, self.reviews.decide(document, pages))
+        pointer = self.receipt_of(document, pages, review)
         if document.status is DocumentStatus.REJECTED:
             self.publisher.publish([events.document_rejected(document, pointer)])
         else:
             cost = self.price.cost(document.usage)
-            self.publisher.publish([events.document_completed(document, pointer, cost, invalid(pages))])
+            due = [events.document_completed(document, pointer, cost, invalid(pages))]
+            if review and review.run == document.run and review.state is ReviewState.WAITING:
+                due.append(events.review_needed(document, [reason.shown() for reason in review.reasons], review.pages))
+            self.publisher.publish(due)
         if self.ledger.announced(document, self.clock.after(ASSEMBLY_SECONDS)):
             self.meter.ended(document)
 
+    @property
+    def reviews(self) -> Reviews:
+        return reviews_of(self.ledger)
+
+    def receipt_of(self, document: Document, pages: Sequence[PageAccount], review: Review | None) -> Mapping[str, str]:
+        """Store the receipt, with the review that the document has; its pointer."""
+        said = list(self.reviews.all_corrections(document.id)) if review and review.number + review.changed else []
+        shown = review_shown(review, said) if review else None
+        return self.pages.put_receipt(document.id, {**receipt(document, pages, self.price), "review": shown})
+
+    def reviewed(self, document: Document, review: Review) -> None:
+        """Store the receipt of a document that was reviewed, and publish that it was."""
+        pointer = self.receipt_of(document, list(self.ledger.pages(document.id)), review)
+        self.publisher.publish([events.document_reviewed(document, review_event(review), pointer)])
+
     def ask_again_for_outputs(self, document: Document) -> None:
         """Publish the end of a document once more: the event to the assembler was lost on the way."""
-        if document.announced and document.assembled < document.run:
+        if document.announced and is_unassembled(document):
             self.announce(document)
             self.ledger.awaits_assembly(document, self.clock.after(ASSEMBLY_SECONDS))
 
@@ -228,6 +250,15 @@ class Accounting:
             due.append(events.page_completed(document, recorded.after))
         self.publisher.publish(due)
         return recorded.after.closed
+
+
+def review_event(review: Review) -> Mapping[str, Any]:
+    return {
+        "review": review.number,
+        "reviewed": review.reviewed,
+        "by": review.reviewed_by,
+        "corrections": review.changed,
+    }
 
 
 def untold(page: PageAccount | None, run: int) -> list[JobAccount]:

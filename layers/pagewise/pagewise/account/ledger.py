@@ -5,15 +5,18 @@
     document                          status, pages, tasks, source, counters; `open` is "open" until its end is
                                       announced, then "unassembled" until the outputs that it wants are made, then
                                       "failed" while page jobs of it have failed; `swept`: the page that the sweeper
-                                      has come to in this run; `assembled`: the run whose outputs are made
+                                      has come to in this run; `assembled`: the run whose outputs are made, and
+                                      `assembled_reviews` of its `reviews`; `cancelled`, `deleting`: when that was asked
     split#00001-00020                 this page range has been fanned out (`#2` at the end: in the document's run 2)
     given_up#00001-00020              `page`: of this range, which could not be split, the last page that has ended
     page#00001                        ended_jobs, closed, of every ended job `job#<task>`, of redriven ones `run#<task>`
     result#00001#text_recognition     result (JSON), or result_key (in the pages bucket) if it is large
     superseded#00001#multi_lan#2      the failed result that the redrive of run 2 took out of the account
 
-All are in the document's own partition. A result, its page and (if it is the page's last) its document change in one
-transaction. Hot counters are avoided by that hierarchy: most results touch their own page only.
+review and corrections#00001 are pagewise.account.reviews', and what is left of a deleted document is
+pagewise.account.deletion's. All are in the document's own partition. A result, its page and (if it is the page's last)
+its document change in one transaction. Hot counters are avoided by that hierarchy: most results touch their own page
+only.
 
 Where there is a cap, `spend#<date>` has `spent`: the bills of the documents that were accepted, or redriven, on that
 day and have ended, and of the others the most that they can cost. It changes with the document, when it is opened and
@@ -26,7 +29,7 @@ from __future__ import annotations
 import json
 import random
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from pagewise.account.changes import (
@@ -37,8 +40,10 @@ from pagewise.account.changes import (
     final_status,
     group_changes,
     is_awaited,
+    is_gone,
     is_unassembled,
     listed_anew,
+    listed_word,
     reservation,
     withdrawal,
 )
@@ -58,7 +63,7 @@ from pagewise.account.records import (
     spend_key,
     split_key,
 )
-from pagewise.errors import ObjectGone, StorageBusy
+from pagewise.errors import Cancelled, Deleted, ObjectGone, StorageBusy
 from pagewise.model import (
     Document,
     DocumentId,
@@ -86,6 +91,8 @@ INLINE_RESULT_BYTES = 4_800
 # The loser of a race sees the winner's state next time; conflicts end within milliseconds.
 TRIES = 12
 LONGEST_PAUSE_SECONDS = 0.5
+# A record's key has five digits for a page.
+MOST_PAGES = 99_999
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +107,8 @@ class Ledger:
     def open(self, document: Document, day_cap: int = 0) -> Document:
         """Write the document unless its id is known; the stored one either way.
 
-        Its reservation is claimed of its day's cap in the same transaction. Raises DayIsSpent if that is too much.
+        Its reservation is claimed of its day's cap in the same transaction. Raises DayIsSpent if that is too much, and
+        Deleted if the document was there and is not any more.
         """
         together: list[Change] = [Put(document_key(document.id), dump_document(document), NEW)]
         if document.reserved is not None:
@@ -112,6 +120,8 @@ class Ledger:
             except Refused as refused:
                 if stored := self.document(document.id):
                     return stored
+                if self.is_deleted(document.id):
+                    raise Deleted from None
                 if 1 in refused.unmet:
                     raise DayIsSpent from None
                 self.back_off(attempt)
@@ -120,8 +130,28 @@ class Ledger:
         raise StorageBusy("The document could not be written.")
 
     def document(self, document_id: DocumentId) -> Document | None:
+        """None if it is not known, or deleted: to everybody but its deletion it is gone once its end is announced."""
         stored = self.table.get(document_key(document_id))
-        return load_document(document_id, stored) if stored else None
+        return load_document(document_id, stored) if stored and not is_gone(stored) else None
+
+    def is_deleted(self, document_id: DocumentId) -> bool:
+        stored = self.table.get(document_key(document_id))
+        return stored is not None and is_gone(stored)
+
+    def cancel(self, document_id: DocumentId, now: str) -> Document | None:
+        """Note that nothing of a document is to be done any more, unless it has ended; the document as it is stored."""
+        for attempt in range(TRIES):
+            document = self.document(document_id)
+            if document is None or document.status is not DocumentStatus.IN_PROGRESS or document.cancelled:
+                return document
+            as_it_is = Condition(equal={"status": str(document.status), "run": document.run, "cancelled": None})
+            # The sweeper goes on with it where the caller has no time left.
+            change = Update(document_key(document_id), as_it_is, set={"cancelled": now, "due": now})
+            try:
+                self.table.change(change)
+            except Refused:
+                self.back_off(attempt)
+        raise StorageBusy("The document is being changed.")
 
     def close(self, document_id: DocumentId, ended: str) -> Document | None:
         """End the document if all its pages are closed and it has not ended; the stored one either way."""
@@ -141,6 +171,7 @@ class Ledger:
                     "run": document.run,
                     "pages_closed": document.pages_closed,
                     "failed": document.failed,
+                    "cancelled": document.cancelled,
                 }
             ),
             set={"status": str(final_status(document)), "ended": ended, **settled},
@@ -174,7 +205,7 @@ class Ledger:
             stored = self.document(document.id)
             if stored is None or stored.announced or (stored.status, stored.run) != (document.status, document.run):
                 return False
-            due = {"due": assembly_due} if is_unassembled(stored) else {}
+            due = {"due": assembly_due} if listed_word(stored) == UNASSEMBLED else {}
             try:
                 self.table.change(listed_anew(stored, {"announced": True, **due}))
             except Refused:
@@ -184,16 +215,18 @@ class Ledger:
         raise StorageBusy("The document is being changed.")
 
     def assembled(self, document: Document) -> bool:
-        """Note that the outputs of this run have been made and published; whether this is the first note. The run's end
-        may not have been noted as announced yet."""
+        """Note that the outputs of this run, and of its reviews, have been made and published; whether this is the
+        first note. The run's end may not have been noted as announced yet."""
         for attempt in range(TRIES):
             stored = self.document(document.id)
-            if stored is None or stored.run != document.run or stored.assembled == document.run:
+            if stored is None or stored.edition != document.edition or not is_unassembled(stored):
                 return False
+            made = replace(stored, assembled=document.run, assembled_reviews=document.reviews)
+            noted: Attributes = {"assembled": document.run}
+            if document.reviews:
+                noted["assembled_reviews"] = document.reviews
             try:
-                self.table.change(
-                    listed_anew(replace(stored, assembled=document.run), {"assembled": document.run}, stored)
-                )
+                self.table.change(listed_anew(made, noted, stored))
             except Refused:
                 self.back_off(attempt)
             else:
@@ -308,10 +341,19 @@ class Ledger:
             validation=None if line.valid is None else Validation(() if line.valid else (Problem("", "unknown"),)),
         )
 
-    def results(self, document_id: DocumentId) -> Iterator[Result]:
-        """All that are stored, by pages and tasks, read as they are asked for."""
+    def results(
+        self, document_id: DocumentId, tasks: Container[Task] = frozenset(Task), most_pages: int = MOST_PAGES
+    ) -> Iterator[Result]:
+        """All that are stored, or those of these tasks and so many pages, by pages and tasks, read as they are asked
+        for."""
+        seen: set[str] = set()
         for stored in self.table.records(document_id, "result#"):
             _, page, task = stored["record"].split("#")
+            if Task(task) not in tasks:
+                continue
+            seen.add(page)
+            if len(seen) > most_pages:
+                return
             yield self.loaded(document_id, int(page), Task(task), stored)
 
     def record(self, result: Result, page_tasks: int, image: StoredImage | None = None) -> Recorded:
@@ -420,13 +462,16 @@ class Ledger:
         due: the time at which the document, open again, becomes overdue.
         reserve: the claim of the day's cap, of a document that counts for one.
 
-        Returns the run for doing the page job again; None if it has no failed result. Raises DayIsSpent.
+        Returns the run for doing the page job again; None if it has no failed result. Raises DayIsSpent, and Cancelled
+        for a document that is being cancelled or deleted.
         """
         for attempt in range(TRIES):
             document, account = self.document(document_id), self.page(document_id, page)
             stored = self.table.get(result_key(document_id, page, task))
             if document is None or stored is None or stored["status"] != JobStatus.FAILED:
                 return None
+            if document.deleting or (document.cancelled and document.status is DocumentStatus.IN_PROGRESS):
+                raise Cancelled
             open_in_run = document.status is DocumentStatus.IN_PROGRESS and document.run == run
             if document.status is not DocumentStatus.IN_PROGRESS and not document.announced:
                 raise StorageBusy("The document's end is being published. Redrive it again.")

@@ -24,12 +24,13 @@ from pagewise.model import (
     WarningCode,
 )
 from pagewise.results import dump_original, load_group, load_original, shown_group
+from pagewise.review.policy import NEVER
 from pagewise.strict_json import dumped
 from pagewise.table import Attributes, Key
 from pagewise.tasks import Task
 
-# A document's attribute `open`, and so its place in the index of that name.
-OPEN, UNASSEMBLED, FAILED = "open", "unassembled", "failed"
+# The attribute `open` of a document, or of its review, and so its place in the index of that name.
+OPEN, UNASSEMBLED, FAILED, REVIEW, DELETING, DELETED = "open", "unassembled", "failed", "review", "deleting", "deleted"
 
 
 def document_key(document_id: DocumentId) -> Key:
@@ -51,6 +52,14 @@ def page_key(document_id: DocumentId, page: int) -> Key:
 
 def result_key(document_id: DocumentId, page: int, task: str) -> Key:
     return Key(document_id, f"result#{page:05}#{task}")
+
+
+def review_key(document_id: DocumentId) -> Key:
+    return Key(document_id, "review")
+
+
+def corrections_key(document_id: DocumentId, page: int) -> Key:
+    return Key(document_id, f"corrections#{page:05}")
 
 
 def superseded_key(document_id: DocumentId, page: int, task: str, run: int) -> Key:
@@ -78,6 +87,8 @@ def dump_document(document: Document) -> Attributes:
         "tag": document.tag,
         "outputs": list(document.outputs) or None,
         "tasks_for_outputs": [str(task) for task in document.tasks_for_outputs] or None,
+        "profile": document.profile,
+        "review": None if document.review == NEVER else document.review,
         "warnings": [str(code) for code in document.warnings],
         "reason": document.reason,
         "message": document.message,
@@ -140,6 +151,12 @@ def load_document(document_id: DocumentId, stored: Attributes) -> Document:
         outputs=tuple(stored.get("outputs", ())),
         tasks_for_outputs=tuple(map(Task, stored.get("tasks_for_outputs", ()))),
         assembled=int(stored.get("assembled", 0)),
+        profile=stored.get("profile"),
+        review=stored.get("review", NEVER),
+        reviews=int(stored.get("reviews", 0)),
+        assembled_reviews=int(stored.get("assembled_reviews", 0)),
+        cancelled=stored.get("cancelled"),
+        deleting=stored.get("deleting"),
     )
 
 

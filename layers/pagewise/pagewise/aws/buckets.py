@@ -5,19 +5,21 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from email.errors import MessageError
 from email.header import decode_header, make_header
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 from botocore.exceptions import ClientError
 
 from pagewise.aws.failures import code_of, translated
 from pagewise.errors import ObjectGone, StorageBusy, Superseded
-from pagewise.model import DocumentId, Source, StoredImage, Upload
+from pagewise.model import DocumentId, Edition, Source, StoredImage, Upload
 from pagewise.outputs.manifest import NAME, digest
-from pagewise.ports import Download
+from pagewise.ports import DeletedObjects, Download, UploadPlace
 from pagewise.strict_json import dumped
 
 if TYPE_CHECKING:
@@ -28,6 +30,7 @@ EXTENSIONS = {"image/png": "png", "image/jpeg": "jpg"}
 # Another one has written the object meanwhile: seen by its ETag, or at the same time.
 CHANGED = frozenset({"PreconditionFailed", "412", "ConditionalRequestConflict", "409"})
 TRIES = 4
+MISSING = frozenset({"404", "NoSuchKey", "NoSuchVersion", "NotFound"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,11 +122,11 @@ class S3Outputs:
     client: S3Client
     bucket: str
 
-    def put_output(self, document_id: DocumentId, run: int, name: str, media_type: str, file: Path) -> None:
+    def put_output(self, document_id: DocumentId, edition: Edition, name: str, media_type: str, file: Path) -> None:
         key = f"documents/{document_id}/outputs/{name}"
         size, sha256 = digest(file)
         unseen: Mapping[str, Any] = {"IfNoneMatch": "*"}
-        for condition in (unseen, *self.conditions(key, run, sha256)):
+        for condition in (unseen, *self.conditions(key, edition, sha256)):
             if condition is None:
                 return
             with translated("An output"), file.open("rb") as content:
@@ -134,7 +137,7 @@ class S3Outputs:
                         Body=content,
                         ContentLength=size,
                         ContentType=media_type,
-                        Metadata={"run": str(run), "sha256": sha256},
+                        Metadata={"run": str(edition.run), "reviews": str(edition.reviews), "sha256": sha256},
                         **condition,
                     )
                 except ClientError as error:
@@ -144,7 +147,7 @@ class S3Outputs:
                     return
         raise StorageBusy("An output is being written by others.")
 
-    def conditions(self, key: str, run: int, sha256: str) -> Iterator[Mapping[str, Any] | None]:
+    def conditions(self, key: str, edition: Edition, sha256: str) -> Iterator[Mapping[str, Any] | None]:
         """The conditions of the put, as often as others were quicker; None if it is there. Raises Superseded."""
         for _ in range(TRIES):
             try:
@@ -153,10 +156,11 @@ class S3Outputs:
             except ObjectGone:
                 yield {"IfNoneMatch": "*"}
                 continue
-            there = int(stored["Metadata"].get("run", 1))
-            if there > run:
+            about = stored["Metadata"]
+            there = Edition(int(about.get("run", 1)), int(about.get("reviews", 0)))
+            if there > edition:
                 raise Superseded
-            same = there == run and (key.endswith(f"/{NAME}") or stored["Metadata"].get("sha256") == sha256)
+            same = there == edition and (key.endswith(f"/{NAME}") or stored["Metadata"].get("sha256") == sha256)
             yield None if same else {"IfMatch": stored["ETag"]}
 
     def manifest(self, document_id: DocumentId) -> dict[str, Any] | None:
@@ -183,6 +187,70 @@ class S3Outputs:
             else:
                 return path
         return None
+
+
+@dataclass(frozen=True, slots=True)
+class S3Links:
+    client: S3Client
+    bucket: str
+    uploads: str
+
+    def page_image(self, document_id: DocumentId, page: int) -> str | None:
+        for extension in EXTENSIONS.values():
+            key = f"documents/{document_id}/pages/{page:05}.{extension}"
+            with suppress(ObjectGone), translated("A page image"):
+                self.client.head_object(Bucket=self.bucket, Key=key)
+                return key
+        return None
+
+    def url(self, key: str, seconds: int) -> str:
+        return self.client.generate_presigned_url(
+            "get_object", Params={"Bucket": self.bucket, "Key": key}, ExpiresIn=seconds
+        )
+
+    def origin(self) -> str:
+        address = urlsplit(self.url("documents/", 1))
+        return f"{address.scheme}://{address.netloc}"
+
+    def upload(self, key: str, metadata: Mapping[str, str], seconds: int) -> UploadPlace:
+        url = self.client.generate_presigned_url(
+            "put_object", Params={"Bucket": self.uploads, "Key": key, "Metadata": dict(metadata)}, ExpiresIn=seconds
+        )
+        return UploadPlace(self.uploads, key, url, {f"x-amz-meta-{name}": value for name, value in metadata.items()})
+
+
+@dataclass(frozen=True, slots=True)
+class S3Objects:
+    """A document's objects in both buckets, for good: without a version id, S3 would only hide them."""
+
+    client: S3Client
+    bucket: str
+
+    def delete_upload(self, source: Source) -> int:
+        version = source.version_id or "null"
+        with translated("The upload"):
+            try:
+                self.client.head_object(Bucket=source.bucket, Key=source.key, VersionId=version)
+            except ClientError as error:
+                if code_of(error) in MISSING:
+                    return 0
+                raise
+            self.client.delete_object(Bucket=source.bucket, Key=source.key, VersionId=version)
+        return 1
+
+    def delete_objects(self, document_id: DocumentId) -> Iterator[DeletedObjects]:
+        with translated("A page image, result or output"):
+            for page in self.client.get_paginator("list_object_versions").paginate(
+                Bucket=self.bucket, Prefix=f"documents/{document_id}/"
+            ):
+                there = [*page.get("Versions", ()), *page.get("DeleteMarkers", ())]
+                versions = [{"Key": one["Key"], "VersionId": one["VersionId"]} for one in there]
+                if not versions:
+                    continue
+                reply = self.client.delete_objects(Bucket=self.bucket, Delete={"Objects": versions, "Quiet": True})  # type: ignore[typeddict-item]
+                if errors := reply.get("Errors"):
+                    raise StorageBusy(f"{len(errors)} objects could not be deleted: {errors[0].get('Code')}.")
+                yield DeletedObjects(len({one["Key"] for one in there}), len(versions))
 
 
 def pointed(pointer: Mapping[str, str]) -> Any:

@@ -13,7 +13,7 @@ from botocore.exceptions import ClientError
 from pagewise.aws.attributes import marshal, unmarshal
 from pagewise.aws.failures import code_of, translated
 from pagewise.errors import StorageBusy
-from pagewise.table import Attributes, Change, Condition, Delete, Key, Put, Refused, Update
+from pagewise.table import Attributes, Change, Condition, Delete, Index, Key, Put, Refused, Update
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 PARTITION, RECORD = "document_id", "record"
 EXPIRES = "expires"  # seconds since 1970, as TTL wants it
 DAY = 86_400
+# Whoever reads along an index looks at some hundred at a time.
+ALONG_PAGE = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +67,26 @@ class DynamoTable:
                 ExpressionAttributeValues=marshal({":word": word, **bound}),
             ):
                 yield from (str(unmarshal(stored)[PARTITION]) for stored in page["Items"])
+
+    def along(self, index: Index, word: str, after: str | None, before: str | None) -> Iterator[tuple[str, str]]:
+        bounds = {":after": after, ":before": before}
+        within = {name: bound for name, bound in bounds.items() if bound is not None}
+        # One condition for a sort key: BETWEEN has both ends in it, so that the later one is left out here.
+        of_order = {2: " AND #order BETWEEN :after AND :before", 1: f" AND #order {'<' if after is None else '>='} "}
+        condition = of_order[len(within)] + ("" if len(within) == 2 else next(iter(within))) if within else ""
+        with translated("The results table"):
+            for page in self.client.get_paginator("query").paginate(
+                TableName=self.name,
+                IndexName=index.name,
+                ScanIndexForward=not index.newest_first,
+                KeyConditionExpression="#word = :word" + condition,
+                ExpressionAttributeNames={"#word": index.word} | ({"#order": index.order} if within else {}),
+                ExpressionAttributeValues=marshal({":word": word, **within}),
+                PaginationConfig={"PageSize": ALONG_PAGE},
+            ):
+                for stored in map(unmarshal, page["Items"]):
+                    if before is None or str(stored[index.order]) < before:
+                        yield str(stored[index.order]), str(stored[PARTITION])
 
     def change(self, *changes: Change) -> None:
         requests = [Request(self.name).of(self.expiring(change)) for change in changes]

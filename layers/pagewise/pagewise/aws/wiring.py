@@ -19,7 +19,7 @@ from urllib.parse import urlsplit
 
 from pagewise.account.closing import Accounting
 from pagewise.account.ledger import Ledger
-from pagewise.aws.buckets import S3Outputs, S3Pages, S3Uploads
+from pagewise.aws.buckets import S3Links, S3Objects, S3Outputs, S3Pages, S3Uploads
 from pagewise.aws.bus import EventBridgePublisher
 from pagewise.aws.clock import UtcClock
 from pagewise.aws.environment import (
@@ -47,14 +47,19 @@ if TYPE_CHECKING:
     from botocore.session import Session
     from mypy_boto3_sqs import SQSClient
 
+    from pagewise.aws.api import SignIn
     from pagewise.aws.profiles import SsmProfiles
     from pagewise.ports import Publisher, Queues
     from pagewise.qwen.client import WireProtocol
     from pagewise.rate.budget import RateBudget
     from pagewise.use_cases.assemble import Assemble
+    from pagewise.use_cases.cancel import CancelDocument
+    from pagewise.use_cases.delete import DeleteDocument
     from pagewise.use_cases.give_up import GiveUp
     from pagewise.use_cases.recognize import Recognize
     from pagewise.use_cases.redrive import Redrive
+    from pagewise.use_cases.review import ReviewPages
+    from pagewise.use_cases.show import ShowDocuments
     from pagewise.use_cases.split import Split
     from pagewise.use_cases.suspension import Suspension
     from pagewise.use_cases.sweep import Sweep
@@ -66,6 +71,30 @@ Outcome = TypeVar("Outcome")
 RESERVED_SECONDS = 10.0
 # … and for storing the outputs and the manifest: an output may have 2 GB.
 ASSEMBLY_RESERVED_SECONDS = 120.0
+# … and for an answer: API Gateway waits for 30 s, and a turn of the sweeper's takes one.
+ANSWER_SECONDS = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class Desk:
+    """What the HTTP API is made of. `trusted`: the name of whoever asks, where nobody else tells (sam local)."""
+
+    show: ShowDocuments
+    review: ReviewPages
+    cancel: CancelDocument
+    delete: DeleteDocument
+    redrive: Redrive
+    stack: str
+    sign_in: SignIn | None = None
+    trusted: str = ""
+
+    def config(self) -> dict[str, Any]:
+        return {"stack": self.stack, "sign_in": self.sign_in.shown() if self.sign_in else None}
+
+    def headers(self) -> dict[str, str]:
+        from pagewise.aws.api import security_headers
+
+        return security_headers(self.show.links.origin(), self.sign_in.origins() if self.sign_in else "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +110,8 @@ class Composition:
     back_off_split: Callable[[str, int], float]
     assemble: Callable[[], Assemble]
     back_off_assembly: Callable[[str, int], float]
+    delete: Callable[[], DeleteDocument]
+    desk: Callable[[], Desk]
 
 
 @cache
@@ -297,6 +328,62 @@ def assemble() -> Assemble:
     )
 
 
+@cache
+def cancel() -> CancelDocument:
+    from pagewise.use_cases.cancel import CancelDocument
+
+    return CancelDocument(ledger(), sweep(), UtcClock())
+
+
+@cache
+def delete() -> DeleteDocument:
+    from pagewise.account.deletion import Deletions
+    from pagewise.use_cases.delete import DeleteDocument
+
+    objects = S3Objects(client("s3"), text(os.environ, "PAGES_BUCKET"))
+    return DeleteDocument(Deletions(ledger()), cancel(), objects, publisher(), UtcClock())
+
+
+@cache
+def redrive() -> Redrive:
+    from pagewise.use_cases.redrive import Redrive
+
+    return Redrive(
+        ledger=ledger(),
+        queues=SqsQueues(client("sqs"), text(os.environ, "PAGE_JOB_QUEUE_PREFIX"), text(os.environ, "SPLIT_QUEUE_URL")),
+        accounting=accounting(),
+        clock=UtcClock(),
+        overdue_seconds=60 * whole(os.environ, "OVERDUE_MINUTES"),
+        pages_per_range=whole(os.environ, "PAGES_PER_RANGE"),
+        spending=spending(os.environ),
+    )
+
+
+@cache
+def desk() -> Desk:
+    from pagewise.account.reviews import Reviews
+    from pagewise.aws.api import SignIn
+    from pagewise.use_cases.review import ReviewPages
+    from pagewise.use_cases.show import ShowDocuments
+
+    bucket, reviews, clock = text(os.environ, "PAGES_BUCKET"), Reviews(ledger()), UtcClock()
+    links = S3Links(client("s3"), bucket, text(os.environ, "UPLOADS_BUCKET"))
+    show = ShowDocuments(ledger(), reviews, S3Outputs(client("s3"), bucket), links, clock, price_settings(os.environ))
+    issuer = os.environ.get("SIGN_IN_ISSUER", "")
+    sign_in = SignIn(issuer, os.environ.get("SIGN_IN_CLIENT", ""), os.environ.get("SIGN_IN_DOMAIN", ""))
+    return Desk(
+        show=show,
+        review=ReviewPages(ledger(), reviews, accounting(), show, clock),
+        cancel=cancel(),
+        delete=delete(),
+        redrive=redrive(),
+        stack=os.environ.get("POWERTOOLS_SERVICE_NAME", "pagewise"),
+        # API Gateway takes no issuer without TLS; the embedded stack's stands for its token.
+        sign_in=sign_in if issuer.startswith("https://") else None,
+        trusted=os.environ.get("TRUSTED_PERSON", ""),
+    )
+
+
 @dataclass(frozen=True, slots=True)
 class OfStack:
     """The parts of a stack that commands use, from outside its functions.
@@ -373,7 +460,7 @@ def event_loop() -> asyncio.AbstractEventLoop:
 
 
 ON_AWS = Composition(
-    split, recognize, give_up, sweep, suspension, back_off, back_off_split, assemble, back_off_assembly
+    split, recognize, give_up, sweep, suspension, back_off, back_off_split, assemble, back_off_assembly, delete, desk
 )
 set_level(os.environ.get("POWERTOOLS_LOG_LEVEL", "INFO"))
 # Deployed, there is no other. A simulation gives each invocation one of its own world.

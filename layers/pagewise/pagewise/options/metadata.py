@@ -24,6 +24,7 @@ from pagewise.options.spelling import did_you_mean
 from pagewise.outputs.wanted import WantedOutput, parse_outputs, tasks_for
 from pagewise.pages.preprocessing import NONE, listed_steps
 from pagewise.qwen.question import check_schema
+from pagewise.review.policy import NEVER, WORDS, parse_review
 from pagewise.strict_json import given
 from pagewise.tasks import OVER_PAGES, Task, parse_tasks
 
@@ -40,11 +41,12 @@ MIN_PIXELS = "ocr-min-pixels"
 MAX_PIXELS = "ocr-max-pixels"
 DPI = "ocr-dpi"
 LOGPROBS = "ocr-logprobs"
+REVIEW = "ocr-review"
 PASSWORD = "ocr-password"  # noqa: S105  the metadata's name, not a password
 
 OPTIONS = (
     TASKS, TAG, PROMPT, RESULT_SCHEMA, ENABLE_ROTATE, PAGES_PER_CALL, MIN_PIXELS, MAX_PIXELS, DPI, LOGPROBS,
-    PREPROCESSING, TEXT_LAYER, OUTPUTS, PASSWORD, PROFILE,
+    PREPROCESSING, TEXT_LAYER, OUTPUTS, REVIEW, PASSWORD, PROFILE,
 )  # fmt: skip
 # The beginnings of our names, and of misspelt ones.
 MARKS = ("ocr-", "ocr_")
@@ -73,6 +75,8 @@ class DocumentOptions:
     warnings: tuple[WarningCode, ...] = ()
     outputs: tuple[WantedOutput, ...] = ()
     tasks_for_outputs: tuple[Task, ...] = ()
+    review: str = NEVER
+    profile: str | None = None
 
 
 def document_options(
@@ -138,6 +142,8 @@ def document_options(
         ),
         outputs=outputs,
         tasks_for_outputs=added,
+        review=chosen_review(metadata.get(REVIEW, "")) or profile.review or NEVER,
+        profile=profile.name,
     )
 
 
@@ -260,6 +266,18 @@ def chosen_text_layer(word: str) -> TextLayer | None:
             f"{TEXT_LAYER} is {word[:100]!r}; there are: {', '.join(TextLayer)}.{did_you_mean(name, TextLayer)}",
         )
     return TextLayer(name)
+
+
+def chosen_review(text: str) -> str | None:
+    if not text.strip():
+        return None
+    try:
+        return parse_review(text)
+    except ValueError:
+        raise DocumentRejected(
+            Rejection.INVALID_OPTION,
+            f"{REVIEW} is {text[:100]!r}; there are: {', '.join(WORDS)}.{did_you_mean(text.lower(), WORDS)}",
+        ) from None
 
 
 def chosen_rotation(text: str | None, *, rotates: bool) -> bool | None:

@@ -1,5 +1,6 @@
 """Profiles: named configurations of a document, as JSON: {"description", "tasks", "result_schema", "enable_rotate",
-"prompts", "min_pixels", "max_pixels", "dpi", "logprobs", "preprocessing", "text_layer", "validation", "outputs"}.
+"prompts", "min_pixels", "max_pixels", "dpi", "logprobs", "preprocessing", "text_layer", "validation", "outputs",
+"review"}.
 
 The object's metadata `ocr-profile` names one, or else the key's first folder below `uploads/` does, if there is one of
 that name. The metadata's other options come before the profile's. profiles/schema.json is the form.
@@ -23,6 +24,7 @@ from pagewise.pages.limits import MAX_PIXELS
 from pagewise.pages.preprocessing import parse_steps
 from pagewise.qwen.models import DEFAULT_MIN_PIXELS
 from pagewise.qwen.question import check_schema
+from pagewise.review.policy import WORDS, parse_review
 from pagewise.strict_json import given
 from pagewise.tasks import Task, parse_tasks
 
@@ -46,6 +48,7 @@ KEYS = frozenset(
         "text_layer",
         "validation",
         "outputs",
+        "review",
     }
 )
 # One message carries the group, one transaction its results: of a hundred changes, two for each page.
@@ -80,6 +83,8 @@ class Profile:
     max_pixels: int | None = None
     dpi: int | None = None
     logprobs: bool = False
+    review: str | None = None
+    name: str | None = None
 
 
 def chosen(
@@ -124,6 +129,8 @@ def load_profile(name: str, text: str, deployed: tuple[Task, ...] = tuple(Task))
         max_pixels=number_of(name, stored, "max_pixels", DEFAULT_MIN_PIXELS, MAX_PIXELS),
         dpi=number_of(name, stored, "dpi", LEAST_DPI, MOST_DPI),
         logprobs=flag_of(name, stored, "logprobs"),
+        review=review_of(name, stored.get("review")),
+        name=name,
     )
 
 
@@ -210,6 +217,18 @@ def text_layer_of(name: str, word: Any) -> TextLayer | None:
     if word not in list(TextLayer):
         raise invalid(f"text_layer of the profile {name} is none of: {', '.join(TextLayer)}.")
     return TextLayer(word)
+
+
+def review_of(name: str, wish: Any) -> str | None:
+    if wish is None:
+        return None
+    try:
+        return parse_review(str(wish))
+    except ValueError:
+        raise invalid(
+            f"review of the profile {name} is {str(wish)[:100]!r}; there are: {', '.join(WORDS)}."
+            f"{did_you_mean(str(wish).lower(), WORDS)}"
+        ) from None
 
 
 def rules_of(name: str, rules: Any, result_schema: Mapping[str, Any] | None) -> Mapping[str, Any] | None:

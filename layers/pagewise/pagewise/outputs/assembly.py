@@ -63,6 +63,7 @@ class AssembledDocument:
     original: Path | None = None
     password: str | None = None
     run: int = 1
+    reviews: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +120,7 @@ def assemble(
             ranges(failed),
             ranges(blank),
             document.run,
+            document.reviews,
         )
         file = folder / NAME
         file.write_text(manifest.text(), encoding="utf-8")

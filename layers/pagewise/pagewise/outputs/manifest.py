@@ -78,12 +78,14 @@ class Manifest:
     pages_failed: str = ""
     pages_blank: str = ""
     run: int = 1
+    reviews: int = 0
 
     def dump(self) -> dict[str, Any]:
         return {
             "schema_version": SCHEMA_VERSION,
             "document_id": self.document_id,
             "run": self.run,
+            "reviews": self.reviews,
             "pages": self.pages,
             "pages_failed": self.pages_failed,
             "pages_blank": self.pages_blank,

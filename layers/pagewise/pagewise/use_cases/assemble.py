@@ -18,8 +18,9 @@ from typing import Any
 from pagewise import events
 from pagewise.account.ledger import Ledger
 from pagewise.account.metering import Meter, Unmetered
+from pagewise.account.reviews import reviews_of
 from pagewise.errors import ObjectGone, Superseded
-from pagewise.model import Document, DocumentId, DocumentStatus, Result
+from pagewise.model import Document, DocumentId, DocumentStatus, Edition, Result
 from pagewise.options.metadata import PASSWORD
 from pagewise.outputs import assembly, manifest
 from pagewise.outputs.assembly import AssembledDocument, Bounds, Pages, Shelf
@@ -72,7 +73,7 @@ class Assemble:
         with suppress(Superseded), workspace(self.disk) as folder:
             made = self.make(
                 self.described(document, folder),
-                StoredPages(self.ledger.results(document_id), document_id, self.outputs, folder),
+                StoredPages(self.results(document), document_id, self.outputs, folder),
                 tuple(map(WantedOutput, document.outputs)),
                 RunShelf(self.ledger, self.outputs, document),
                 assembly.OPTIONS,
@@ -86,17 +87,27 @@ class Assemble:
         document = self.awaited(document_id, run)
         if document and not self.has_manifest(document):
             failed = tuple(FailedOutput(output, GIVEN_UP, NEVER_FINISHED) for output in document.outputs)
-            nothing = Manifest(document_id, document.pages, document.outputs, (), failed, run=run)
+            nothing = Manifest(
+                document_id, document.pages, document.outputs, (), failed, run=run, reviews=document.reviews
+            )
             with suppress(Superseded), workspace(self.disk) as folder:
                 file = folder / manifest.NAME
                 file.write_text(nothing.text(), encoding="utf-8")
                 RunShelf(self.ledger, self.outputs, document).put(manifest.NAME, "application/json", file)
         self.finished(document)
 
+    def results(self, document: Document) -> Iterator[Result]:
+        """As they are stored; with what persons have said, once a review of the document is done."""
+        reviews = reviews_of(self.ledger)
+        said = dict(reviews.all_corrections(document.id)) if document.reviews else {}
+        for result in self.ledger.results(document.id):
+            corrections = said.get(result.page)
+            yield reviews.corrected(document, result, corrections) if corrections else result
+
     def awaited(self, document_id: DocumentId, run: int) -> Document | None:
         """The document, if it has ended in this run and wants outputs."""
         document = self.ledger.document(document_id)
-        if document is None or document.run != run or not document.outputs:
+        if document is None or document.run != run or not document.outputs or document.deleting:
             return None
         ended = document.status not in (DocumentStatus.IN_PROGRESS, DocumentStatus.REJECTED)
         return document if ended else None
@@ -106,7 +117,8 @@ class Assemble:
 
     def manifest(self, document: Document) -> Mapping[str, Any] | None:
         stored = self.outputs.manifest(document.id)
-        return stored if stored and stored["run"] == document.run else None
+        made = Edition(stored["run"], stored.get("reviews", 0)) if stored else None
+        return stored if made == document.edition else None
 
     def finished(self, document: Document | None, causes: tuple[str, ...] = ()) -> Assembled | None:
         """Publish the stored manifest, of this or an earlier invocation, and note it."""
@@ -121,7 +133,7 @@ class Assemble:
 
     def described(self, document: Document, folder: Path) -> AssembledDocument:
         title = document.source.key.rpartition("/")[2]
-        whole = AssembledDocument(document.id, title, document.pages, run=document.run)
+        whole = AssembledDocument(document.id, title, document.pages, run=document.run, reviews=document.reviews)
         if not OF_THE_ORIGINAL.intersection(document.outputs):
             return whole
         path = folder / "original"
@@ -143,9 +155,9 @@ class RunShelf:
     def put(self, name: str, media_type: str, file: Path) -> None:
         if name == manifest.NAME:
             now = self.ledger.document(self.document.id)
-            if now is None or now.run != self.document.run:
+            if now is None or now.edition != self.document.edition:
                 raise Superseded
-        self.bucket.put_output(self.document.id, self.document.run, name, media_type, file)
+        self.bucket.put_output(self.document.id, self.document.edition, name, media_type, file)
 
 
 class StoredPages:

@@ -63,7 +63,8 @@ class GiveUp:
         """An upload that no invocation could split: rejected, or, if it was accepted already, failed page by page."""
         document = self.ledger.document(upload.document_id)
         if document is None:
-            self.accounting.reject(upload, split_failed())
+            if not self.ledger.is_deleted(upload.document_id):
+                self.accounting.reject(upload, split_failed())
         elif document.status is not DocumentStatus.REJECTED:
             self.page_range(document.id, PageRange(1, document.pages), deadline)
         elif not document.announced:

@@ -17,7 +17,9 @@ from pagewise.account.groups import shared
 from pagewise.account.ledger import Ledger
 from pagewise.account.reuse import CacheMiss, Lease, Reuse, asked_about
 from pagewise.errors import (
+    Cancelled,
     Configuration,
+    Deleted,
     ImageRejected,
     ObjectGone,
     Overdue,
@@ -33,6 +35,7 @@ from pagewise.events import recognition_suspended
 from pagewise.geometry import Size
 from pagewise.model import (
     Document,
+    DocumentStatus,
     Group,
     GroupPage,
     JobStatus,
@@ -106,7 +109,8 @@ class Recognize:
                 asyncio.to_thread(self.ledger.result, job.document_id, job.page, job.task),
                 self.known_elsewhere(job, unasked),
             )
-            if document and not stored and not unasked and not isinstance(known, Result | Backoff):
+            asks = document and not document.cancelled and not stored and not unasked
+            if asks and not isinstance(known, Result | Backoff):
                 turn = await approach.turn(job.task, self.wanted(job))
         if document is None:
             return None  # deleted from the table: there is no account left to write to
@@ -115,12 +119,18 @@ class Recognize:
             return stored
         if document.run > 1 and await asyncio.to_thread(self.is_superseded, job):
             return None
-        if unasked:
-            unpaid = await asyncio.to_thread(judged, self.without_call(job, own), document.rules)
-            return await asyncio.to_thread(self.accounting.save, document, unpaid, job.image)
+        if document.cancelled or unasked:
+            return await asyncio.to_thread(self.ended_unasked, document, job, own, attempts - 1)
         if isinstance(known, Result):
             return await asyncio.to_thread(self.used_again, document, job, known, attempts)
         return await self.in_turn(document, job, attempts, deadline, turn, known)
+
+    def ended_unasked(
+        self, document: Document, job: PageJob, own: Mapping[str, Any] | None, attempts: int
+    ) -> Result | None:
+        if document.cancelled:
+            return self.accounting.fail_of(document, job, Cancelled(), attempts)
+        return self.accounting.save(document, judged(self.without_call(job, own), document.rules), job.image)
 
     async def group(self, job: PageJob, attempts: int, deadline: float) -> Result | None:
         """Recognize the page jobs of a group, as far as they have not ended: by one call, or none if there is nothing
@@ -155,6 +165,8 @@ class Recognize:
                 ended = ended or stored
             elif document.run > 1 and self.is_superseded(single):
                 continue
+            elif document.cancelled:
+                ended = self.accounting.fail_of(document, single, Cancelled(), single.earlier_attempts)
             elif self.is_unasked(member.image):
                 blank = judged(self.without_call(single, None), document.rules)
                 ended = self.accounting.save(document, blank, member.image)
@@ -192,6 +204,9 @@ class Recognize:
             failed = await asyncio.to_thread(self.fail_members, document, job, unfit, attempts)
             fit = [member for member in job.members if member.page not in unfit.errors]
             return await self.again(document, job.of(fit), attempts, deadline, slot) if fit else failed
+        except Deleted as deleted:
+            await self.not_answered(asking, deleted)
+            return None  # there is no account left to write to
         except (Throttled, Configuration, Permanent, Transient) as error:
             await self.not_answered(asking, error)
             return await self.without_answer(document, job, attempts, error)
@@ -275,7 +290,7 @@ class Recognize:
 
     async def not_answered(self, asking: Lease | None, error: PagewiseError) -> None:
         if self.reuse and asking:
-            to_wait_for = isinstance(error, Throttled | Configuration)
+            to_wait_for = isinstance(error, Throttled | Configuration | Cancelled | Deleted)
             await asyncio.to_thread(self.reuse.leave, asking, for_the_next=to_wait_for)
 
     def is_superseded(self, job: PageJob) -> bool:
@@ -361,8 +376,13 @@ class Recognize:
         sent = about.sent[0]
         if turn:
             await self.gate.opens(turn)
+        await asyncio.to_thread(self.check_wanted, job)
         began = time.monotonic()
-        again = partial(self.gate.again, job.task, self.wanted(replace(job, slot=None)))
+
+        async def again() -> bool:
+            await asyncio.to_thread(self.check_wanted, job)
+            return await self.gate.again(job.task, self.wanted(replace(job, slot=None)))
+
         answer = await self.engine.recognize(question, deadline - time.monotonic(), again)
         # From here on the answer is paid for: nothing raises until it is stored.
         seconds = round(time.monotonic() - began, 3)
@@ -399,6 +419,14 @@ class Recognize:
         )
         shown = {member.page: one.shown() for member, one in zip(job.members, about.sent, strict=True)}
         return shared(holder, job, shown)
+
+    def check_wanted(self, job: PageJob) -> None:
+        """The last look before what costs: a place in the rate may be a minute away. Raises Cancelled and Deleted."""
+        document = self.ledger.document(job.document_id)
+        if document is None:
+            raise Deleted
+        if document.cancelled and document.status is DocumentStatus.IN_PROGRESS:
+            raise Cancelled
 
     def question(self, job: PageJob, seconds: float) -> tuple[Question, Asked]:
         """The question, and the images it is about."""

@@ -23,6 +23,7 @@ from pagewise.account.closing import Accounting
 from pagewise.account.groups import CallLimits, group_number, grouped
 from pagewise.account.ledger import Ledger
 from pagewise.errors import (
+    Deleted,
     DocumentGone,
     DocumentRejected,
     ObjectGone,
@@ -80,13 +81,16 @@ class Split:
     disk: Path | None = None
 
     def upload(self, upload: Upload, deadline: float = math.inf) -> Document:
-        """Accept or reject an upload and fan its pages out. The same upload again continues or does nothing.
+        """Accept or reject an upload and fan its pages out. The same upload again continues or does nothing. Raises
+        Deleted if its document was.
 
         No page is begun that could take until after the `deadline` (of time.monotonic).
         """
         document = self.ledger.document(upload.document_id)
         if document:
             return document if self.is_settled(document) else self.resumed(document, deadline)
+        if self.ledger.is_deleted(upload.document_id):
+            raise Deleted
         download: Download | None = None
         with workspace(self.disk) as folder:
             path = folder / "document"
@@ -127,6 +131,8 @@ class Split:
         document = self.ledger.document(document_id)
         if document is None or self.ledger.is_split(document_id, pages):
             return document
+        if document.cancelled and document.status is DocumentStatus.IN_PROGRESS:
+            return document  # the sweeper ends its pages
         if document.status is not DocumentStatus.IN_PROGRESS:
             self.end(document, pages, Overdue())
             return document
@@ -217,6 +223,8 @@ class Split:
             reserved=reserved,
             outputs=tuple(map(str, wishes.outputs)),
             tasks_for_outputs=wishes.tasks_for_outputs,
+            review=wishes.review,
+            profile=wishes.profile,
         )
 
     def renderer(self, wanted: Document | DocumentOptions) -> Renderer:

@@ -15,7 +15,7 @@ from itertools import chain
 
 from pagewise.account.closing import Accounting
 from pagewise.account.ledger import Ledger
-from pagewise.errors import Overdue
+from pagewise.errors import Cancelled, Overdue, PagewiseError
 from pagewise.model import Document, DocumentId, DocumentStatus, PageRange
 from pagewise.ports import Clock
 
@@ -46,7 +46,7 @@ class Sweep:
                 document = self.ledger.document(document_id)
                 if document and self.has_more_after_turn(document, deadline):
                     waiting.append(document_id)
-                elif document:
+                elif document and not document.cancelled:
                     ended.append(document_id)
             except Exception as error:  # noqa: BLE001  one document that cannot be ended must not keep the others open
                 failures.append(error)
@@ -87,8 +87,12 @@ class Sweep:
         for page in pages.numbers():
             if self.monotonic() > deadline:
                 return page - 1
-            self.accounting.end_page(document, page, Overdue(), document.run, accounts.get(page))
+            self.accounting.end_page(document, page, reason_of(document), document.run, accounts.get(page))
         return pages.last
+
+
+def reason_of(document: Document) -> PagewiseError:
+    return Cancelled() if document.cancelled else Overdue()
 
 
 def taken_from(waiting: deque[DocumentId]) -> Iterator[DocumentId]:

@@ -1,0 +1,1 @@
+"""What is doubtful in a document, and what a person says of it."""
