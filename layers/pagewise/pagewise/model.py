@@ -30,6 +30,14 @@ class TextLayer(StrEnum):
     IGNORE = "ignore"
 
 
+class Lane(StrEnum):
+    """How page jobs reach the engine: each by a call of its own, or many in a file of the Batch API, at half the price
+    and within a day or more."""
+
+    LIVE = "live"
+    BATCH = "batch"
+
+
 class DocumentStatus(StrEnum):
     """A document is in progress until one of the other four, which are final."""
 
@@ -89,20 +97,33 @@ class Source:
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """Tokens that the engine billed."""
+    """Tokens that the engine billed; `batch_…` of them through the Batch API, at its price."""
 
     input_tokens: int = 0
     output_tokens: int = 0
+    batch_input_tokens: int = 0
+    batch_output_tokens: int = 0
 
     def __add__(self, other: Usage) -> Usage:
-        return Usage(self.input_tokens + other.input_tokens, self.output_tokens + other.output_tokens)
+        return Usage(
+            self.input_tokens + other.input_tokens,
+            self.output_tokens + other.output_tokens,
+            self.batch_input_tokens + other.batch_input_tokens,
+            self.batch_output_tokens + other.batch_output_tokens,
+        )
 
     def __mul__(self, times: int) -> Usage:
-        return Usage(self.input_tokens * times, self.output_tokens * times)
+        batch = (self.batch_input_tokens * times, self.batch_output_tokens * times)
+        return Usage(self.input_tokens * times, self.output_tokens * times, *batch)
 
     def within(self, most: int) -> Usage:
-        """With an output of at most so many tokens."""
+        """With an output of at most so many tokens, of a call."""
         return Usage(self.input_tokens, min(most, self.output_tokens))
+
+    @property
+    def of_batch(self) -> Usage:
+        """The same tokens, all of them billed by the Batch API."""
+        return Usage(self.input_tokens, self.output_tokens, self.input_tokens, self.output_tokens)
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,6 +170,7 @@ class Document:
     place; None where there was no such cap. The day is that of its acceptance, or of a redrive: then `spend_day`, and
     `settled` is the part of its bill that earlier days hold.
     `swept` is the last page up to which the sweeper has ended what was overdue, in this run.
+    `lane` is how its page jobs go first.
     `outputs` are wanted of it, by their names (outputs/wanted.py); `tasks_for_outputs`, of its tasks, were asked for by
     them alone. `assembled` is the run whose outputs have been made; 0: of none.
     """
@@ -184,6 +206,7 @@ class Document:
     outputs: tuple[str, ...] = ()
     tasks_for_outputs: tuple[Task, ...] = ()
     assembled: int = 0
+    lane: Lane = Lane.LIVE
 
     @property
     def day(self) -> str:
@@ -313,6 +336,7 @@ class PageJob:
     `run` is 1, or the document's in which the page job was redriven: messages of earlier runs are worth nothing then.
     `slot` is kept for this job, which was put off until then. `put_offs` counts the messages that were sent in this
     one's place because the job had to wait. `others`: the further pages of its group, whose page jobs travel along.
+    `spent` was billed for it before, in the batch lane, and brought no result.
     """
 
     document_id: DocumentId
@@ -326,6 +350,8 @@ class PageJob:
     slot: Slot | None = None
     put_offs: int = 0
     others: tuple[GroupPage, ...] = ()
+    lane: Lane = Lane.LIVE
+    spent: Usage = Usage()
 
     @property
     def members(self) -> tuple[GroupPage, ...]:
@@ -349,7 +375,9 @@ def digest_of(images: Sequence[str | None]) -> str | None:
 def jobs_of(document: Document, page: int, image: StoredImage, runs: Mapping[Task, int]) -> list[PageJob]:
     """A page's jobs, for these tasks in these runs."""
     return [
-        PageJob(document.id, page, task, len(document.tasks), image, document.options.of(task), run=run)
+        PageJob(
+            document.id, page, task, len(document.tasks), image, document.options.of(task), run=run, lane=document.lane
+        )
         for task, run in runs.items()
     ]
 
@@ -405,7 +433,8 @@ class Result:
     `output` holds the task's own fields, as `results/<page>.<task>.json` shows them: `text` for every task,
     and `lines`, `fields`, `html` or `latex`. `sent` says how the page went to the engine, None if it never did.
     `engine` and `model` are what answered, by their own names. `validation` is None where there are no rules for it.
-    `warnings` are the page's own and the answer's. `source` is None where nobody was asked, or answered.
+    `warnings` are the page's own and the answer's. `source` is None where nobody was asked, or answered. `lane` is the
+    one that the answer came by.
     """
 
     document_id: DocumentId
@@ -434,6 +463,7 @@ class Result:
     warnings: tuple[WarningCode, ...] = ()
     source: ResultSource | None = None
     group: Group | None = None
+    lane: Lane = Lane.LIVE
 
     @property
     def asked_about(self) -> str | None:
@@ -463,6 +493,7 @@ class JobAccount:
     warnings: tuple[WarningCode, ...] = ()
     group: Group | None = None
     source: ResultSource | None = None
+    lane: Lane = Lane.LIVE
 
 
 @dataclass(frozen=True, slots=True)

@@ -48,7 +48,7 @@ from pagewise.account.records import (
     superseded_key,
 )
 from pagewise.errors import UNREADABLE_PAGE, ObjectGone, StorageBusy
-from pagewise.messages import dump_image
+from pagewise.messages import dump_image, dump_usage
 from pagewise.model import (
     Document,
     DocumentId,
@@ -306,6 +306,7 @@ class Ledger:
             reused_from=line.reused_from,
             group=line.group,
             source=line.source,
+            lane=line.lane,
             # Which rules it broke has gone with it.
             validation=None if line.valid is None else Validation(() if line.valid else (Problem("", "unknown"),)),
         )
@@ -552,8 +553,7 @@ def withdrawal(
     back = {name: -number for name, number in sums(page).items()} if page.closed else {}
     superseded = {
         "superseded_jobs": 1,
-        "superseded_input_tokens": job.usage.input_tokens,
-        "superseded_output_tokens": job.usage.output_tokens,
+        **{f"superseded_{name}": tokens for name, tokens in dump_usage(job.usage).items()},
     }
     reopened = {"status": str(DocumentStatus.IN_PROGRESS), "run": run, "due": due, "open": OPEN, "announced": False}
     as_read = Condition(equal={"status": str(document.status), "run": document.run, "announced": document.announced})
@@ -608,8 +608,7 @@ def sums(page: PageAccount) -> dict[str, int]:
         "pages_closed": 1,
         "recognized": page.recognized,
         "failed": page.failed,
-        "input_tokens": page.usage.input_tokens,
-        "output_tokens": page.usage.output_tokens,
+        **dump_usage(page.usage),
     }
 
 

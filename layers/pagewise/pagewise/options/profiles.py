@@ -1,5 +1,6 @@
 """Profiles: named configurations of a document, as JSON: {"description", "tasks", "result_schema", "enable_rotate",
-"prompts", "min_pixels", "max_pixels", "dpi", "logprobs", "preprocessing", "text_layer", "validation", "outputs"}.
+"prompts", "min_pixels", "max_pixels", "dpi", "logprobs", "preprocessing", "text_layer", "validation", "outputs",
+"lane"}.
 
 The object's metadata `ocr-profile` names one, or else the key's first folder below `uploads/` does, if there is one of
 that name. What the metadata says beyond that comes before what the profile says. profiles/schema.json is the form.
@@ -13,7 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from pagewise.errors import DocumentRejected, Permanent, Rejection
-from pagewise.model import Step, TextLayer
+from pagewise.model import Lane, Step, TextLayer
 from pagewise.options import comparisons
 from pagewise.options.asking import LEAST_DPI, MOST_DPI, prompts_by_task, sound_number
 from pagewise.options.rules import check_rules
@@ -46,6 +47,7 @@ KEYS = frozenset(
         "text_layer",
         "validation",
         "outputs",
+        "lane",
     }
 )
 # One message carries the group, one transaction its results: of a hundred changes, two for each page.
@@ -64,8 +66,8 @@ class NoProfiles:
 
 @dataclass(frozen=True, slots=True)
 class Profile:
-    """What metadata leaves open. No tasks: the stack's default ones; `preprocessing`, `text_layer` or `outputs` None:
-    the stack's own, too."""
+    """What metadata leaves open. No tasks: the stack's default ones; `preprocessing`, `text_layer`, `outputs` or
+    `lane` None: the stack's own, too."""
 
     tasks: tuple[Task, ...] = ()
     result_schema: Mapping[str, Any] | None = None
@@ -80,6 +82,7 @@ class Profile:
     max_pixels: int | None = None
     dpi: int | None = None
     logprobs: bool = False
+    lane: Lane | None = None
 
 
 def chosen(
@@ -124,6 +127,7 @@ def load_profile(name: str, text: str, deployed: tuple[Task, ...] = tuple(Task))
         max_pixels=number_of(name, stored, "max_pixels", DEFAULT_MIN_PIXELS, MAX_PIXELS),
         dpi=number_of(name, stored, "dpi", LEAST_DPI, MOST_DPI),
         logprobs=flag_of(name, stored, "logprobs"),
+        lane=lane_of(name, stored.get("lane")),
     )
 
 
@@ -210,6 +214,14 @@ def text_layer_of(name: str, word: Any) -> TextLayer | None:
     if word not in list(TextLayer):
         raise invalid(f"text_layer of the profile {name} is none of: {', '.join(TextLayer)}.")
     return TextLayer(word)
+
+
+def lane_of(name: str, word: Any) -> Lane | None:
+    if word is None:
+        return None
+    if word not in list(Lane):
+        raise invalid(f"lane of the profile {name} is none of: {', '.join(Lane)}.")
+    return Lane(word)
 
 
 def rules_of(name: str, rules: Any, result_schema: Mapping[str, Any] | None) -> Mapping[str, Any] | None:

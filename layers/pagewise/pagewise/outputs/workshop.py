@@ -285,7 +285,10 @@ def write_fields(workshop: Workshop, output: WantedOutput) -> None:
 
     shown = fields_json(workshop.document["document_id"], noted())
     if not shown["pages"]:
-        raise OutputRefused("no_fields", "No page has a field. Fields come from key_information_extraction, by a result schema that names them.")
+        raise OutputRefused(
+            "no_fields",
+            "No page has a field. Fields come from key_information_extraction, by a result schema that names them.",
+        )
     path = workshop.new_file()
     path.write_text(json.dumps(shown, ensure_ascii=False, allow_nan=False, indent=2) + "\n", encoding="utf-8")
     details = {"fields": len(shown["fields"]), "conflicts": len(shown["conflicts"])}
