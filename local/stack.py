@@ -50,6 +50,7 @@ class Stack:
         enforce_permissions: bool = False,
         emulator_python: Path = EMULATOR_PYTHON,
         functions_python: Path = FUNCTIONS_PYTHON,
+        hurried: Mapping[str, float] | None = None,
     ) -> None:
         self.logs = logs
         self.deployment: Deployment
@@ -66,6 +67,7 @@ class Stack:
         self._visibility_timeout = visibility_timeout
         self._enforce_permissions = enforce_permissions
         self._functions_python = functions_python
+        self._hurried = hurried
         self._triggers: list[Trigger] = []
         self._invocations: AsynchronousInvocations | None = None
         self._folder = Path(tempfile.mkdtemp(prefix="pagewise-"))
@@ -140,7 +142,7 @@ class Stack:
         triggers: list[Trigger] = [
             QueuePoller(mapping, self.service, self.emulator, self._faults) for mapping in deployment.queue_mappings
         ]
-        triggers.append(Scheduler(deployment.schedules, invocations))
+        triggers.append(Scheduler(deployment.schedules, invocations, self._hurried))
         if deployment.notifications_queue_url:
             triggers.append(
                 BucketNotifications(

@@ -182,6 +182,8 @@ class _Deployer:
         resources = (json.loads(processed) if isinstance(processed, str) else processed)["Resources"]
         code, layers, loops = {}, {}, set()
         for logical_id, resource in resources.items():
+            if logical_id not in physical:  # its condition does not hold
+                continue
             if resource["Type"] == "AWS::Lambda::Function":
                 code[physical[logical_id]] = self._folder(resource["Properties"]["Code"])
                 if resource["Properties"].get("RecursiveLoop") == "Allow":

@@ -111,7 +111,8 @@ class MemoryBatches:
         requests = self.requests(batch)
         if problem := self.problem_of(requests):
             return replace(batch, status="failed", problem=problem)
-        outputs, errors = [], []
+        outputs: list[dict[str, Any]] = []
+        errors: list[dict[str, Any]] = []
         done = len(requests) if self.done is None else self.done
         for number, request in enumerate(reversed(requests)):
             custom_id = request["custom_id"]

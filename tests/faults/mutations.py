@@ -29,6 +29,7 @@ from pagewise.model import (
     Document,
     DocumentId,
     JobStatus,
+    Lane,
     Original,
     PageJob,
     PageRange,
@@ -346,9 +347,9 @@ class RangesTearGroups(World):
 
 class GroupsAreQueuedPageByPage(World):
     class Careless(Split):
-        def queue(self, stored: Sequence[StoredPage]) -> None:
+        def queue(self, stored: Sequence[StoredPage], lane: Lane) -> None:
             for page in stored:
-                Split.queue(self, [page])
+                Split.queue(self, [page], lane)
 
     split_class = Careless
 

@@ -34,6 +34,7 @@ from pagewise.account.metering import Unmetered
 from pagewise.account.records import result_key
 from pagewise.account.reuse import Reuse, fingerprint
 from pagewise.account.spending import Spending
+from pagewise.aws.queues import BATCH_JOBS
 from pagewise.aws.wiring import Composition
 from pagewise.errors import (
     Configuration,
@@ -50,6 +51,7 @@ from pagewise.model import (
     DocumentId,
     DocumentStatus,
     JobStatus,
+    Lane,
     PageJob,
     PageRange,
     Result,
@@ -72,6 +74,8 @@ from pagewise.results import load_result
 from pagewise.table import Attributes, Change, Key, Refused
 from pagewise.tasks import Task
 from pagewise.use_cases.assemble import Assemble
+from pagewise.use_cases.collect import Collect
+from pagewise.use_cases.follow import Follow
 from pagewise.use_cases.give_up import GiveUp
 from pagewise.use_cases.recognize import Recognize
 from pagewise.use_cases.redrive import NothingToRedrive, Redrive, Selection
@@ -96,13 +100,18 @@ from tests.template import cloudformation
 
 MODEL = "qwen-vl-ocr-2025-11-20"
 MAX_RECEIVES = 5
-VISIBILITY_SECONDS = {"split": 1800.0, "dead_letter": 360.0, "assembler": 5400.0}  # of the other queues:
+VISIBILITY_SECONDS = {
+    "split": 1800.0,
+    "dead_letter": 360.0,
+    "assembler": 5400.0,
+    "batch-jobs": 365.0,
+}  # of the other queues:
 PAGE_JOB_VISIBILITY_SECONDS = 1100.0
 BACKOFF_SECONDS = 10.0
 BATCH = 4
 PAGES_PER_RANGE = 2
 # The functions of the queues; page jobs are the OCR function's.
-FUNCTIONS = {"split": "splitter", "dead_letter": "dead_letter", "assembler": "assembler"}
+FUNCTIONS = {"split": "splitter", "dead_letter": "dead_letter", "assembler": "assembler", "batch-jobs": "collector"}
 TASKS = (Task.TEXT_RECOGNITION, Task.TABLE_PARSING)
 WISHES = ((TASKS[0],), (TASKS[1],), TASKS, TASKS)
 # The most pages that one call asks about, by the second task.
@@ -572,7 +581,15 @@ class World:
             back_off_split=self.back_off_split,
             assemble=self.assembler,
             back_off_assembly=self.back_off_split,
+            collect=self.collector,
+            follow=self.follower,
         )
+
+    def collector(self) -> Collect:
+        raise NotImplementedError("the batch lane has worlds of its own: batch_lane.py")
+
+    def follower(self) -> Follow:
+        raise NotImplementedError("the batch lane has worlds of its own: batch_lane.py")
 
     def assembler(self) -> Assemble:
         return self.assemble_class(self.ledger, self.uploads, self.outputs, self.publisher, make=plainly)
@@ -594,9 +611,12 @@ class World:
             self.publisher,
             self.accounting,
             self.clock,
-            SplitSettings(pages_per_range=PAGES_PER_RANGE, spending=self.spending, renderer=LetteredRenderer()),
+            self.split_settings(),
             disk=self.disk() if self.clears_disk else None,
         )
+
+    def split_settings(self) -> SplitSettings:
+        return SplitSettings(pages_per_range=PAGES_PER_RANGE, spending=self.spending, renderer=LetteredRenderer())
 
     def recognizer(self) -> Recognize:
         return self.recognize_class(
@@ -872,7 +892,7 @@ class FaultyQueues:
 
     def send_jobs(self, jobs: Sequence[PageJob]) -> None:
         for job in jobs:
-            self.send(job.task, [messages.dump_job(job)])
+            self.send(BATCH_JOBS if job.lane is Lane.BATCH else job.task, [messages.dump_job(job)])
 
     def defer(self, job: PageJob, seconds: float) -> None:
         self.send(job.task, [messages.dump_job(job)], seconds)

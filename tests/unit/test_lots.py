@@ -73,7 +73,7 @@ def test_more_than_a_transaction_takes_is_several() -> None:
 
 @pytest.mark.parametrize("limits", [{"jobs": 3}, {"bytes": 30}])
 def test_a_lot_that_is_full_is_closed_and_another_opened(limits: dict[str, int]) -> None:
-    of = lots(**limits)
+    of = lots(None, **limits)
     for page in range(1, 8):
         of.gather(gathered(job(page)), "model", f"2026-11-25T12:00:0{page}.000Z")
     assert sorted(len(jobs) for jobs in closed(of)) == [1, 3, 3]

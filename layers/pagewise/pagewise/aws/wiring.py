@@ -23,6 +23,8 @@ from pagewise.aws.buckets import S3Outputs, S3Pages, S3Uploads
 from pagewise.aws.bus import EventBridgePublisher
 from pagewise.aws.clock import UtcClock
 from pagewise.aws.environment import (
+    batch_settings,
+    batch_terms,
     engine_settings,
     flag,
     number,
@@ -32,6 +34,7 @@ from pagewise.aws.environment import (
     split_settings,
     text,
     whole,
+    without_batches,
 )
 from pagewise.aws.failures import translated
 from pagewise.aws.metering import CloudWatchMeter
@@ -47,11 +50,14 @@ if TYPE_CHECKING:
     from botocore.session import Session
     from mypy_boto3_sqs import SQSClient
 
+    from pagewise.account.lots import Lots
     from pagewise.aws.profiles import SsmProfiles
     from pagewise.ports import Publisher, Queues
     from pagewise.qwen.client import WireProtocol
     from pagewise.rate.budget import RateBudget
     from pagewise.use_cases.assemble import Assemble
+    from pagewise.use_cases.collect import Collect
+    from pagewise.use_cases.follow import Follow
     from pagewise.use_cases.give_up import GiveUp
     from pagewise.use_cases.recognize import Recognize
     from pagewise.use_cases.redrive import Redrive
@@ -81,6 +87,8 @@ class Composition:
     back_off_split: Callable[[str, int], float]
     assemble: Callable[[], Assemble]
     back_off_assembly: Callable[[str, int], float]
+    collect: Callable[[], Collect]
+    follow: Callable[[], Follow]
 
 
 @cache
@@ -297,6 +305,51 @@ def assemble() -> Assemble:
     )
 
 
+def lots() -> Lots:
+    from pagewise.account.lots import LotLimits, Lots
+
+    return Lots(ledger().table, LotLimits(wait_seconds=60.0 * whole(os.environ, "BATCH_WAIT_MINUTES", least=0)))
+
+
+def job_queues() -> SqsQueues:
+    return SqsQueues(client("sqs"), text(os.environ, "PAGE_JOB_QUEUE_PREFIX"))
+
+
+@cache
+def collect() -> Collect:
+    from pagewise.use_cases.collect import Collect
+
+    return Collect(lots(), job_queues(), UtcClock(), batch_settings(os.environ))
+
+
+@cache
+def follow() -> Follow:
+    import httpx
+
+    from pagewise.aws.secrets import ApiKey
+    from pagewise.qwen.batch_client import BatchClient, timeouts
+    from pagewise.qwen.batches import LineReader
+    from pagewise.qwen.openai_compatible import OpenAICompatible
+    from pagewise.qwen.settings import PixelLimits
+    from pagewise.use_cases.follow import Follow, FollowSettings
+    from pagewise.use_cases.settle import Settle
+
+    settings, gathered = batch_settings(os.environ), lots()
+    key = ApiKey(client("secretsmanager"), text(os.environ, "QWEN_API_KEY_SECRET"))
+    reader = LineReader(OpenAICompatible(pixel_limits=settings.pixel_limits is PixelLimits.SEND))
+    terms = FollowSettings(
+        window_hours=whole(os.environ, "BATCH_WINDOW_HOURS"), poll_seconds=whole(os.environ, "BATCH_POLL_SECONDS")
+    )
+    return Follow(
+        service=BatchClient(httpx.Client(timeout=timeouts()), settings.base_url, key.current),
+        lots=gathered,
+        pages=pages(),
+        settle=Settle(gathered, ledger(), job_queues(), accounting(), UtcClock(), settings, reader),
+        lane=terms,
+        disk=own_disk(),
+    )
+
+
 @dataclass(frozen=True, slots=True)
 class OfStack:
     """The parts of a stack that commands use, from outside its functions.
@@ -340,7 +393,14 @@ class OfStack:
             overdue_seconds=60 * whole(self.variables, "OVERDUE_MINUTES"),
             pages_per_range=whole(self.variables, "PAGES_PER_RANGE"),
             spending=spending(self.variables),
+            batch_seconds=0.0 if without_batches(self.variables) else batch_terms(self.variables).seconds,
         )
+
+    def lots(self) -> Lots:
+        """To read from."""
+        from pagewise.account.lots import Lots
+
+        return Lots(self.table())
 
     def split(self, queues: Queues, publisher: Publisher) -> Split:
         """For samples, which cost nothing: without profiles, price or expiry."""
@@ -373,7 +433,17 @@ def event_loop() -> asyncio.AbstractEventLoop:
 
 
 ON_AWS = Composition(
-    split, recognize, give_up, sweep, suspension, back_off, back_off_split, assemble, back_off_assembly
+    split,
+    recognize,
+    give_up,
+    sweep,
+    suspension,
+    back_off,
+    back_off_split,
+    assemble,
+    back_off_assembly,
+    collect,
+    follow,
 )
 set_level(os.environ.get("POWERTOOLS_LOG_LEVEL", "INFO"))
 # Deployed, there is no other. A simulation gives each invocation one of its own world.

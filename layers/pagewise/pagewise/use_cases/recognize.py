@@ -39,6 +39,7 @@ from pagewise.model import (
     ResultSource,
     Slot,
     StoredImage,
+    Usage,
 )
 from pagewise.options.rules import judged
 from pagewise.ports import Clock, PagesBucket, Queues
@@ -207,11 +208,14 @@ class Recognize:
         return await self.in_turn(document, job, attempts, deadline, slot, known)
 
     def fail_members(self, document: Document, job: PageJob, unfit: MembersUnfit, attempts: int) -> Result | None:
-        """Pages that cannot be sent end by themselves: the others of their group have a right to an answer."""
+        """Pages that cannot be sent end by themselves: the others of their group have a right to an answer. What was
+        billed for the group before stays with those; where there are none, with the first page."""
         failed: Result | None = None
+        spent = job.spent if len(unfit.errors) == len(job.members) else Usage()
         for member in job.members:
             if error := unfit.errors.get(member.page):
-                failed = self.accounting.fail_of(document, job.of([member]), error, attempts)
+                failed = self.accounting.fail_of(document, replace(job.of([member]), spent=spent), error, attempts)
+                spent = Usage()
         return failed
 
     def keep(self, document: Document, results: Sequence[Result], job: PageJob, deadline: float) -> Result:
