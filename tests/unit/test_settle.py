@@ -10,6 +10,7 @@ import pytest
 from pagewise.errors import StorageRefused
 from pagewise.model import Usage
 from pagewise.use_cases.settle import side_by_side
+from tests.fakes import text_answer
 from tests.fakes.batches import chat
 from tests.unit.batch_lane import BatchLane
 
@@ -82,3 +83,17 @@ def test_what_goes_side_by_side_comes_in_order_and_is_bounded() -> None:
 
     assert list(side_by_side(range(50), act, 4)) == [number * 2 for number in range(50)]
     assert 1 < most <= 4
+
+
+def test_the_bill_of_a_group_stays_with_one_page_where_another_cannot_be_sent(lane: BatchLane) -> None:
+    lane.service.reply = lambda _line: chat(finish_reason="length")
+    document = lane.upload(3, ocr_tasks="key_information_extraction", ocr_pages_per_call="3")
+    lane.send()
+    lane.finish()
+    (job,) = lane.pagewise.queues.jobs
+    lane.pagewise.engine.script = [text_answer('{"total": "5"}')]
+    del lane.pagewise.pages.objects[job.others[0].image.key]
+    lane.pagewise.run_queues()
+    receipt = lane.receipt(document)
+    assert receipt["status"] == "partial"
+    assert (receipt["batch"]["input_tokens"], receipt["batch"]["output_tokens"]) == (100, 10)
