@@ -113,6 +113,8 @@ of_what_is_asked = together(
                  help="text, markdown, html, latex, tables, pdf, boxes, fields, all or none. [default: the stack's]"),
     click.option("--text-layer", type=click.Choice(["prefer", "ignore"]),
                  help="prefer: a PDF page's own sound text answers at no call."),
+    click.option("--lane", type=click.Choice(["live", "batch"]),
+                 help="batch: half the price, within a day or more. [default: the stack's]"),
     click.option("--tag", help="Up to 256 characters of yours, echoed in every event and in the receipt."),
     click.option("--password-file", type=A_FILE, help="Its first line opens encrypted PDFs."),
 )  # fmt: skip
@@ -277,6 +279,18 @@ def redrive(document: str | None, named: str | None, every: bool, page: int | No
     return 0
 
 
+@cli.command()
+@of_a_stack
+@click.option("--json", "as_json", is_flag=True, help="One JSON object on standard output.")
+def batches(stack: str, endpoint: str | None, as_json: bool) -> int:
+    """List the batch lane's files of page jobs, with their states."""
+    from commands.batches import batches
+
+    for line in batches(stack, endpoint, as_json=as_json):
+        tell(line)
+    return 0
+
+
 # ── stacks ───────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
@@ -393,6 +407,7 @@ def options_of(words: dict[str, Any]) -> RequestedOptions:
         text_layer=words["text_layer"],
         tag=words["tag"],
         outputs=words["outputs"],
+        lane=words["lane"],
         prompt=words["prompt"],
         min_pixels=words["min_pixels"],
         max_pixels=words["max_pixels"],

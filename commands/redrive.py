@@ -29,6 +29,10 @@ SETTINGS = {
     "PRICE_CURRENCY": "PriceCurrency",
     "PRICE_REGION": "PriceRegion",
     "PRICES_AS_OF": "PricesAsOf",
+    "QWEN_BASE_URL": "QwenBaseUrl",
+    "BATCH_MODEL": "BatchModel",
+    "BATCH_WAIT_MINUTES": "BatchWaitMinutes",
+    "BATCH_WINDOW_HOURS": "BatchWindowHours",
 }
 
 

@@ -22,6 +22,8 @@ from commands.uploads import NO_OPTIONS, LocalDocument, RequestedOptions, Upload
 from local.embedded_mode import EmbeddedMode, Options, embedded_mode
 from local.emulator.published_events import PublishedEvent
 from local.stack import Stack
+from pagewise.account.lots import LotState
+from pagewise.aws.wiring import OfStack
 
 ALL_RECOGNIZED, SOME_FAILED, REJECTED, NOT_RUN = 0, 1, 2, 3
 EXIT_CODES = {"complete": ALL_RECOGNIZED, "partial": SOME_FAILED, "failed": SOME_FAILED, "rejected": REJECTED}
@@ -58,7 +60,12 @@ def run(order: Order, console: Console) -> int:
         names = printable(", ".join(hidden[:MOST_NAMES]) + (" …" if len(hidden) > MOST_NAMES else ""))
         console.print(f"passed over, for their names begin with a dot: {names}", highlight=False, markup=False)
     logs = order.output / LOGS
-    options = Options(logs, order.parameters or {}, visibility_timeout=order.visibility_timeout)
+    options = Options(
+        logs,
+        order.parameters or {},
+        visibility_timeout=order.visibility_timeout,
+        batch_lane=order.options.lane == "batch",
+    )
     with embedded_mode(options) as mode:
         put_all(mode.stack.client("ssm"), mode.stack.deployment.stack)
         warm(mode.stack, order.options.tasks)
@@ -183,11 +190,17 @@ class Run:
         waiting = f"{len(self._accounts.open())} of {len(self._documents)} documents have not ended"
         if silence > self._order.patience:
             raise Stuck(f"Nothing has happened for {silence:.0f} s; {waiting}. {self._last_failure()}")
-        if silence > IDLE_SECONDS and self._all_uploaded and self._mode.stack.is_idle():
+        if silence > IDLE_SECONDS and self._all_uploaded and self._mode.stack.is_idle() and not self._is_batched():
             raise Stuck(f"No function has anything left to do, and {waiting}. {self._last_failure()}")
         if now - self._last_reminder > REMINDER_SECONDS:
             self._last_reminder = now
             shown.say(f"nothing has happened for {silence:.0f} s; {waiting}. {self._last_failure()}")
+
+    def _is_batched(self) -> bool:
+        """Whether page jobs are where no queue shows them: gathered, or at the engine."""
+        stack = self._mode.stack
+        lots = OfStack(stack.client, stack.deployment.outputs).lots()
+        return lots.open_lot() is not None or any(lot.state is not LotState.DONE for lot in lots.all())
 
     def _last_failure(self) -> str:
         failure = self._mode.stack.service.last_failure

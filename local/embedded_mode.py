@@ -26,6 +26,11 @@ NO_RATE_BUDGET = {"RequestsPerMinute": "0", "TokensPerMinute": "0"}
 # them would save no bill.
 GATHERING = {"OcrBatchSize": "4", "OcrBatchingSeconds": "0", "OcrConcurrency": "2"}
 NOT_BILLED = {"EngineBills": "false"}
+# The batch lane, where a run asks for it. The embedded engine's batches take seconds, and nobody counts how often it is
+# asked for them.
+BATCH_LANE = {"BatchModel": "qwen-vl-ocr", "BatchWaitMinutes": "0"}
+HURRIED_BATCHES = {"BatchPollSeconds": "1"}
+HURRIED = {"FollowerFunction": 2.0}
 EMBEDDED_ENGINE_PARAMETERS = GATHERING | NO_RATE_BUDGET | NOT_BILLED
 PLACEHOLDER_KEY = "no-key-needed"
 
@@ -36,6 +41,7 @@ class Options:
     parameters: Mapping[str, str] = field(default_factory=dict)
     port: int | None = None
     visibility_timeout: int | None = None
+    batch_lane: bool = False
 
 
 @dataclass(frozen=True)
@@ -58,10 +64,11 @@ def embedded_mode(options: Options) -> Iterator[EmbeddedMode]:
     log_to(options.logs)
     with Children() as children:
         engine = None
-        parameters = engine_parameters() | dict(options.parameters)
+        lane = BATCH_LANE if options.batch_lane else {}
+        parameters = lane | engine_parameters() | dict(options.parameters)
         if "QwenBaseUrl" not in parameters:
             engine = EmbeddedEngine(children, ENGINE_PYTHON, ROOT, options.logs / "engine.log")
-            parameters = EMBEDDED_ENGINE_PARAMETERS | {"QwenBaseUrl": engine.base_url} | parameters
+            parameters = EMBEDDED_ENGINE_PARAMETERS | HURRIED_BATCHES | {"QwenBaseUrl": engine.base_url} | parameters
         elif is_embedded(parameters["QwenBaseUrl"]):
             parameters = NOT_BILLED | parameters
         stack = Stack(
@@ -71,6 +78,7 @@ def embedded_mode(options: Options) -> Iterator[EmbeddedMode]:
             parameters=parameters,
             port=options.port,
             visibility_timeout=options.visibility_timeout,
+            hurried=HURRIED if engine else None,
         )
         with stack:
             store_api_key(stack)

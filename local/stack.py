@@ -56,6 +56,7 @@ class Stack:
         api_port: int = 0,
         emulator_python: Path = EMULATOR_PYTHON,
         functions_python: Path = FUNCTIONS_PYTHON,
+        hurried: Mapping[str, float] | None = None,
     ) -> None:
         self.logs = logs
         self.deployment: Deployment
@@ -74,6 +75,7 @@ class Stack:
         self._enforce_permissions = enforce_permissions
         self._functions_python = functions_python
         self._api_port = api_port
+        self._hurried = hurried
         self._triggers: list[Trigger] = []
         self._invocations: AsynchronousInvocations | None = None
         self._folder = Path(tempfile.mkdtemp(prefix="pagewise-"))
@@ -153,7 +155,7 @@ class Stack:
         triggers: list[Trigger] = [
             QueuePoller(mapping, self.service, self.emulator, self._faults) for mapping in deployment.queue_mappings
         ]
-        triggers.append(Scheduler(deployment.schedules, invocations))
+        triggers.append(Scheduler(deployment.schedules, invocations, self._hurried))
         if deployment.notifications_queue_url:
             triggers.append(
                 BucketNotifications(

@@ -8,6 +8,7 @@ import json
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -51,9 +52,8 @@ class MemoryClock:
 
     @staticmethod
     def iso(milliseconds: int) -> str:
-        seconds, rest = divmod(milliseconds, 1000)
-        clock = f"{seconds // 3600 % 24:02}:{seconds // 60 % 60:02}:{seconds % 60:02}.{rest:03}"
-        return f"2026-01-{1 + seconds // 86400:02}T{clock}Z"
+        moment = datetime(2026, 1, 1, tzinfo=UTC) + timedelta(milliseconds=milliseconds)
+        return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 @dataclass

@@ -31,6 +31,7 @@ from pagewise.model import (
     DocumentId,
     Edition,
     JobStatus,
+    Lane,
     Original,
     PageJob,
     PageRange,
@@ -348,9 +349,9 @@ class RangesTearGroups(World):
 
 class GroupsAreQueuedPageByPage(World):
     class Careless(Split):
-        def queue(self, stored: Sequence[StoredPage]) -> None:
+        def queue(self, stored: Sequence[StoredPage], lane: Lane) -> None:
             for page in stored:
-                Split.queue(self, [page])
+                Split.queue(self, [page], lane)
 
     split_class = Careless
 

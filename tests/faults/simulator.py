@@ -35,6 +35,7 @@ from pagewise.account.metering import Unmetered
 from pagewise.account.records import result_key
 from pagewise.account.reuse import Reuse, fingerprint
 from pagewise.account.spending import Spending
+from pagewise.aws.queues import BATCH_JOBS
 from pagewise.aws.wiring import Composition, Desk
 from pagewise.errors import (
     Configuration,
@@ -52,6 +53,7 @@ from pagewise.model import (
     DocumentStatus,
     Edition,
     JobStatus,
+    Lane,
     PageJob,
     PageRange,
     Result,
@@ -75,7 +77,9 @@ from pagewise.table import Attributes, Change, Key, Refused
 from pagewise.tasks import Task
 from pagewise.use_cases.assemble import Assemble
 from pagewise.use_cases.cancel import CancelDocument
+from pagewise.use_cases.collect import Collect
 from pagewise.use_cases.delete import DeleteDocument
+from pagewise.use_cases.follow import Follow
 from pagewise.use_cases.give_up import GiveUp
 from pagewise.use_cases.recognize import Recognize
 from pagewise.use_cases.redrive import NothingToRedrive, Redrive, Selection
@@ -101,13 +105,18 @@ from tests.template import cloudformation
 
 MODEL = "qwen-vl-ocr-2025-11-20"
 MAX_RECEIVES = 5
-VISIBILITY_SECONDS = {"split": 1800.0, "dead_letter": 360.0, "assembler": 5400.0}  # of the other queues:
+VISIBILITY_SECONDS = {
+    "split": 1800.0,
+    "dead_letter": 360.0,
+    "assembler": 5400.0,
+    "batch-jobs": 365.0,
+}  # of the other queues:
 PAGE_JOB_VISIBILITY_SECONDS = 1100.0
 BACKOFF_SECONDS = 10.0
 BATCH = 4
 PAGES_PER_RANGE = 2
 # The functions of the queues; page jobs are the OCR function's.
-FUNCTIONS = {"split": "splitter", "dead_letter": "dead_letter", "assembler": "assembler"}
+FUNCTIONS = {"split": "splitter", "dead_letter": "dead_letter", "assembler": "assembler", "batch-jobs": "collector"}
 TASKS = (Task.TEXT_RECOGNITION, Task.TABLE_PARSING)
 WISHES = ((TASKS[0],), (TASKS[1],), TASKS, TASKS)
 # The most pages that one call asks about, by the second task.
@@ -580,12 +589,20 @@ class World:
             back_off_assembly=self.back_off_split,
             delete=self.deleter,
             desk=no_desk,
+            collect=self.collector,
+            follow=self.follower,
         )
 
     def deleter(self) -> DeleteDocument:
         objects = MemoryObjects(self.uploads, self.pages, self.outputs)
         cancel = CancelDocument(self.ledger, self.sweeper(), self.clock)
         return DeleteDocument(Deletions(self.ledger), cancel, objects, self.publisher, self.clock)
+
+    def collector(self) -> Collect:
+        raise NotImplementedError("the batch lane has worlds of its own: batch_lane.py")
+
+    def follower(self) -> Follow:
+        raise NotImplementedError("the batch lane has worlds of its own: batch_lane.py")
 
     def assembler(self) -> Assemble:
         return self.assemble_class(self.ledger, self.uploads, self.outputs, self.publisher, make=plainly)
@@ -607,9 +624,12 @@ class World:
             self.publisher,
             self.accounting,
             self.clock,
-            SplitSettings(pages_per_range=PAGES_PER_RANGE, spending=self.spending, renderer=LetteredRenderer()),
+            self.split_settings(),
             disk=self.disk() if self.clears_disk else None,
         )
+
+    def split_settings(self) -> SplitSettings:
+        return SplitSettings(pages_per_range=PAGES_PER_RANGE, spending=self.spending, renderer=LetteredRenderer())
 
     def recognizer(self) -> Recognize:
         return self.recognize_class(
@@ -889,7 +909,7 @@ class FaultyQueues:
 
     def send_jobs(self, jobs: Sequence[PageJob]) -> None:
         for job in jobs:
-            self.send(job.task, [messages.dump_job(job)])
+            self.send(BATCH_JOBS if job.lane is Lane.BATCH else job.task, [messages.dump_job(job)])
 
     def defer(self, job: PageJob, seconds: float) -> None:
         self.send(job.task, [messages.dump_job(job)], seconds)

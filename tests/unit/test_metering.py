@@ -42,6 +42,9 @@ class MemoryMeter:
     def put_off(self, error: PagewiseError) -> None:
         self.counted.append(("put off", error.reason))
 
+    def batch(self, name: str, number: float = 1) -> None:
+        self.counted.append((name, number))
+
     def split_put_off(self) -> None:
         self.counted.append(("split put off", 1))
 

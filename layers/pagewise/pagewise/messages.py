@@ -8,7 +8,7 @@ A page job:   {"schema_version": "1", "document_id", "page", "task", "page_tasks
                "others": [{"page", "image", "run"}]}
 
 `run` is left out of the first run's messages, `put_offs` of those that were never put off, and `others` of page jobs
-that are asked about alone.
+that are asked about alone. Those of the batch lane say "lane": "batch"; those that come from it, "spent": {tokens}.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from urllib.parse import quote_plus, unquote_plus
 from pagewise.model import (
     DocumentId,
     GroupPage,
+    Lane,
     Look,
     PageGeometry,
     PageJob,
@@ -30,6 +31,7 @@ from pagewise.model import (
     StoredImage,
     TaskOptions,
     Upload,
+    Usage,
     WarningCode,
 )
 from pagewise.tasks import Task
@@ -67,6 +69,8 @@ def dump_job(job: PageJob) -> str:
         | waited(job.put_offs)
         | later_run(job.run)
         | ({"others": [dump_group_page(other) for other in job.others]} if job.others else {})
+        | ({"lane": job.lane} if job.lane is not Lane.LIVE else {})
+        | ({"spent": dump_usage(job.spent)} if job.spent != Usage() else {})
     )
 
 
@@ -93,7 +97,21 @@ def load_job(body: str) -> PageJob:
         slot=Slot(float(slot["moment"]), float(slot["pace"])) if (slot := message.get("slot")) else None,
         put_offs=int(message.get("put_offs", 0)),
         others=tuple(map(load_group_page, message.get("others", ()))),
+        lane=Lane(message.get("lane", Lane.LIVE)),
+        spent=load_usage(message.get("spent", {})),
     )
+
+
+def dump_usage(usage: Usage) -> dict[str, int]:
+    """The batch lane's tokens are left out where there are none."""
+    batch = {"batch_input_tokens": usage.batch_input_tokens, "batch_output_tokens": usage.batch_output_tokens}
+    shown = {"input_tokens": usage.input_tokens, "output_tokens": usage.output_tokens}
+    return shown | {name: tokens for name, tokens in batch.items() if tokens}
+
+
+def load_usage(shown: Mapping[str, Any], prefix: str = "") -> Usage:
+    names = ("input_tokens", "output_tokens", "batch_input_tokens", "batch_output_tokens")
+    return Usage(*(int(shown.get(prefix + name, 0)) for name in names))
 
 
 def dump_upload(upload: Upload) -> str:

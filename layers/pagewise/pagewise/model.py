@@ -30,6 +30,14 @@ class TextLayer(StrEnum):
     IGNORE = "ignore"
 
 
+class Lane(StrEnum):
+    """How page jobs reach the engine: each by a call of its own, or many in a file of the Batch API, at half the price
+    and within a day or more."""
+
+    LIVE = "live"
+    BATCH = "batch"
+
+
 class DocumentStatus(StrEnum):
     """A document is in progress until it has one of the others. Those are final."""
 
@@ -90,20 +98,33 @@ class Source:
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """Tokens that the engine billed."""
+    """Tokens that the engine billed; `batch_…` of them through the Batch API, at its price."""
 
     input_tokens: int = 0
     output_tokens: int = 0
+    batch_input_tokens: int = 0
+    batch_output_tokens: int = 0
 
     def __add__(self, other: Usage) -> Usage:
-        return Usage(self.input_tokens + other.input_tokens, self.output_tokens + other.output_tokens)
+        return Usage(
+            self.input_tokens + other.input_tokens,
+            self.output_tokens + other.output_tokens,
+            self.batch_input_tokens + other.batch_input_tokens,
+            self.batch_output_tokens + other.batch_output_tokens,
+        )
 
     def __mul__(self, times: int) -> Usage:
-        return Usage(self.input_tokens * times, self.output_tokens * times)
+        batch = (self.batch_input_tokens * times, self.batch_output_tokens * times)
+        return Usage(self.input_tokens * times, self.output_tokens * times, *batch)
 
     def within(self, most: int) -> Usage:
-        """With an output of at most so many tokens."""
+        """With an output of at most so many tokens, of a call."""
         return Usage(self.input_tokens, min(most, self.output_tokens))
+
+    @property
+    def of_batch(self) -> Usage:
+        """The same tokens, all of them billed by the Batch API."""
+        return Usage(self.input_tokens, self.output_tokens, self.input_tokens, self.output_tokens)
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,7 +169,8 @@ class Document:
     `reserved` is the most that it can cost, in the price's units, claimed of its day's cap until its bill takes the
     place; None where there was no such cap. The day is that of its acceptance, or of a redrive: then `spend_day`, and
     `settled` is the part of its bill that earlier days hold.
-    `swept` is the last page up to which the sweeper has ended overdue page jobs, in this run.
+    `swept` is the last page up to which the sweeper has ended overdue page jobs, in this run. `lane` is the first way
+    of its page jobs to the engine.
     `outputs` are the names of its wanted outputs (outputs/wanted.py). `tasks_for_outputs` are those of its tasks that
     only the outputs need. `assembled` is the run whose outputs have been made; 0: of none.
     `profile` is the name of the profile that it was taken under. `review` tells when a person shall look at it
@@ -193,6 +215,7 @@ class Document:
     assembled_reviews: int = 0
     cancelled: str | None = None
     deleting: str | None = None
+    lane: Lane = Lane.LIVE
 
     @property
     def edition(self) -> Edition:
@@ -335,6 +358,7 @@ class PageJob:
     `run` is 1, or the document's at the page job's redrive: messages of earlier runs are worth nothing then.
     `slot` is kept for a job that was put off until then. `put_offs` counts the messages that were sent in this
     one's place because the job had to wait. `others`: the further pages of its group; their page jobs travel along.
+    `spent` was billed for it before, in the batch lane, and brought no result.
     """
 
     document_id: DocumentId
@@ -348,6 +372,8 @@ class PageJob:
     slot: Slot | None = None
     put_offs: int = 0
     others: tuple[GroupPage, ...] = ()
+    lane: Lane = Lane.LIVE
+    spent: Usage = Usage()
 
     @property
     def members(self) -> tuple[GroupPage, ...]:
@@ -371,7 +397,9 @@ def digest_of(images: Sequence[str | None]) -> str | None:
 def jobs_of(document: Document, page: int, image: StoredImage, runs: Mapping[Task, int]) -> list[PageJob]:
     """A page's jobs, for these tasks in these runs."""
     return [
-        PageJob(document.id, page, task, len(document.tasks), image, document.options.of(task), run=run)
+        PageJob(
+            document.id, page, task, len(document.tasks), image, document.options.of(task), run=run, lane=document.lane
+        )
         for task, run in runs.items()
     ]
 
@@ -427,7 +455,8 @@ class Result:
     `output` holds the task's own fields, as `results/<page>.<task>.json` shows them: `text` for every task,
     and `lines`, `fields`, `html` or `latex`. `sent` is the image as it went to the engine, None if it never did.
     `engine` and `model` are the own names of those that answered. `validation` is None where there are no rules for it.
-    `warnings` are the page's own and the answer's. `source` is None where no engine was asked, or none answered.
+    `warnings` are the page's own and the answer's. `source` is None where no engine was asked, or none answered. `lane`
+    is that of the answer.
     """
 
     document_id: DocumentId
@@ -456,6 +485,7 @@ class Result:
     warnings: tuple[WarningCode, ...] = ()
     source: ResultSource | None = None
     group: Group | None = None
+    lane: Lane = Lane.LIVE
 
     @property
     def asked_about(self) -> str | None:
@@ -485,6 +515,7 @@ class JobAccount:
     warnings: tuple[WarningCode, ...] = ()
     group: Group | None = None
     source: ResultSource | None = None
+    lane: Lane = Lane.LIVE
 
 
 @dataclass(frozen=True, slots=True)

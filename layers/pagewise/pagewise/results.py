@@ -5,17 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from pagewise.messages import dump_geometry, load_geometry
+from pagewise.messages import dump_geometry, dump_usage, load_geometry, load_usage
 from pagewise.model import (
     DocumentId,
     Group,
     JobStatus,
+    Lane,
     Look,
     Original,
     Problem,
     Result,
     ResultSource,
-    Usage,
     Validation,
     WarningCode,
 )
@@ -51,7 +51,8 @@ def dump_result(result: Result) -> dict[str, Any]:
             "geometry": dump_geometry(result.look.geometry),
             "sent": result.sent,
             "finish_reason": result.finish_reason,
-            "usage": {"input_tokens": result.usage.input_tokens, "output_tokens": result.usage.output_tokens},
+            "usage": dump_usage(result.usage),
+            "lane": result.lane,
             "request_id": result.request_id,
             "seconds": result.seconds,
             "reused_from": dump_original(result.reused_from),
@@ -84,7 +85,7 @@ def load_result(shown: Mapping[str, Any]) -> Result:
         message=shown["message"],
         output={name: shown[name] for name in OUTPUT_FIELDS if name in shown},
         finish_reason=shown["finish_reason"],
-        usage=Usage(shown["usage"]["input_tokens"], shown["usage"]["output_tokens"]),
+        usage=load_usage(shown["usage"]),
         request_id=shown["request_id"],
         seconds=shown["seconds"],
         sent=shown.get("sent"),
@@ -99,6 +100,7 @@ def load_result(shown: Mapping[str, Any]) -> Result:
         warnings=tuple(map(WarningCode, shown.get("warnings", ()))),
         group=load_group(shown.get("group")),
         source=load_source(shown),
+        lane=Lane(shown.get("lane", Lane.LIVE)),
     )
 
 

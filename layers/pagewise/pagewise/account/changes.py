@@ -25,7 +25,7 @@ from pagewise.account.records import (
     superseded_key,
 )
 from pagewise.errors import UNREADABLE_PAGE
-from pagewise.messages import dump_image
+from pagewise.messages import dump_image, dump_usage
 from pagewise.model import Document, DocumentStatus, JobStatus, PageAccount, Result, StoredImage
 from pagewise.strict_json import dumped
 from pagewise.table import KNOWN, NEW, Attributes, Change, Condition, Delete, Put, Update
@@ -136,8 +136,7 @@ def withdrawal(
     back = {name: -number for name, number in sums(page).items()} if page.closed else {}
     superseded = {
         "superseded_jobs": 1,
-        "superseded_input_tokens": job.usage.input_tokens,
-        "superseded_output_tokens": job.usage.output_tokens,
+        **{f"superseded_{name}": tokens for name, tokens in dump_usage(job.usage).items()},
     }
     reopened = {"status": str(DocumentStatus.IN_PROGRESS), "run": run, "due": due, "open": OPEN, "announced": False}
     as_read = Condition(
@@ -200,8 +199,7 @@ def sums(page: PageAccount) -> dict[str, int]:
         "pages_closed": 1,
         "recognized": page.recognized,
         "failed": page.failed,
-        "input_tokens": page.usage.input_tokens,
-        "output_tokens": page.usage.output_tokens,
+        **dump_usage(page.usage),
     }
 
 

@@ -66,7 +66,9 @@ class Accounting:
 
     def save_of(self, document: Document, results: Sequence[Result], job: PageJob) -> Result:
         """Record the results of a page job, one for each page of its group, and publish all that follows from them; the
-        stored result of the first page that is still waited for."""
+        stored result of the first page that is still waited for. What was billed for the job before is part of its
+        bill."""
+        results = [replace(results[0], usage=results[0].usage + job.spent), *results[1:]]
         if not job.others:
             return self.save(document, results[0], job.image)
         images = {member.page: member.image for member in job.members}

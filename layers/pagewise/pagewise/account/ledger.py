@@ -337,6 +337,7 @@ class Ledger:
             source=line.source,
             look=Look(blank=line.blank),
             warnings=line.warnings,
+            lane=line.lane,
             # The names of the broken rules have gone with the result.
             validation=None if line.valid is None else Validation(() if line.valid else (Problem("", "unknown"),)),
         )

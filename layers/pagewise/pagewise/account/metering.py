@@ -35,6 +35,7 @@ OWN_REASONS = frozenset(
         "no_original",
         "no_space",
         "no_tables",
+        "not_found",
         "out_of_time",
         "over_8k",
         "overdue",
@@ -95,6 +96,9 @@ class Meter(Protocol):
     def put_off(self, error: PagewiseError) -> None:
         """A page job was put off: throttled, or stopped by the configuration."""
 
+    def batch(self, name: str, number: float = 1) -> None:
+        """Something of the batch lane, by its metric's name."""
+
     def split_put_off(self) -> None:
         """An upload or a page range was put off, stopped by the configuration."""
 
@@ -107,4 +111,5 @@ class Unmetered:
     def assembled(self, manifest: Mapping[str, Any]) -> None: ...
     def page_job(self, result: Result, amount: float) -> None: ...
     def put_off(self, error: PagewiseError) -> None: ...
+    def batch(self, name: str, number: float = 1) -> None: ...
     def split_put_off(self) -> None: ...

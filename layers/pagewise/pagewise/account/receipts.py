@@ -20,6 +20,8 @@ def receipt(document: Document, pages: Iterable[PageAccount], price: Price) -> d
     `invalid` of the recognized ones break a rule of the document's profile; `from_text_layer` of them were answered by
     the pages' own text, at no call.
     `options`: those of its rendering and its calls beyond the tasks; an option left out was as the stack is set.
+    `lane` is the document's, or that of a page job's answer; `batch` is the part of the usage that the batch lane
+    billed, at its price.
     `superseded` is the usage and cost of failed page jobs before their redrive: it is in no other sum.
     """
     pages = list(pages)
@@ -33,6 +35,7 @@ def receipt(document: Document, pages: Iterable[PageAccount], price: Price) -> d
             "valid": job.valid,
             "blank": job.blank,
             "source": job.source,
+            "lane": job.lane,
             "warnings": list(job.warnings),
             "attempts": job.attempts,
             "run": job.run,
@@ -66,10 +69,12 @@ def receipt(document: Document, pages: Iterable[PageAccount], price: Price) -> d
         "outputs": list(document.outputs),
         "tasks_for_outputs": list(document.tasks_for_outputs),
         "options": options_of(document),
+        "lane": document.lane,
         "page_jobs": jobs,
         "invalid": invalid(pages),
         "from_text_layer": sum(job.source is ResultSource.TEXT_LAYER for page in pages for job in page.jobs),
         "usage": {"input_tokens": document.usage.input_tokens, "output_tokens": document.usage.output_tokens},
+        "batch": in_batches(document.usage, price),
         "by_task": by_task(document, pages, price),
         "cost": price.cost(document.usage if document.status is not DocumentStatus.REJECTED else Usage()),
         "run": document.run,
@@ -81,6 +86,15 @@ def receipt(document: Document, pages: Iterable[PageAccount], price: Price) -> d
         },
         "started": document.started,
         "ended": document.ended,
+    }
+
+
+def in_batches(usage: Usage, price: Price) -> dict[str, Any]:
+    tokens = Usage(usage.batch_input_tokens, usage.batch_output_tokens)
+    return {
+        "input_tokens": tokens.input_tokens,
+        "output_tokens": tokens.output_tokens,
+        "cost": price.amount(tokens.of_batch),
     }
 
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from pagewise.messages import dump_options, load_image, load_options
+from pagewise.messages import dump_options, dump_usage, load_image, load_options, load_usage
 from pagewise.model import (
     Document,
     DocumentId,
     DocumentStatus,
     JobAccount,
     JobStatus,
+    Lane,
     PageAccount,
     PageRange,
     Result,
@@ -20,7 +21,6 @@ from pagewise.model import (
     Step,
     StoredImage,
     TextLayer,
-    Usage,
     WarningCode,
 )
 from pagewise.results import dump_original, load_group, load_original, shown_group
@@ -89,6 +89,7 @@ def dump_document(document: Document) -> Attributes:
         "tasks_for_outputs": [str(task) for task in document.tasks_for_outputs] or None,
         "profile": document.profile,
         "review": None if document.review == NEVER else document.review,
+        "lane": None if document.lane is Lane.LIVE else str(document.lane),
         "warnings": [str(code) for code in document.warnings],
         "reason": document.reason,
         "message": document.message,
@@ -137,13 +138,11 @@ def load_document(document_id: DocumentId, stored: Attributes) -> Document:
         pages_closed=int(stored["pages_closed"]),
         recognized=int(stored["recognized"]),
         failed=int(stored["failed"]),
-        usage=Usage(int(stored["input_tokens"]), int(stored["output_tokens"])),
+        usage=load_usage(stored),
         announced=bool(stored["announced"]),
         run=int(stored["run"]),
         superseded_jobs=int(stored.get("superseded_jobs", 0)),
-        superseded_usage=Usage(
-            int(stored.get("superseded_input_tokens", 0)), int(stored.get("superseded_output_tokens", 0))
-        ),
+        superseded_usage=load_usage(stored, "superseded_"),
         reserved=int(stored["reserved"]) if "reserved" in stored else None,
         spend_day=stored.get("spend_day"),
         settled=int(stored.get("settled", 0)),
@@ -157,24 +156,29 @@ def load_document(document_id: DocumentId, stored: Attributes) -> Document:
         assembled_reviews=int(stored.get("assembled_reviews", 0)),
         cancelled=stored.get("cancelled"),
         deleting=stored.get("deleting"),
+        lane=Lane(stored.get("lane", Lane.LIVE)),
     )
 
 
 def dump_job_account(result: Result) -> Attributes:
     group = {"group": shown_group(result.group)} if result.group else {}
-    return group | {
-        "status": str(result.status),
-        "reason": result.reason,
-        "message": result.message,
-        "attempts": result.attempts,
-        "input_tokens": result.usage.input_tokens,
-        "output_tokens": result.usage.output_tokens,
-        "reused_from": dump_original(result.reused_from),
-        "valid": result.valid,
-        "blank": result.look.blank,
-        "warnings": [str(code) for code in result.warnings],
-        "source": None if result.source is None else str(result.source),
-    }
+    lane = {"lane": str(result.lane)} if result.lane is not Lane.LIVE else {}
+    return (
+        group
+        | lane
+        | dump_usage(result.usage)
+        | {
+            "status": str(result.status),
+            "reason": result.reason,
+            "message": result.message,
+            "attempts": result.attempts,
+            "reused_from": dump_original(result.reused_from),
+            "valid": result.valid,
+            "blank": result.look.blank,
+            "warnings": [str(code) for code in result.warnings],
+            "source": None if result.source is None else str(result.source),
+        }
+    )
 
 
 def load_job_account(task: str, line: dict[str, Any], run: int) -> JobAccount:
@@ -183,7 +187,7 @@ def load_job_account(task: str, line: dict[str, Any], run: int) -> JobAccount:
         status=JobStatus(line["status"]),
         reason=line["reason"],
         attempts=int(line["attempts"]),
-        usage=Usage(int(line["input_tokens"]), int(line["output_tokens"])),
+        usage=load_usage(line),
         message=line["message"],
         run=run,
         reused_from=load_original(line.get("reused_from")),
@@ -192,6 +196,7 @@ def load_job_account(task: str, line: dict[str, Any], run: int) -> JobAccount:
         warnings=tuple(map(WarningCode, line.get("warnings", ()))),
         group=load_group(line.get("group")),
         source=ResultSource(source) if (source := line.get("source")) else None,
+        lane=Lane(line.get("lane", Lane.LIVE)),
     )
 
 

@@ -9,11 +9,11 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from pagewise.errors import DocumentRejected, Rejection
 from pagewise.geometry import Size
-from pagewise.model import TaskOptions, Usage
+from pagewise.model import Lane, TaskOptions, Usage
 from pagewise.qwen.models import DEFAULT_MAX_PIXELS, DEFAULT_MODEL, model_of
 from pagewise.qwen.tokens import Estimate, Price, estimate
 from pagewise.tasks import Task
@@ -29,14 +29,27 @@ class Spending:
     model: str = DEFAULT_MODEL
     max_pixels: int = DEFAULT_MAX_PIXELS
     max_output_tokens: int = model_of(DEFAULT_MODEL).max_output_tokens
+    batch_model: str = DEFAULT_MODEL
 
     def __bool__(self) -> bool:
         return self.document_cap > 0 or self.day_cap > 0
 
-    def most(self, pages: Iterable[Size | None], tasks: Sequence[Task], options: TaskOptions) -> int:
-        """The most that these pages can cost, in the price's units. A page of unknown size counts as the largest."""
-        of_tasks = self.by_task(pages, tasks, options).values()
-        return self.price.units(sum((tokens.most for tokens in of_tasks), Usage()))
+    def in_lane(self, lane: Lane) -> Spending:
+        return replace(self, model=self.batch_model) if lane is Lane.BATCH else self
+
+    def most(
+        self, pages: Iterable[Size | None], tasks: Sequence[Task], options: TaskOptions, lane: Lane = Lane.LIVE
+    ) -> int:
+        """The most that these pages can cost, in the price's units. A page of unknown size counts as the largest.
+
+        In the batch lane both: an answer that is of no use is billed, and the page is asked about once more, live.
+        """
+        pages = list(pages)
+        most = sum((tokens.most for tokens in self.by_task(pages, tasks, options).values()), Usage())
+        if lane is Lane.BATCH:
+            first = self.in_lane(lane).by_task(pages, tasks, options).values()
+            most += sum((tokens.most for tokens in first), Usage()).of_batch
+        return self.price.units(most)
 
     def by_task(
         self, pages: Iterable[Size | None], tasks: Sequence[Task], options: TaskOptions

@@ -9,10 +9,11 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from pagewise.errors import Configuration
-from pagewise.model import Step, TextLayer
+from pagewise.model import Lane, Step, TextLayer
 from pagewise.options.metadata import listed_outputs
 from pagewise.outputs.wanted import WantedOutput
 from pagewise.pages.preprocessing import listed_steps
+from pagewise.qwen.batches import lacks_batches
 from pagewise.qwen.fitting import ImageTransport
 from pagewise.qwen.models import model_of
 from pagewise.qwen.settings import ApiStyle, BlankPages, EngineSettings, PixelLimits
@@ -20,7 +21,7 @@ from pagewise.qwen.tokens import Price
 from pagewise.rate.budget import RateLimits
 from pagewise.strict_json import given
 from pagewise.tasks import Task, parse_tasks
-from pagewise.use_cases.settings import SplitSettings
+from pagewise.use_cases.settings import BatchTerms, SplitSettings
 
 if TYPE_CHECKING:
     from pagewise.account.spending import Spending
@@ -56,7 +57,31 @@ def split_settings(variables: Mapping[str, str]) -> SplitSettings:
         default_outputs=outputs(variables, "OUTPUTS"),
         model=text(variables, "QWEN_MODEL"),
         bounds_pixels=native or one_of(PixelLimits, variables, "QWEN_PIXEL_LIMITS") is PixelLimits.SEND,
+        default_lane=one_of(Lane, variables, "DEFAULT_LANE"),
+        batch=None if (why := without_batches(variables)) else batch_terms(variables),
+        no_batches=why or "",
     )
+
+
+def without_batches(variables: Mapping[str, str]) -> str | None:
+    """Why the stack has no batch lane, as a sentence; None if it has one."""
+    model = variables.get("BATCH_MODEL", "").strip()
+    if not model:
+        return "The stack has none (BatchModel)."
+    return lacks_batches(text(variables, "QWEN_BASE_URL"), model)
+
+
+def batch_terms(variables: Mapping[str, str]) -> BatchTerms:
+    return BatchTerms(
+        model=text(variables, "BATCH_MODEL"),
+        wait_seconds=60.0 * whole(variables, "BATCH_WAIT_MINUTES", least=0),
+        window_hours=whole(variables, "BATCH_WINDOW_HOURS"),
+    )
+
+
+def batch_settings(variables: Mapping[str, str]) -> EngineSettings:
+    """What the batch lane needs to know of the engine, and its own model."""
+    return replace(engine_settings(variables), model=text(variables, "BATCH_MODEL"))
 
 
 def spending(variables: Mapping[str, str]) -> Spending:
@@ -70,6 +95,7 @@ def spending(variables: Mapping[str, str]) -> Spending:
         price=price_settings(variables),
         model=model,
         max_pixels=whole(variables, "MAX_PIXELS"),
+        batch_model=variables.get("BATCH_MODEL", "").strip() or model,
         max_output_tokens=most if isinstance(most, int) and most > 0 else model_of(model).max_output_tokens,
     )
 

@@ -66,6 +66,9 @@ class CloudWatchMeter:
     def put_off(self, error: PagewiseError) -> None:
         self.add("ConfigurationErrors" if isinstance(error, Configuration) else "PageJobsThrottled")
 
+    def batch(self, name: str, number: float = 1) -> None:
+        self.add(name, number)
+
     def split_put_off(self) -> None:
         self.add("SplitConfigurationErrors")
 

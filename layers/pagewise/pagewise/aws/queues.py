@@ -9,19 +9,20 @@ from typing import TYPE_CHECKING
 from pagewise import messages
 from pagewise.aws.failures import translated
 from pagewise.errors import StorageBusy
-from pagewise.model import DocumentId, PageJob, PageRange, Upload
+from pagewise.model import DocumentId, Lane, PageJob, PageRange, Upload
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
     from mypy_boto3_sqs.type_defs import SendMessageBatchRequestEntryTypeDef
 
+BATCH_JOBS = "batch-jobs"
 ENTRIES_PER_REQUEST = 10
 LONGEST_DELAY = 900
 
 
 @dataclass(frozen=True, slots=True)
 class SqsQueues:
-    """`job_queue_prefix` + a task's name is the URL of the task's queue.
+    """`job_queue_prefix` + a task's name is the URL of the task's queue, and + BATCH_JOBS that of the batch lane's.
 
     The document's id is the message group: SQS fair queues keep one large document from starving the small ones.
     """
@@ -35,12 +36,12 @@ class SqsQueues:
         self.send(self.split_queue_url, document_id, bodies)
 
     def send_jobs(self, jobs: Sequence[PageJob]) -> None:
-        by_task: dict[str, list[PageJob]] = {}
+        by_queue: dict[str, list[PageJob]] = {}
         for job in jobs:
-            by_task.setdefault(job.task, []).append(job)
-        for task, its_jobs in by_task.items():
+            by_queue.setdefault(BATCH_JOBS if job.lane is Lane.BATCH else job.task, []).append(job)
+        for queue, its_jobs in by_queue.items():
             self.send(
-                self.job_queue_prefix + task, its_jobs[0].document_id, [messages.dump_job(job) for job in its_jobs]
+                self.job_queue_prefix + queue, its_jobs[0].document_id, [messages.dump_job(job) for job in its_jobs]
             )
 
     def defer(self, job: PageJob, seconds: float) -> None:

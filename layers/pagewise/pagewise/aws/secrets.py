@@ -32,6 +32,12 @@ class ApiKey:
             await asyncio.to_thread(self.renew)
         return self.kept
 
+    def current(self) -> str:
+        """The same for callers that wait."""
+        if time.monotonic() >= self.until:
+            self.renew()
+        return self.kept
+
     def renew(self) -> None:
         self.kept = self.read()
         self.until = time.monotonic() + KEPT_SECONDS

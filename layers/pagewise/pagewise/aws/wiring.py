@@ -23,6 +23,8 @@ from pagewise.aws.buckets import S3Links, S3Objects, S3Outputs, S3Pages, S3Uploa
 from pagewise.aws.bus import EventBridgePublisher
 from pagewise.aws.clock import UtcClock
 from pagewise.aws.environment import (
+    batch_settings,
+    batch_terms,
     engine_settings,
     flag,
     number,
@@ -32,6 +34,7 @@ from pagewise.aws.environment import (
     split_settings,
     text,
     whole,
+    without_batches,
 )
 from pagewise.aws.failures import translated
 from pagewise.aws.metering import CloudWatchMeter
@@ -47,6 +50,7 @@ if TYPE_CHECKING:
     from botocore.session import Session
     from mypy_boto3_sqs import SQSClient
 
+    from pagewise.account.lots import Lots
     from pagewise.aws.api import SignIn
     from pagewise.aws.profiles import SsmProfiles
     from pagewise.ports import Publisher, Queues
@@ -54,7 +58,9 @@ if TYPE_CHECKING:
     from pagewise.rate.budget import RateBudget
     from pagewise.use_cases.assemble import Assemble
     from pagewise.use_cases.cancel import CancelDocument
+    from pagewise.use_cases.collect import Collect
     from pagewise.use_cases.delete import DeleteDocument
+    from pagewise.use_cases.follow import Follow
     from pagewise.use_cases.give_up import GiveUp
     from pagewise.use_cases.recognize import Recognize
     from pagewise.use_cases.redrive import Redrive
@@ -112,6 +118,8 @@ class Composition:
     back_off_assembly: Callable[[str, int], float]
     delete: Callable[[], DeleteDocument]
     desk: Callable[[], Desk]
+    collect: Callable[[], Collect]
+    follow: Callable[[], Follow]
 
 
 @cache
@@ -356,6 +364,7 @@ def redrive() -> Redrive:
         overdue_seconds=60 * whole(os.environ, "OVERDUE_MINUTES"),
         pages_per_range=whole(os.environ, "PAGES_PER_RANGE"),
         spending=spending(os.environ),
+        batch_seconds=0.0 if without_batches(os.environ) else batch_terms(os.environ).seconds,
     )
 
 
@@ -381,6 +390,51 @@ def desk() -> Desk:
         # API Gateway takes no issuer without TLS; the embedded stack's stands for its token.
         sign_in=sign_in if issuer.startswith("https://") else None,
         trusted=os.environ.get("TRUSTED_PERSON", ""),
+    )
+
+
+def lots() -> Lots:
+    from pagewise.account.lots import LotLimits, Lots
+
+    return Lots(ledger().table, LotLimits(wait_seconds=60.0 * whole(os.environ, "BATCH_WAIT_MINUTES", least=0)))
+
+
+def job_queues() -> SqsQueues:
+    return SqsQueues(client("sqs"), text(os.environ, "PAGE_JOB_QUEUE_PREFIX"))
+
+
+@cache
+def collect() -> Collect:
+    from pagewise.use_cases.collect import Collect
+
+    return Collect(lots(), job_queues(), UtcClock(), batch_settings(os.environ))
+
+
+@cache
+def follow() -> Follow:
+    import httpx
+
+    from pagewise.aws.secrets import ApiKey
+    from pagewise.qwen.batch_client import BatchClient, timeouts
+    from pagewise.qwen.batches import LineReader
+    from pagewise.qwen.openai_compatible import OpenAICompatible
+    from pagewise.qwen.settings import PixelLimits
+    from pagewise.use_cases.follow import Follow, FollowSettings
+    from pagewise.use_cases.settle import Settle
+
+    settings, gathered = batch_settings(os.environ), lots()
+    key = ApiKey(client("secretsmanager"), text(os.environ, "QWEN_API_KEY_SECRET"))
+    reader = LineReader(OpenAICompatible(pixel_limits=settings.pixel_limits is PixelLimits.SEND))
+    terms = FollowSettings(
+        window_hours=whole(os.environ, "BATCH_WINDOW_HOURS"), poll_seconds=whole(os.environ, "BATCH_POLL_SECONDS")
+    )
+    return Follow(
+        service=BatchClient(httpx.Client(timeout=timeouts()), settings.base_url, key.current),
+        lots=gathered,
+        pages=pages(),
+        settle=Settle(gathered, ledger(), job_queues(), accounting(), UtcClock(), settings, reader),
+        lane=terms,
+        disk=own_disk(),
     )
 
 
@@ -427,7 +481,14 @@ class OfStack:
             overdue_seconds=60 * whole(self.variables, "OVERDUE_MINUTES"),
             pages_per_range=whole(self.variables, "PAGES_PER_RANGE"),
             spending=spending(self.variables),
+            batch_seconds=0.0 if without_batches(self.variables) else batch_terms(self.variables).seconds,
         )
+
+    def lots(self) -> Lots:
+        """To read from."""
+        from pagewise.account.lots import Lots
+
+        return Lots(self.table())
 
     def split(self, queues: Queues, publisher: Publisher) -> Split:
         """For samples; these cost nothing: without profiles, price or expiry."""
@@ -460,7 +521,19 @@ def event_loop() -> asyncio.AbstractEventLoop:
 
 
 ON_AWS = Composition(
-    split, recognize, give_up, sweep, suspension, back_off, back_off_split, assemble, back_off_assembly, delete, desk
+    split,
+    recognize,
+    give_up,
+    sweep,
+    suspension,
+    back_off,
+    back_off_split,
+    assemble,
+    back_off_assembly,
+    delete,
+    desk,
+    collect,
+    follow,
 )
 set_level(os.environ.get("POWERTOOLS_LOG_LEVEL", "INFO"))
 # Deployed, there is no other. A simulation gives each invocation one of its own world.

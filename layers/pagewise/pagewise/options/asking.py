@@ -4,10 +4,10 @@ them differently; the checks are here once. They raise ValueError with a sentenc
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
-from pagewise.model import TaskOptions
+from pagewise.model import Lane, TaskOptions
 from pagewise.options.spelling import did_you_mean
 from pagewise.qwen.models import DEFAULT_MAX_PIXELS, DEFAULT_MIN_PIXELS, DEFAULT_MODEL, Model, model_of
 from pagewise.qwen.prompts import asked
@@ -22,11 +22,19 @@ LEAST_DPI, MOST_DPI = 36, 1_200
 
 @dataclass(frozen=True, slots=True)
 class Ability:
-    """The abilities of the stack's engine: its `model`, the stack's own `max_pixels`, and whether calls say pixels."""
+    """The abilities of the stack's engine: its `model`, the stack's own `max_pixels`, and whether calls say pixels.
+
+    `batch_model` is the batch lane's; `no_batches` is the reason where there is no such lane.
+    """
 
     model: Model = field(default_factory=lambda: model_of(DEFAULT_MODEL))
     max_pixels: int = DEFAULT_MAX_PIXELS
     bounds_pixels: bool = True
+    batch_model: Model | None = None
+    no_batches: str = "The stack has none (BatchModel)."
+
+    def in_lane(self, lane: Lane) -> Ability:
+        return replace(self, model=self.batch_model) if lane is Lane.BATCH and self.batch_model else self
 
 
 def sound_prompt(prompt: Any) -> str:

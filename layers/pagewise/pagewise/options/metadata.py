@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from pagewise.errors import DocumentRejected, Permanent, Rejection
-from pagewise.model import Step, TaskOptions, TextLayer, WarningCode
+from pagewise.model import Lane, Step, TaskOptions, TextLayer, WarningCode
 from pagewise.options.asking import (
     LEAST_DPI,
     MOST_DPI,
@@ -42,11 +42,12 @@ MAX_PIXELS = "ocr-max-pixels"
 DPI = "ocr-dpi"
 LOGPROBS = "ocr-logprobs"
 REVIEW = "ocr-review"
+LANE = "ocr-lane"
 PASSWORD = "ocr-password"  # noqa: S105  the metadata's name, not a password
 
 OPTIONS = (
     TASKS, TAG, PROMPT, RESULT_SCHEMA, ENABLE_ROTATE, PAGES_PER_CALL, MIN_PIXELS, MAX_PIXELS, DPI, LOGPROBS,
-    PREPROCESSING, TEXT_LAYER, OUTPUTS, REVIEW, PASSWORD, PROFILE,
+    PREPROCESSING, TEXT_LAYER, OUTPUTS, REVIEW, LANE, PASSWORD, PROFILE,
 )  # fmt: skip
 # The beginnings of our names, and of misspelt ones.
 MARKS = ("ocr-", "ocr_")
@@ -77,6 +78,7 @@ class DocumentOptions:
     tasks_for_outputs: tuple[Task, ...] = ()
     review: str = NEVER
     profile: str | None = None
+    lane: Lane = Lane.LIVE
 
 
 def document_options(
@@ -88,6 +90,7 @@ def document_options(
     rotates: bool = True,
     default_outputs: tuple[WantedOutput, ...] = (),
     engine: Ability | None = None,
+    default_lane: Lane = Lane.LIVE,
 ) -> DocumentOptions:
     """Read an object's metadata; the profile gives the options that they leave open. `rotates`: whether the engine can
     be asked to.
@@ -98,13 +101,15 @@ def document_options(
     """
     profile, engine = profile or Profile(), engine or Ability()
     check_names(metadata)
+    lane = chosen_lane(metadata.get(LANE, ""), profile.lane or default_lane, engine)
+    engine, rotates = engine.in_lane(lane), rotates and lane is Lane.LIVE
     deployed = tuple(deployed_tasks)
     asked = chosen_tasks(metadata.get(TASKS, ""), profile.tasks or tuple(default_tasks), deployed)
     outputs = chosen_outputs(metadata.get(OUTPUTS), default_outputs if profile.outputs is None else profile.outputs)
     added = tasks_of_outputs(outputs, asked, deployed)
     tasks = (*asked, *added)
     schema = chosen_schema(metadata.get(RESULT_SCHEMA), tasks)
-    rotate = chosen_rotation(metadata.get(ENABLE_ROTATE), rotates=rotates)
+    rotate = chosen_rotation(metadata.get(ENABLE_ROTATE), lane, rotates=rotates)
     pages_per_call = chosen_pages_per_call(metadata.get(PAGES_PER_CALL))
     steps = chosen_steps(metadata.get(PREPROCESSING, ""))
     prompts = chosen_prompts(metadata.get(PROMPT), asked, tasks)
@@ -144,6 +149,7 @@ def document_options(
         tasks_for_outputs=added,
         review=chosen_review(metadata.get(REVIEW, "")) or profile.review or NEVER,
         profile=profile.name,
+        lane=lane,
     )
 
 
@@ -280,8 +286,30 @@ def chosen_review(text: str) -> str | None:
         ) from None
 
 
-def chosen_rotation(text: str | None, *, rotates: bool) -> bool | None:
+def chosen_lane(word: str, default: Lane, engine: Ability) -> Lane:
+    name = word.strip().lower()
+    if name and name not in set(Lane):
+        raise DocumentRejected(
+            Rejection.INVALID_OPTION,
+            f"{LANE} is {word[:100]!r}; there are: {', '.join(Lane)}.{did_you_mean(name, Lane)}",
+        )
+    lane = Lane(name) if name else default
+    if lane is Lane.BATCH and engine.batch_model is None:
+        raise DocumentRejected(
+            Rejection.INVALID_OPTION,
+            f"The document wants the batch lane. {engine.no_batches} Upload it with {LANE}: {Lane.LIVE}.",
+        )
+    return lane
+
+
+def chosen_rotation(text: str | None, lane: Lane = Lane.LIVE, *, rotates: bool) -> bool | None:
     wanted = chosen_flag(ENABLE_ROTATE, text)
+    if wanted and lane is Lane.BATCH:
+        raise DocumentRejected(
+            Rejection.INVALID_OPTION,
+            f"{ENABLE_ROTATE} is of the native protocol alone, and the batch lane speaks the compatible one. Leave it "
+            f"out, or upload with {LANE}: {Lane.LIVE}.",
+        )
     if wanted and not rotates:
         raise DocumentRejected(
             Rejection.INVALID_OPTION,

@@ -1,6 +1,6 @@
 """Profiles: named configurations of a document, as JSON: {"description", "tasks", "result_schema", "enable_rotate",
 "prompts", "min_pixels", "max_pixels", "dpi", "logprobs", "preprocessing", "text_layer", "validation", "outputs",
-"review"}.
+"review", "lane"}.
 
 The object's metadata `ocr-profile` names one, or else the key's first folder below `uploads/` does, if there is one of
 that name. The metadata's other options come before the profile's. profiles/schema.json is the form.
@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from pagewise.errors import DocumentRejected, Permanent, Rejection
-from pagewise.model import Step, TextLayer
+from pagewise.model import Lane, Step, TextLayer
 from pagewise.options import comparisons
 from pagewise.options.asking import LEAST_DPI, MOST_DPI, prompts_by_task, sound_number
 from pagewise.options.rules import check_rules
@@ -49,6 +49,7 @@ KEYS = frozenset(
         "validation",
         "outputs",
         "review",
+        "lane",
     }
 )
 # One message carries the group, one transaction its results: of a hundred changes, two for each page.
@@ -67,8 +68,8 @@ class NoProfiles:
 
 @dataclass(frozen=True, slots=True)
 class Profile:
-    """The options where metadata leave them open. No tasks: the stack's default ones; `preprocessing`, `text_layer` or
-    `outputs` None: the stack's own, too."""
+    """The options where metadata leave them open. No tasks: the stack's default ones; `preprocessing`, `text_layer`,
+    `outputs` or `lane` None: the stack's own, too."""
 
     tasks: tuple[Task, ...] = ()
     result_schema: Mapping[str, Any] | None = None
@@ -85,6 +86,7 @@ class Profile:
     logprobs: bool = False
     review: str | None = None
     name: str | None = None
+    lane: Lane | None = None
 
 
 def chosen(
@@ -131,6 +133,7 @@ def load_profile(name: str, text: str, deployed: tuple[Task, ...] = tuple(Task))
         logprobs=flag_of(name, stored, "logprobs"),
         review=review_of(name, stored.get("review")),
         name=name,
+        lane=lane_of(name, stored.get("lane")),
     )
 
 
@@ -229,6 +232,14 @@ def review_of(name: str, wish: Any) -> str | None:
             f"review of the profile {name} is {str(wish)[:100]!r}; there are: {', '.join(WORDS)}."
             f"{did_you_mean(str(wish).lower(), WORDS)}"
         ) from None
+
+
+def lane_of(name: str, word: Any) -> Lane | None:
+    if word is None:
+        return None
+    if word not in list(Lane):
+        raise invalid(f"lane of the profile {name} is none of: {', '.join(Lane)}.")
+    return Lane(word)
 
 
 def rules_of(name: str, rules: Any, result_schema: Mapping[str, Any] | None) -> Mapping[str, Any] | None:

@@ -122,6 +122,8 @@ class Price:
     as_of: str = "2026-11-22"
     billed: bool = True
 
+    # "Batch": half the price of the same tokens.
+    batch_share: ClassVar[float] = 0.5
     # Amounts are counted in hundred-millionths: a token of the cheapest price listed costs 4.3 of them.
     units_of_one: ClassVar[int] = 100_000_000
 
@@ -131,7 +133,10 @@ class Price:
 
     def list_units(self, usage: Usage) -> int:
         """The service's bill for these tokens."""
-        amount = usage.input_tokens * self.input_per_million + usage.output_tokens * self.output_per_million
+        saved = 1.0 - self.batch_share
+        into = usage.input_tokens - saved * usage.batch_input_tokens
+        out = usage.output_tokens - saved * usage.batch_output_tokens
+        amount = into * self.input_per_million + out * self.output_per_million
         return round(amount * self.units_of_one / 1_000_000)
 
     def amount_of(self, units: int) -> float:

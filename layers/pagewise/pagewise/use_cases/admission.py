@@ -8,7 +8,7 @@ from pathlib import Path
 
 from pagewise.errors import DocumentRejected, Rejection
 from pagewise.geometry import Size
-from pagewise.model import Step, TaskOptions, TextLayer, WarningCode
+from pagewise.model import Lane, Step, TaskOptions, TextLayer, WarningCode
 from pagewise.options import metadata, profiles
 from pagewise.options.asking import Ability
 from pagewise.options.metadata import DocumentOptions
@@ -30,7 +30,14 @@ def wishes(settings: SplitSettings, known: Profiles, key: str, said: Mapping[str
         profile,
         rotates=settings.rotates,
         default_outputs=settings.default_outputs,
-        engine=Ability(model_of(settings.model), settings.renderer.max_pixels, settings.bounds_pixels),
+        engine=Ability(
+            model_of(settings.model),
+            settings.renderer.max_pixels,
+            settings.bounds_pixels,
+            model_of(settings.batch.model) if settings.batch else None,
+            settings.no_batches,
+        ),
+        default_lane=settings.default_lane,
     )
 
 
@@ -100,10 +107,13 @@ def forecast(settings: SplitSettings, known: Profiles, key: str, said: Mapping[s
     wanted = wishes(settings, known, key, said)
     contents = acceptable(settings, path, wanted.password)
     pages = sizes(settings, path, contents, wanted)
-    by_task = settings.spending.by_task(pages, wanted.tasks, wanted.options)
-    most = settings.spending.most(pages, wanted.tasks, wanted.options)
+    spending, lane = settings.spending, wanted.lane
+    by_task = spending.in_lane(lane).by_task(pages, wanted.tasks, wanted.options)
+    if lane is Lane.BATCH:
+        by_task = {task: Estimate(of.likely.of_batch, of.most.of_batch) for task, of in by_task.items()}
+    most = spending.most(pages, wanted.tasks, wanted.options, lane)
     try:
-        settings.spending.check(most)
+        spending.check(most)
     except DocumentRejected as over:
         return Forecast(contents.pages, by_task, most, over, wanted.warnings)
     return Forecast(contents.pages, by_task, most, None, wanted.warnings)

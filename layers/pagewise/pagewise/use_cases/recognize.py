@@ -32,11 +32,9 @@ from pagewise.errors import (
     Transient,
 )
 from pagewise.events import recognition_suspended
-from pagewise.geometry import Size
 from pagewise.model import (
     Document,
     DocumentStatus,
-    Group,
     GroupPage,
     JobStatus,
     PageJob,
@@ -44,21 +42,21 @@ from pagewise.model import (
     ResultSource,
     Slot,
     StoredImage,
-    digest_of,
+    Usage,
 )
 from pagewise.options.rules import judged
 from pagewise.ports import Clock, PagesBucket, Queues
 from pagewise.qwen import fitting
-from pagewise.qwen.fitting import FittedImage, Inline, Sent
-from pagewise.qwen.models import DEFAULT_MIN_PIXELS, model_of
-from pagewise.qwen.parsing import nothing_found, reading
-from pagewise.qwen.prompts import asked
+from pagewise.qwen.fitting import FittedImage, Inline
+from pagewise.qwen.models import model_of
+from pagewise.qwen.parsing import nothing_found
 from pagewise.qwen.question import Engine, Question
 from pagewise.qwen.settings import BlankPages, EngineSettings
 from pagewise.qwen.tokens import estimate
 from pagewise.rate.budget import Backoff, Grant, SlotRequest
 from pagewise.rate.gate import Gate
 from pagewise.tasks import ANSWERED_BY_TEXT_LAYER, OUTPUTS, Output
+from pagewise.use_cases.questions import Asked, question_of, result_of
 
 # The wait of a page job that the configuration stops: SQS delays by 900 s at most.
 CONFIGURATION_WAIT = 300.0
@@ -225,11 +223,14 @@ class Recognize:
         return await self.in_turn(document, job, attempts, deadline, slot, known)
 
     def fail_members(self, document: Document, job: PageJob, unfit: MembersUnfit, attempts: int) -> Result | None:
-        """Pages that cannot be sent end by themselves: the others of their group have a right to an answer."""
+        """Pages that cannot be sent end by themselves: the others of their group have a right to an answer. What was
+        billed for the group before stays with those; where there are none, with the first page."""
         failed: Result | None = None
+        spent = job.spent if len(unfit.errors) == len(job.members) else Usage()
         for member in job.members:
             if error := unfit.errors.get(member.page):
-                failed = self.accounting.fail_of(document, job.of([member]), error, attempts)
+                failed = self.accounting.fail_of(document, replace(job.of([member]), spent=spent), error, attempts)
+                spent = Usage()
         return failed
 
     def keep(self, document: Document, results: Sequence[Result], job: PageJob, deadline: float) -> Result:
@@ -373,7 +374,6 @@ class Recognize:
         """A result for each page of the group; the first holds the answer. Raises MembersUnfit for pages that cannot
         be sent, before any call."""
         question, about = await asyncio.to_thread(self.question, job, deadline - time.monotonic())
-        sent = about.sent[0]
         if turn:
             await self.gate.opens(turn)
         await asyncio.to_thread(self.check_wanted, job)
@@ -386,37 +386,9 @@ class Recognize:
         answer = await self.engine.recognize(question, deadline - time.monotonic(), again)
         # From here on the answer is paid for: nothing raises until it is stored.
         seconds = round(time.monotonic() - began, 3)
-        page, look = Size(job.image.width, job.image.height), job.image.look
-        blank = all(member.image.look.blank for member in job.members)
-        own = job.task in job.options.prompts
-        read = partial(reading, job.task, answer, Size(sent.width, sent.height), page, blank=blank, prompted=own)
-        found = await asyncio.to_thread(read)
-        holder = Result(
-            document_id=job.document_id,
-            page=job.page,
-            task=job.task,
-            status=JobStatus.FAILED if found.unusable else JobStatus.RECOGNIZED,
-            reason=found.unusable.reason if found.unusable else None,
-            message=found.unusable.message if found.unusable else None,
-            attempts=attempts,
-            ended=self.clock.now(),
-            image_width=job.image.width,
-            image_height=job.image.height,
-            image_sha256=about.digests[0],
-            source=ResultSource.ENGINE,
-            engine=answer.engine,
-            model=answer.model or self.settings.model,
-            output=found.output,
-            finish_reason=answer.finish_reason,
-            usage=answer.usage,
-            request_id=answer.request_id,
-            seconds=seconds,
-            sent=sent.shown(),
-            run=job.run,
-            look=look,
-            warnings=(*look.warnings, *(code for code in found.warnings if code not in look.warnings)),
-            group=about.group(job),
-        )
+        model, ended = self.settings.model, self.clock.now()
+        read = partial(result_of, job, answer, about, model=model, attempts=attempts, seconds=seconds, ended=ended)
+        holder = await asyncio.to_thread(read)
         shown = {member.page: one.shown() for member, one in zip(job.members, about.sent, strict=True)}
         return shared(holder, job, shown)
 
@@ -432,9 +404,7 @@ class Recognize:
         """The question, and the images it is about."""
         fitted, digests = self.fitted(job)
         images = [self.sendable(member.image, one, seconds) for member, one in zip(job.members, fitted, strict=True)]
-        question = self.in_words(job) if self.needs_words(job) else self.by_task(job)
-        question = replace(question, image=images[0], further_images=tuple(images[1:]))
-        return question, Asked(tuple(one.sent for one in fitted), digests)
+        return question_of(job, images, self.settings), Asked(tuple(one.sent for one in fitted), digests)
 
     def fitted(self, job: PageJob) -> tuple[list[FittedImage], tuple[str, ...]]:
         """The pages as they go along (as they are stored, or mended to pass the service's limits), and the SHA-256 of
@@ -459,30 +429,6 @@ class Recognize:
             raise error
         return fitting.fitted_together(fitted, transport), tuple(digests)
 
-    def needs_words(self, job: PageJob) -> bool:
-        """Whether the task cannot be named: an own prompt takes its place, or the model has no tasks built in."""
-        return job.task in job.options.prompts or not model_of(self.settings.model).built_in_tasks
-
-    def by_task(self, job: PageJob) -> Question:
-        options = job.options
-        logprobs = {"logprobs": True} if options.logprobs else {}
-        return Question(
-            model=self.settings.model,
-            image="",
-            task=job.task,
-            result_schema=options.schema_of(job.task),
-            min_pixels=options.min_pixels or DEFAULT_MIN_PIXELS,
-            max_pixels=options.max_pixels or self.settings.max_pixels,
-            enable_rotate=options.enable_rotate,
-            parameters={**self.settings.parameters, **logprobs},
-        )
-
-    def in_words(self, job: PageJob) -> Question:
-        """The question by a prompt, as on the vendor's page: no task, and no enable_rotate unless it is wanted."""
-        prompt = asked(job.task, job.options.schema_of(job.task), job.options.prompts.get(job.task))
-        rotate = job.options.enable_rotate or None
-        return replace(self.by_task(job), task=None, result_schema=None, prompt=prompt, enable_rotate=rotate)
-
     def sendable(self, image: StoredImage, fitted: FittedImage, seconds: float) -> Inline | str:
         """The image itself, or a URL of it that lives for this call: of the stored page where that one is sent."""
         if not fitted.sent.by_url:
@@ -491,19 +437,6 @@ class Recognize:
         if fitted.sent.mended:
             key = self.pages.put_mended(image, fitted.content, fitted.sent.media_type)
         return self.pages.url(key, fitting.url_seconds(seconds))
-
-
-@dataclass(frozen=True, slots=True)
-class Asked:
-    """The images of a call as they were sent, and the SHA-256 of each as it is stored."""
-
-    sent: tuple[Sent, ...]
-    digests: tuple[str, ...]
-
-    def group(self, job: PageJob) -> Group | None:
-        if not job.others:
-            return None
-        return Group(tuple(member.page for member in job.members), job.page, digest_of(self.digests))
 
 
 class MembersUnfit(PagewiseError):

@@ -25,6 +25,7 @@ from pagewise.model import (
     DocumentStatus,
     JobAccount,
     JobStatus,
+    Lane,
     PageAccount,
     PageJob,
     PageRange,
@@ -86,6 +87,7 @@ class Redrive:
     overdue_seconds: int = 6 * 3600
     pages_per_range: int = 20
     spending: Spending = field(default_factory=Spending)
+    batch_seconds: float = 0.0
 
     def documents(self) -> Iterable[DocumentId]:
         """Documents with failed page jobs, the oldest first."""
@@ -98,7 +100,8 @@ class Redrive:
         chosen = list(failed(self.ledger.pages(document_id), choice))
         most = {(page.page, task): self.most(document, page, task) for page, task in chosen}
         self.spending.check(sum(most.values()) + self.spending.price.units(document.usage + document.superseded_usage))
-        day, due = self.clock.now()[:10], self.clock.after(self.overdue_seconds)
+        late = self.batch_seconds if document.lane is Lane.BATCH else 0.0
+        day, due = self.clock.now()[:10], self.clock.after(self.overdue_seconds + late)
         run: int | None = None
         done = 0
         for page, task in chosen:
@@ -115,7 +118,7 @@ class Redrive:
 
     def most(self, document: Document, page: PageAccount, task: Task) -> int:
         size = Size(page.image.width, page.image.height) if page.image else None
-        return self.spending.most([size], [task], document.options)
+        return self.spending.most([size], [task], document.options, document.lane)
 
     def known(self, document_id: DocumentId) -> Document:
         document = self.ledger.document(document_id)
@@ -138,7 +141,8 @@ class Redrive:
             elif chosen:
                 unrendered.append(page.page)
         ranges = [part for pages in consecutive(unrendered, document.run) for part in self.cut(pages)]
-        self.queues.send_jobs(grouped(jobs, CallLimits(self.spending.model, self.spending.max_pixels)))
+        limits = CallLimits(self.spending.in_lane(document.lane).model, self.spending.max_pixels)
+        self.queues.send_jobs(grouped(jobs, limits))
         self.queues.send_ranges(document.id, ranges)
         return Redriven(document.run, len(jobs), len(unrendered))
 

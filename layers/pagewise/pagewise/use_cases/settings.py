@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from pagewise.model import Lane
 from pagewise.outputs.wanted import WantedOutput
 from pagewise.qwen.models import DEFAULT_MODEL
 from pagewise.tasks import Task
@@ -27,9 +28,24 @@ def no_caps() -> Spending:
 
 
 @dataclass(frozen=True, slots=True)
+class BatchTerms:
+    """What the batch lane takes: page jobs are gathered for so long at most, and a batch has its window."""
+
+    model: str
+    wait_seconds: float = 1800.0
+    window_hours: int = 24
+
+    @property
+    def seconds(self) -> float:
+        """How much later than in the live lane a document may end."""
+        return 2 * self.wait_seconds + 3600.0 * (self.window_hours + 1)
+
+
+@dataclass(frozen=True, slots=True)
 class SplitSettings:
     """The splitter's settings. `rotates`: whether the engine's protocol has `enable_rotate`.
-    `bounds_pixels`: whether calls say `min_pixels` and `max_pixels`."""
+    `bounds_pixels`: whether calls say `min_pixels` and `max_pixels`. `batch`: None where there is no batch lane, for
+    the reason in `no_batches`."""
 
     deployed_tasks: tuple[Task, ...] = tuple(Task)
     default_tasks: tuple[Task, ...] = (Task.TEXT_RECOGNITION,)
@@ -43,3 +59,10 @@ class SplitSettings:
     default_outputs: tuple[WantedOutput, ...] = ()
     model: str = DEFAULT_MODEL
     bounds_pixels: bool = True
+    default_lane: Lane = Lane.LIVE
+    batch: BatchTerms | None = None
+    no_batches: str = "The stack has none (BatchModel)."
+
+    def due_seconds(self, lane: Lane) -> float:
+        """From its acceptance on until a document is overdue."""
+        return self.overdue_seconds + (self.batch.seconds if lane is Lane.BATCH and self.batch else 0.0)

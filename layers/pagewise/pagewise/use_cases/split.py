@@ -38,6 +38,7 @@ from pagewise.model import (
     Document,
     DocumentId,
     DocumentStatus,
+    Lane,
     PageJob,
     PageRange,
     Source,
@@ -178,7 +179,7 @@ class Split:
         if not spending:
             return None
         sizes = admission.sizes(self.settings, path, contents, wishes)
-        most = spending.most(sizes, wishes.tasks, wishes.options)
+        most = spending.most(sizes, wishes.tasks, wishes.options, wishes.lane)
         spending.check(most)
         return most if spending.day_cap > 0 else None
 
@@ -213,7 +214,7 @@ class Split:
             tasks=wishes.tasks,
             pages=contents.pages,
             started=self.clock.now(),
-            due=self.clock.after(self.settings.overdue_seconds),
+            due=self.clock.after(self.settings.due_seconds(wishes.lane)),
             options=wishes.options,
             preprocessing=wishes.preprocessing,
             rules=wishes.rules,
@@ -225,6 +226,7 @@ class Split:
             tasks_for_outputs=wishes.tasks_for_outputs,
             review=wishes.review,
             profile=wishes.profile,
+            lane=wishes.lane,
         )
 
     def renderer(self, wanted: Document | DocumentOptions) -> Renderer:
@@ -268,19 +270,18 @@ class Split:
                     awaited = self.awaited(document, page.page, pages.run)
                     under_way.append(StoredPage(page.page, pool.submit(self.stored, document, page, awaited)))
                 if len(under_way) >= PAGES_HELD and (ready := whole_groups(under_way, together)):
-                    self.queue(under_way[:ready])
+                    self.queue(under_way[:ready], document.lane)
                     del under_way[:ready]
-            self.queue([page for page in under_way if rest is None or page.number < rest.first])
+            self.queue([page for page in under_way if rest is None or page.number < rest.first], document.lane)
         if [number for number in seen if rest is None or number < rest.first] + list(
             rest.numbers() if rest else ()
         ) != list(pages.numbers()):
             raise AssertionError(f"rendered pages {seen} of the range {pages.first} to {pages.last}")
         return rest
 
-    def queue(self, stored: Sequence[StoredPage]) -> None:
+    def queue(self, stored: Sequence[StoredPage], lane: Lane) -> None:
         """Whole groups."""
-        spending = self.settings.spending
-        limits = CallLimits(spending.model, spending.max_pixels)
+        limits = CallLimits(self.settings.spending.in_lane(lane).model, self.settings.spending.max_pixels)
         self.queues.send_jobs(grouped([job for page in stored for job in page.jobs.result()], limits))
 
     def awaited(self, document: Document, page: int, run: int) -> dict[Task, int]:
