@@ -17,7 +17,7 @@ import pytest
 from PIL import Image, ImageChops
 
 from pagewise.errors import ImageRejected, Permanent
-from pagewise.model import DocumentId, PageJob, PageRange, StoredImage
+from pagewise.model import Document, DocumentId, DocumentStatus, PageJob, PageRange, Source, StoredImage
 from pagewise.pages import limits
 from pagewise.pages.images import PageImage
 from pagewise.pages.rendering import Renderer, inspect
@@ -259,6 +259,9 @@ def test_a_page_of_8_mb_is_refused_as_base64_and_taken_by_url(canned: Engine, bu
 def job_for(pagewise: Pagewise, content: bytes) -> PageJob:
     key = pagewise.pages.put_image(DocumentId("d"), 1, content, "image/png")
     image = StoredImage(key, "image/png", 4000, 4000, len(content))
+    source = Source("uploads", "uploads/d.png", "v1", "v1", len(content))
+    now, tasks = pagewise.clock.now(), (Task.ADVANCED_RECOGNITION,)
+    pagewise.ledger.open(Document(DocumentId("d"), source, DocumentStatus.IN_PROGRESS, tasks, 1, now, now))
     return PageJob(DocumentId("d"), 1, Task.ADVANCED_RECOGNITION, 1, image)
 
 
