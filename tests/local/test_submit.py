@@ -88,8 +88,8 @@ def test_buckets_are_emptied_of_every_version(pagewise: Running) -> None:
     for _ in range(2):
         s3.put_object(Bucket=bucket, Key="kept/a", Body=b"x")
     s3.delete_object(Bucket=bucket, Key="kept/a")
-    pages = pagewise.stack.deployment.outputs["PagesBucket"]
-    s3.put_object(Bucket=pages, Key="documents/d/outputs/document.txt", Body=b"x")
+    pages, output = pagewise.stack.deployment.outputs["PagesBucket"], "documents/d/outputs/document.txt"
+    s3.put_object(Bucket=pages, Key=output, Body=b"x")
     stack = deployed_stack("pagewise", pagewise.stack.endpoint)
     with pytest.raises(StackError):
         empty_buckets(stack, "pagewise-dev")
@@ -97,4 +97,5 @@ def test_buckets_are_emptied_of_every_version(pagewise: Running) -> None:
     listed = s3.list_object_versions(Bucket=bucket)
     assert not listed.get("Versions")
     assert not listed.get("DeleteMarkers")
-    assert not s3.list_object_versions(Bucket=pages).get("Versions")
+    # The earlier tests' documents may get another receipt at this moment.
+    assert not s3.list_object_versions(Bucket=pages, Prefix=output).get("Versions")
