@@ -39,7 +39,8 @@ SAM_DEPLOY = find functions -name __pycache__ -prune -exec rm -r {} + && \
 CORE_TESTS := tests/unit tests/adapters tests/protocol tests/split tests/outputs tests/handlers
 PYTHON_SOURCES := layers functions commands local tests docs
 
-.PHONY: help run local redrive engine invoke profile test coverage check lint docs checkov format bench fuzz simulate build deploy deploy-built submit delete cost lock clean
+.PHONY: help run local redrive engine invoke profile test coverage check lint lint-types lint-engine lint-sources \
+	lint-template docs checkov format bench fuzz simulate build deploy deploy-built submit delete cost lock clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -67,7 +68,8 @@ profile: ## NAME=receipts [STACK=pagewise-dev] [ENDPOINT=url]: put a profile of 
 # Those of the embedded Lambda time functions by the second, and have the machine to themselves.
 TESTS_ON_ALL_CORES := $(addprefix tests/,adapters build engine fuzz handlers outputs permissions protocol review_page sam \
 	split template unit faults/test_simulator.py)
-TESTS_ALONE := tests/local
+TESTS_ALONE := $(patsubst %,tests/local/test_%.py,asynchronous_invocations environments faults nothing_is_left queues \
+	recursion)
 OTHER_TESTS := $(addprefix --ignore=,$(TESTS_ON_ALL_CORES) $(TESTS_ALONE))
 
 test: export PAGEWISE_ENVIRONMENTS := all
@@ -86,14 +88,23 @@ check: lint test ## lint, types, template, tests
 
 lint: ## ruff, mypy, tsc, cfn-lint, sam validate; whether generated tables are current
 	@local/setup.sh development engine sam web
+	@$(MAKE) --no-print-directory --jobs=2 lint-types lint-engine lint-sources lint-template
+
+lint-types: # the longest, so the first
+	@$(DEVELOPMENT)/mypy --exclude '^local/engine/'
+
+lint-engine: # its packages have a Python of their own
+	@$(DEVELOPMENT)/mypy --cache-dir .mypy_cache/engine --python-executable .venvs/engine/bin/python local/engine
+
+lint-sources:
 	@$(DEVELOPMENT)/ruff check $(PYTHON_SOURCES)
 	@$(DEVELOPMENT)/ruff format --check $(PYTHON_SOURCES)
-	@$(DEVELOPMENT)/mypy --exclude '^local/engine/'
-	@$(DEVELOPMENT)/mypy --python-executable .venvs/engine/bin/python local/engine
 	@.venvs/web/node_modules/.bin/tsc -p tests/review_page
+	@python3 docs/generate.py --check
+
+lint-template:
 	@$(DEVELOPMENT)/cfn-lint template.yaml
 	@$(SAM) validate --lint
-	@python3 docs/generate.py --check
 
 docs: ## the tables of docs/events.md and docs/cost.md
 	@python3 docs/generate.py
