@@ -17,7 +17,7 @@ ifeq ($(origin STACK),undefined)
 STACK := $(if $(value ENDPOINT),pagewise,pagewise-dev)
 endif
 # A name reaches its command by the environment, as it is: make expands no `$` in it, and the shell runs nothing of it.
-NAMES := DOC OUT TASKS PROFILE DOCUMENT PAGE TASK REASON STACK ENDPOINT NAME FUNCTION EVENT PORT N SEEDS FROM ENVIRONMENT \
+NAMES := DOC OUT TASKS OUTPUTS PROFILE DOCUMENT PAGE TASK REASON STACK ENDPOINT NAME FUNCTION EVENT PORT N SEEDS FROM ENVIRONMENT \
 	ARCHITECTURE
 $(foreach name,$(NAMES),$(eval override $(name) := $$(value $(name))))
 export $(NAMES)
@@ -45,8 +45,9 @@ PYTHON_SOURCES := layers functions commands local tests docs
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-run: ## DOC=path [TASKS=a,b|all] [OUT=out]: the whole pipeline on this machine, without an account or a key
-	@$(PAGEWISE) run --doc="$$DOC" --out="$$OUT" $${TASKS:+--tasks="$$TASKS"} $${PROFILE:+--profile="$$PROFILE"}
+run: ## DOC=path [TASKS=a,b|all] [OUTPUTS=a,b|none] [OUT=out]: the whole pipeline on this machine, without an account or a key
+	@$(PAGEWISE) run --doc="$$DOC" --out="$$OUT" $${TASKS:+--tasks="$$TASKS"} $${PROFILE:+--profile="$$PROFILE"} \
+		$${OUTPUTS:+--outputs="$$OUTPUTS"}
 
 local: ## the stack on this machine, until Ctrl-C: upload with any S3 client
 	@$(PAGEWISE) local
@@ -149,7 +150,7 @@ deploy-built: ## [ENVIRONMENT=dev|prod]: the last make build, to AWS
 
 submit: ## DOC=path [STACK=pagewise-dev] [TASKS=a,b]: documents to a deployed stack, their text back
 	@$(PAGEWISE) submit --doc="$$DOC" --out="$$OUT" --stack="$$STACK" $${ENDPOINT:+--endpoint="$$ENDPOINT"} \
-		$${TASKS:+--tasks="$$TASKS"} $${PROFILE:+--profile="$$PROFILE"}
+		$${TASKS:+--tasks="$$TASKS"} $${PROFILE:+--profile="$$PROFILE"} $${OUTPUTS:+--outputs="$$OUTPUTS"}
 
 delete: ## STACK=pagewise-dev: the stack and all that its buckets hold, after asking; the results table is kept
 	@local/setup.sh local sam

@@ -71,7 +71,8 @@ def squeezed(text: str) -> str:
 def test_failed_and_rejected_documents_are_told_by_the_exit_code(tmp_path: Path) -> None:
     documents = tmp_path / "documents"
     documents.mkdir()
-    (documents / "formula.png").write_bytes(picture())
+    name = "$(touch run) \n; `x` 'q' \u202e.png"
+    (documents / name).write_bytes(picture())
     formula = run("--doc", documents, "--tasks", "formula_recognition", "--out", tmp_path / "formula")
     assert formula.returncode == 1, formula.stdout + formula.stderr
     assert "can't recognize formulas" in formula.stdout
@@ -79,6 +80,7 @@ def test_failed_and_rejected_documents_are_told_by_the_exit_code(tmp_path: Path)
     both = run("--doc", documents, "--out", tmp_path / "both")
     assert both.returncode == 2, both.stdout + both.stderr
     assert json.loads((tmp_path / "both/bad.pdf/receipt.json").read_text())["reason"] == "unsupported_type"
+    assert (tmp_path / "both" / name / "document.txt").is_file()
 
 
 def test_what_cannot_be_run_is_said_in_one_sentence(tmp_path: Path) -> None:
