@@ -151,9 +151,16 @@ named_document = click.option("--doc", "named", type=ANY_PATH, multiple=True, hi
 @named_document
 @of_documents
 @of_the_embedded_stack
+@click.option(
+    "--review",
+    "reviews",
+    is_flag=True,
+    help="Open the review page for what is doubtful (or as --review-when says), until nothing waits.",
+)
 def run(
     documents: tuple[Path, ...],
     named: tuple[Path, ...],
+    reviews: bool,
     parameters: tuple[str, ...],
     visibility_timeout: int | None,
     **words: Any,
@@ -172,6 +179,7 @@ def run(
         patience=words["patience"],
         visibility_timeout=visibility_timeout,
         as_json=words["as_json"],
+        review=reviews,
         started=STARTED,
     )
     try:

@@ -25,7 +25,7 @@ METHODS = ("get", "post", "put", "delete")
 
 
 def recognized(accounting: Accounting, bucket: str, *, pages: int = 2, ends: bool = True, **options: Any) -> Document:
-    """A document with fields on each page, which a person shall look at. Without `ends`, its last page is waited for."""
+    """A document with fields on each page, for a person to look at. Without `ends`, its last page is waited for."""
     document = accounting.ledger.open(new_document(bucket, pages, **options))
     for number in range(1, pages + 1):
         accounting.pages.put_image(document.id, number, picture(), "image/png")

@@ -42,13 +42,14 @@ class Asking:
     handler: Handler
     bucket: str
 
-    def ask(self, method: str, address: str, body: Any = None, caller: Caller | None = ANA, **headers: str) -> Answer:
+    def ask(
+        self, method: str, address: str, body: Any = None, caller: Caller | None = ANA, encoding: str = ""
+    ) -> Answer:
         parts = urlsplit(address)
         content = b"" if body is None else json.dumps(body).encode()
-        sent = [*headers.items(), *([("content-type", "application/json")] if body is not None else [])]
-        event = event_of(method, parts.path, parts.query, parse_qsl(parts.query), sent, content, caller or ANA)
-        if caller is None:
-            del event["requestContext"]["authorizer"]
+        sent = [("accept-encoding", encoding), *([("content-type", "application/json")] if body is not None else [])]
+        claims = caller.claims() if caller else {}
+        event = event_of(method, parts.path, parts.query, parse_qsl(parts.query), sent, content, claims)
         given = self.handler(event, Context(seconds=29.0))
         assert set(given["headers"]) >= HEADERS
         text = given["body"]
@@ -160,9 +161,20 @@ def test_what_is_not_there_is_told_from_what_may_not_be_done(desk: Asking) -> No
     assert desk.does("POST", "/documents", {"name": ""}, status=400)["error"] == "invalid"
 
 
+def test_times_in_the_wrong_order_list_nothing_and_a_made_up_next_is_refused(desk: Asking) -> None:
+    """DynamoDB refuses both: a BETWEEN that ends before it begins, and a key that is empty or long."""
+    desk.document()
+    turned = "/documents?status=complete&after=2026-06-01T00:00:00.000Z&before=2026-01-01T00:00:00.000Z"
+    assert desk.does("GET", turned)["documents"] == []
+    for moment in ("", "x" * 40, "2026"):
+        made_up = base64.urlsafe_b64encode(json.dumps([moment, "a" * 32]).encode()).decode()
+        for path in ("/documents", "/reviews"):
+            assert desk.does("GET", f"{path}?next={made_up}", status=400)["error"] == "invalid"
+
+
 def test_long_answers_are_compressed_for_who_can_read_them(desk: Asking) -> None:
     document = desk.document()
-    answer = desk.ask("GET", f"/documents/{document.id}", **{"accept-encoding": "gzip, br"})
+    answer = desk.ask("GET", f"/documents/{document.id}", encoding="gzip, br")
     assert answer.headers["Content-Encoding"] == "gzip"
     assert json.loads(answer.body)["document"]["id"] == document.id
 
