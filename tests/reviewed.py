@@ -38,7 +38,7 @@ def recognized(accounting: Accounting, bucket: str, *, pages: int = 2, ends: boo
 
 def new_document(bucket: str, pages: int, **options: Any) -> Document:
     document_id = base64.b32encode(uuid.uuid4().bytes + b"test").decode().lower()
-    source = Source(bucket, f"uploads/{document_id}/invoice.pdf", "v:1", "v1", 1)
+    source = options.pop("source", Source(bucket, f"uploads/{document_id}/invoice.pdf", "v:1", "v1", 1))
     given = {"tasks": (Task.KEY_INFORMATION_EXTRACTION,), "started": STARTED, "due": DUE, "review": "always"}
     return Document(DocumentId(document_id), source, DocumentStatus.IN_PROGRESS, pages=pages, **{**given, **options})
 
