@@ -6,9 +6,10 @@ import http.client
 import json
 import os
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from http.client import HTTPMessage
 from threading import Lock
 from typing import Any
 from urllib.parse import urlsplit
@@ -38,7 +39,7 @@ class InThisProcess:
 
     handler: Handler
     takes: float = 0.0
-    lock: Any = None
+    lock: Any = field(default_factory=Lock)
 
     def invoke(self, function: str, payload: bytes, /, **_: object) -> InvocationOutcome:
         if function == "throttled":
@@ -51,10 +52,14 @@ class InThisProcess:
 
 @contextmanager
 def serving(
-    handler: Handler, authorizer: JwtAuthorizer | None = None, function: str = "review", **how: float
+    handler: Handler,
+    authorizer: JwtAuthorizer | None = None,
+    function: str = "review",
+    *,
+    takes: float = 0.0,
+    seconds: float = 30.0,
 ) -> Iterator[HttpApi]:
-    service = InThisProcess(handler, how.pop("takes", 0.0), Lock())
-    api = HttpApi(service, function, authorizer=authorizer, **how)
+    api = HttpApi(InThisProcess(handler, takes), function, authorizer=authorizer, seconds=seconds)
     api.start()
     try:
         yield api
@@ -76,11 +81,11 @@ def telling(event: dict[str, Any], _context: Any) -> Any:
 @dataclass(frozen=True)
 class Answer:
     status: int
-    headers: Mapping[str, str]
+    headers: HTTPMessage
     said: Any
 
 
-def ask(api: HttpApi, method: str, path: str, body: bytes | None = None, **headers: str) -> Answer:
+def ask(api: HttpApi, method: str, path: str, body: bytes | None = None, /, **headers: str) -> Answer:
     address = urlsplit(api.origin)
     connection = http.client.HTTPConnection(address.hostname or "", address.port, timeout=60)
     sent = {name.replace("_", "-"): value for name, value in headers.items()}
@@ -107,7 +112,7 @@ def bad_tokens(issuer: str) -> dict[str, str]:
         "another issuer's, under the same name": f"Bearer {token(issuer, signed_by='another')}",
         "another audience's": f"Bearer {token(issuer, aud='another')}",
         "an access token of another client": f"Bearer {token(issuer, aud=None, client_id='another')}",
-        "signed by nobody": f"Bearer {jwt.encode({'iss': issuer, 'aud': CLIENT, 'sub': '1'}, None, 'none')}",
+        "signed by nobody": f"Bearer {jwt.encode({'iss': issuer, 'aud': CLIENT, 'sub': '1'}, '', 'none')}",
         "signed by a secret": f"Bearer {jwt.encode({'iss': issuer, 'sub': '1'}, 'k' * 32, 'HS256', {'kid': '1'})}",
     }
 
@@ -162,7 +167,7 @@ def test_on_one_machine_the_printed_address_becomes_a_cookie() -> None:
         printed = ask(api, "GET", api.address.removeprefix(api.origin))
         assert (printed.status, printed.headers["Cache-Control"]) == (200, "no-store")
         assert 'http-equiv="refresh" content="0; url=/"' in printed.said
-        given = printed.headers.get_all("Set-Cookie")  # type: ignore[attr-defined]
+        given = printed.headers.get_all("Set-Cookie") or []
         assert all("HttpOnly; SameSite=Strict" in one for one in given)
         cookie = "; ".join(one.partition(";")[0] for one in given)
         assert len(ask(api, "GET", "/", Cookie=cookie).said["sub"]) == 16
@@ -182,15 +187,15 @@ def test_on_one_machine_the_printed_address_becomes_a_cookie() -> None:
 def test_nobody_else_is_let_in(sent: dict[str, str], status: int) -> None:
     with serving(telling) as api:
         allowed = {"Authorization": f"Bearer {api.token}"} if {"Host", "Origin"} & set(sent) else {}
-        assert ask(api, "GET", "/reviews", **allowed, **sent).status == status
+        assert ask(api, "GET", "/reviews", None, **allowed, **sent).status == status
         assert ask(api, "GET", f"/?token=x{api.token}").status == 403
 
 
 def test_what_api_gateway_does_not_take_is_refused() -> None:
     with serving(telling) as api:
         mine = {"Authorization": f"Bearer {api.token}"}
-        assert ask(api, "POST", "/documents", **mine, Content_Length=str(10 * 1024 * 1024 + 1)).status == 413
-        assert ask(api, "GET", f"/documents?next={'x' * 10_300}", **mine).status == 431
+        assert ask(api, "POST", "/documents", None, **mine, Content_Length=str(10 * 1024 * 1024 + 1)).status == 413
+        assert ask(api, "GET", f"/documents?next={'x' * 10_300}", None, **mine).status == 431
 
 
 def test_a_function_that_does_not_answer_in_time_is_not_waited_for() -> None:
@@ -239,7 +244,8 @@ def test_requests_made_of_the_contract_are_answered_by_it(served: tuple[HttpApi,
             case.path_parameters["id"] = document
         case.call_and_validate(base_url=api.origin, headers=mine, excluded_checks=[positive_data_acceptance])
 
-    found = [operation.ok() for operation in contract.get_all_operations()]
+    every: Any = contract.get_all_operations()
+    found = [operation.ok() for operation in every]
     for operation in sorted(found, key=lambda one: one.method == "delete"):  # after which there is nothing to ask for
         if mode is GenerationMode.POSITIVE or operation.path != "/config":  # which has nothing to say wrong
             keeps(operation=operation)

@@ -15,6 +15,7 @@ from urllib.request import urlopen
 import pytest
 
 from local.http_api import Caller, event_of
+from local.stack import ROOT
 from pagewise.aws import wiring
 from pagewise.model import Document, JobStatus
 from tests.deployed import Deployed
@@ -93,6 +94,18 @@ def test_a_document_is_reviewed_from_the_list_to_its_end(desk: Asking) -> None:
     whole = desk.does("GET", f"/documents/{document.id}?first=2&limit=1")
     assert [one["page"] for one in whole["progress"]] == [2]
     assert desk.does("GET", f"/documents/{document.id}/outputs")["ready"]
+
+
+def test_the_event_that_is_shipped_is_answered(desk: Asking) -> None:
+    event = json.loads((ROOT / "events/http-request.json").read_text())
+    answer = desk.handler(event, Context(seconds=29.0))
+    assert answer["statusCode"] == 200
+    keep_the_contract("GET", "/documents", 200, answer["body"])
+
+
+def test_sam_local_has_no_authorizer_and_is_told_who_asks(handler: Callable[..., Handler]) -> None:
+    desk = Asking(handler("ReviewFunction", "review", TRUSTED_PERSON="ana"), "b")
+    assert desk.ask("GET", "/documents", caller=None).status == 200
 
 
 def test_two_people_never_work_on_one_document(desk: Asking) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import urllib.request
 from contextlib import suppress
@@ -22,13 +23,14 @@ from tests.pictures import picture
 from tests.reviewed import STARTED, new_document, recognized
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from tests.permissions.uses import World
 
 
 def ask(method: str, path: str, body: Any = None) -> Any:
     """The answer's JSON, of a request that was answered."""
-    from functions.review.handler import handler
-
+    handler: Any = importlib.import_module("functions.review.handler").handler
     path, _, query = path.partition("?")
     content = b"" if body is None else json.dumps(body).encode()
     caller = Caller("1", "Ana").claims()
@@ -126,8 +128,7 @@ def a_deletion_goes_on(world: World) -> None:
 
 
 def sweep() -> None:
-    from functions.sweeper.handler import handler
-
+    handler: Any = importlib.import_module("functions.sweeper.handler").handler
     with suppress(ExceptionGroup):  # of documents that other uses have left
         handler({}, Context())
 
@@ -163,7 +164,7 @@ def a_document_goes_up_by_its_link(world: World) -> None:
         assert answer.status == 200
 
 
-REVIEW_USES = [
+REVIEW_USES: list[Callable[[World], None]] = [
     documents_are_listed,
     what_waits_is_listed,
     an_image_is_seen_by_its_link,

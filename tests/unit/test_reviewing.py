@@ -53,7 +53,8 @@ def test_what_waits_is_told_with_its_reasons() -> None:
 )
 def test_a_document_is_done_when_it_is_reviewed_and_its_outputs_know_it(names: tuple[str, str]) -> None:
     document = account("a.pdf", outputs={"files": []} | {"document_id": "d"})
-    left, written = {"d": document}, []
+    left = {"d": document}
+    written: list[DocumentProgress] = []
     detail = {
         "document": {"id": "d"}, "by": "Ana", "corrections": 1, "receipt": {"key": "documents/d/receipt.json"},
         "reviews": 1,
