@@ -96,7 +96,8 @@ def warm(stack: Stack, tasks: str | None) -> None:
         for name, function in stack.deployment.functions.items()
         if function.variables.get("TASK") in wanted or ("all" in wanted and "TASK" in function.variables)
     ]
-    stack.warm([*dict.fromkeys(stack.deployment.notified_functions.values()), *of_tasks])
+    of_the_page = [stack.api.function] if stack.api else []
+    stack.warm([*dict.fromkeys(stack.deployment.notified_functions.values()), *of_tasks, *of_the_page])
 
 
 class Run:

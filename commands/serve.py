@@ -36,6 +36,8 @@ def serve(service: Service, console: Console) -> None:
     options = Options(service.logs, parameters, chosen_port(service.port), service.visibility_timeout)
     with embedded_mode(options) as mode:
         put_all(mode.stack.client("ssm"), mode.stack.deployment.stack)
+        if mode.stack.api:
+            mode.stack.warm([mode.stack.api.function])
         console.print(
             introduction(mode, time.monotonic() - service.started), highlight=False, markup=False, soft_wrap=True
         )
