@@ -146,6 +146,7 @@ class RequestedOptions:
     password: str | None = None
     outputs: str | None = None
     lane: str | None = None
+    review: str | None = None
 
     def metadata(self) -> dict[str, str]:
         """The options as object metadata, for the splitter to check. Raises DocumentError for more than S3 takes."""
@@ -175,6 +176,7 @@ class RequestedOptions:
             "ocr-tag": self.tag,
             "ocr-outputs": self.outputs,
             "ocr-lane": self.lane,
+            "ocr-review": self.review,
             "ocr-password": self.password,
         }
         return {name: value for name, value in said.items() if value}

@@ -27,6 +27,8 @@ SAMPLE = {
     ("SweeperFunction", "events:PutEvents"),
     ("AssemblerFunction", "s3:GetObjectVersion"),
     ("AssemblerFunction", "s3:PutObject"),
+    ("ReviewFunction", "dynamodb:Query"),
+    ("ReviewFunction", "s3:GetObject"),
 }
 
 

@@ -19,7 +19,7 @@ from local.children import Children
 from local.emulator.deployment import Deployment, deploy
 from local.emulator.process import REGION, Emulator
 from local.emulator.roles import Roles, actions_of
-from local.stack import EMULATOR_PYTHON, ROOT
+from local.stack import API_PARAMETERS, EMULATOR_PYTHON, ROOT
 from pagewise import messages
 from pagewise.account.ledger import INLINE_RESULT_BYTES, Ledger
 from pagewise.account.records import document_key, page_key, result_key
@@ -44,6 +44,7 @@ from pagewise.tasks import Task
 from pagewise.use_cases.assemble import Assemble
 from tests.handlers.conftest import Context, s3_event, sqs_event
 from tests.permissions.missing import forbidden_to_whoever_may_not_list
+from tests.permissions.reviews import REVIEW_USES, a_deletion_goes_on
 from tests.pictures import picture, tiff
 from tests.running import EngineUnderTest, start_engine
 
@@ -525,7 +526,9 @@ USES: dict[str, list[Callable[[World], None]]] = {
         an_overdue_document_is_ended,
         the_sweeper_finds_a_large_result,
         the_sweeper_finds_a_large_result_gone,
+        a_deletion_goes_on,
     ],
+    "ReviewFunction": REVIEW_USES,
 }
 
 
@@ -537,7 +540,8 @@ def enforced(folder: Path) -> Iterator[World]:
         )
         engine = start_engine(children, folder, delay=0.0)
         emulator.wait_until_healthy()
-        deployment = deploy(emulator, ROOT / "template.yaml", "pagewise", {"QwenBaseUrl": engine.url})
+        parameters = {"QwenBaseUrl": engine.url, **API_PARAMETERS}
+        deployment = deploy(emulator, ROOT / "template.yaml", "pagewise", parameters)
         s3 = emulator.client("s3")
         policies = {}
         for output in ("UploadsBucket", "PagesBucket"):  # which deny what is not TLS, and so everything here

@@ -10,14 +10,14 @@ import jsonschema
 import pytest
 from playwright.sync_api import expect, sync_playwright
 
-from local.stack import ROOT
+from local.stack import API_PARAMETERS, ROOT
 from tests.engine.corpus import is_here, original
 from tests.review_page.reviewing import person
 from tests.running import running
 from tests.unit.test_events import SCHEMAS
 
 # A cookie signs in here: an issuer of OpenID Connect has https.
-PARAMETERS = {"Api": "true", "ApiIssuer": "http://127.0.0.1", "ApiClient": "local", "Outputs": "fields"}
+PARAMETERS = {**API_PARAMETERS, "Outputs": "fields"}
 PATIENCE = 60_000  # milliseconds, beside a stack at work
 
 

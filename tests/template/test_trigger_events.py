@@ -51,6 +51,7 @@ def test_every_trigger_has_its_event() -> None:
         "dead-letter",
         "schedule",
         "document-completed",
+        "http-request",
     }
 
 

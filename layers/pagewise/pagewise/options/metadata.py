@@ -89,6 +89,7 @@ def document_options(
     *,
     rotates: bool = True,
     default_outputs: tuple[WantedOutput, ...] = (),
+    default_review: str = NEVER,
     engine: Ability | None = None,
     default_lane: Lane = Lane.LIVE,
 ) -> DocumentOptions:
@@ -147,7 +148,7 @@ def document_options(
         ),
         outputs=outputs,
         tasks_for_outputs=added,
-        review=chosen_review(metadata.get(REVIEW, "")) or profile.review or NEVER,
+        review=chosen_review(metadata.get(REVIEW, "")) or profile.review or default_review,
         profile=profile.name,
         lane=lane,
     )

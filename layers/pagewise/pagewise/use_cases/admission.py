@@ -38,6 +38,7 @@ def wishes(settings: SplitSettings, known: Profiles, key: str, said: Mapping[str
             settings.no_batches,
         ),
         default_lane=settings.default_lane,
+        default_review=settings.default_review,
     )
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from pagewise.model import Lane
 from pagewise.outputs.wanted import WantedOutput
 from pagewise.qwen.models import DEFAULT_MODEL
+from pagewise.review.policy import NEVER
 from pagewise.tasks import Task
 
 if TYPE_CHECKING:
@@ -57,6 +58,7 @@ class SplitSettings:
     spending: Spending = field(default_factory=no_caps)
     rotates: bool = True
     default_outputs: tuple[WantedOutput, ...] = ()
+    default_review: str = NEVER
     model: str = DEFAULT_MODEL
     bounds_pixels: bool = True
     default_lane: Lane = Lane.LIVE
