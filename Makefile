@@ -37,7 +37,7 @@ SAM_DEPLOY = find functions -name __pycache__ -prune -exec rm -r {} + && \
 	$(SAM) deploy --config-env "$$ENVIRONMENT" $(DEPLOY)
 # The core's own tests, by room; code in another process is not counted.
 CORE_TESTS := tests/unit tests/adapters tests/protocol tests/split tests/outputs tests/handlers
-PYTHON_SOURCES := layers functions commands local tests docs
+PYTHON_SOURCES := layers functions commands local clients tests docs
 
 .PHONY: help run local redrive engine invoke profile test coverage check lint docs checkov format bench fuzz simulate build deploy deploy-built submit delete cost lock clean
 
@@ -65,7 +65,7 @@ profile: ## NAME=receipts [STACK=pagewise-dev] [ENDPOINT=url]: put a profile of 
 
 # Each test goes to whichever core is free; tests of whole stacks, which share one for each file, stay with their file.
 # Those of the embedded Lambda time functions by the second, and have the machine to themselves.
-TESTS_ON_ALL_CORES := $(addprefix tests/,adapters build engine fuzz handlers outputs permissions protocol review_page sam \
+TESTS_ON_ALL_CORES := $(addprefix tests/,adapters build client engine fuzz handlers outputs permissions protocol review_page sam \
 	split template unit faults/test_simulator.py)
 TESTS_ALONE := tests/local
 OTHER_TESTS := $(addprefix --ignore=,$(TESTS_ON_ALL_CORES) $(TESTS_ALONE))
