@@ -54,6 +54,7 @@ if TYPE_CHECKING:
     from pagewise.rate.budget import RateBudget
     from pagewise.use_cases.assemble import Assemble
     from pagewise.use_cases.cancel import CancelDocument
+    from pagewise.use_cases.collect import CollectCorrections
     from pagewise.use_cases.delete import DeleteDocument
     from pagewise.use_cases.give_up import GiveUp
     from pagewise.use_cases.recognize import Recognize
@@ -412,6 +413,13 @@ class OfStack:
         from pagewise.aws.profiles import SsmProfiles
 
         return SsmProfiles(self.client("ssm"), f"/{stack}/profiles")
+
+    def corrections(self) -> CollectCorrections:
+        from pagewise.account.reviews import Reviews
+        from pagewise.use_cases.collect import CollectCorrections
+
+        ledger = self.ledger()
+        return CollectCorrections(ledger, Reviews(ledger))
 
     def redrive(self) -> Redrive:
         from pagewise.use_cases.redrive import Redrive
