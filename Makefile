@@ -94,9 +94,12 @@ lint: ## ruff, mypy, tsc, cfn-lint, sam validate; whether generated tables are c
 	@$(DEVELOPMENT)/cfn-lint template.yaml
 	@$(SAM) validate --lint
 	@python3 docs/generate.py --check
+	@$(DEVELOPMENT)/python docs/api.py --check
 
-docs: ## the tables of docs/events.md and docs/cost.md
+docs: ## the tables of docs/events.md and docs/cost.md; docs/api.md
+	@local/setup.sh development
 	@python3 docs/generate.py
+	@$(DEVELOPMENT)/python docs/api.py
 
 checkov: ## security rules on the template; suppressions are explained in .checkov.yaml
 	@local/setup.sh development checkov

@@ -328,9 +328,9 @@ def test_an_address_that_would_lose_the_token_is_refused(address: str) -> None:
 
 
 def test_documents_without_a_name_or_a_file(client: Pagewise, served: Served, tmp_path: Path) -> None:
-    with pytest.raises(errors.AddressError, match="Say the document's name"):
+    with pytest.raises(errors.InputError, match="Say the document's name"):
         client.submit(b"content")
-    with pytest.raises(errors.AddressError, match="There is no file"):
+    with pytest.raises(errors.InputError, match="There is no file"):
         client.submit(tmp_path / "absent.pdf")
     served.versions = False
     with pytest.raises(errors.TransferFailed, match="keeps no versions"):

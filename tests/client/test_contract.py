@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import re
+import subprocess
+import sys
 from collections.abc import Mapping
 from dataclasses import fields
 from datetime import UTC, datetime
@@ -232,3 +234,7 @@ def test_all_requests_are_openapi_s_and_none_of_its_is_missing() -> None:
         (path, method) for path, methods in CONTRACT["paths"].items() for method in methods if method != "parameters"
     }
     assert done == there
+
+
+def test_the_page_that_is_made_of_it_is_current() -> None:
+    subprocess.run([sys.executable, ROOT / "docs/api.py", "--check"], check=True)

@@ -1,7 +1,8 @@
 """Everything that can go wrong, in one tree. A message says what happened, and what to do next.
 
 PagewiseError
-├── AddressError       the address, or what was asked for, cannot be used
+├── AddressError       the address cannot be used
+├── InputError         a file that cannot be read, or a document without a name
 ├── NoAnswer           nobody answered, after all tries
 ├── UnexpectedAnswer   an answer that is not the API's
 ├── TransferFailed     a file was not uploaded or downloaded
@@ -37,6 +38,10 @@ class PagewiseError(Exception):
 
 
 class AddressError(PagewiseError):
+    pass
+
+
+class InputError(PagewiseError):
     pass
 
 

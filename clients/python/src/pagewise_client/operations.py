@@ -94,13 +94,13 @@ def path_of(document_id: str, *parts: str | int) -> str:
 
 
 def submit(content: Content, name: str | None, options: Mapping[str, Option]) -> Steps[str]:
-    """The document's id. Raises AddressError and TransferFailed."""
+    """The document's id. Raises InputError and TransferFailed."""
     file = content if isinstance(content, bytes) else Path(fspath(content))
     if isinstance(file, Path) and not file.is_file():
-        raise errors.AddressError(f"There is no file {file} that can be read.")
+        raise errors.InputError(f"There is no file {file} that can be read.")
     name = name or (file.name if isinstance(file, Path) else None)
     if name is None:
-        raise errors.AddressError('Say the document\'s name, such as name="scan.pdf": its bytes have none.')
+        raise errors.InputError('Say the document\'s name, such as name="scan.pdf": its bytes have none.')
     wanted = {"name": name, "options": {option.replace("_", "-"): spelled(value) for option, value in options.items()}}
     place = (yield from asked(Submission, Ask("POST", "/documents", body=wanted))).upload
     reply = yield from uploaded(Put(place.url, place.headers, file), place.key)
