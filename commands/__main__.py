@@ -111,6 +111,8 @@ of_what_is_asked = together(
     click.option("--preprocessing", metavar="STEPS", help="none, or of: median, mean, equalize, deskew."),
     click.option("--outputs", metavar="A,B",
                  help="text, markdown, html, latex, tables, pdf, boxes, fields, all or none. [default: the stack's]"),
+    click.option("--review-when", "review", metavar="WHEN",
+                 help="A person shall look: never, doubtful, always, or 'sample 5%'. [default: the stack's]"),
     click.option("--text-layer", type=click.Choice(["prefer", "ignore"]),
                  help="prefer: a PDF page's own sound text answers at no call."),
     click.option("--tag", help="Up to 256 characters of yours, echoed in every event and in the receipt."),
@@ -149,9 +151,16 @@ named_document = click.option("--doc", "named", type=ANY_PATH, multiple=True, hi
 @named_document
 @of_documents
 @of_the_embedded_stack
+@click.option(
+    "--review",
+    "reviews",
+    is_flag=True,
+    help="Open the review page for what is doubtful (or as --review-when says), until nothing waits.",
+)
 def run(
     documents: tuple[Path, ...],
     named: tuple[Path, ...],
+    reviews: bool,
     parameters: tuple[str, ...],
     visibility_timeout: int | None,
     **words: Any,
@@ -170,6 +179,7 @@ def run(
         patience=words["patience"],
         visibility_timeout=visibility_timeout,
         as_json=words["as_json"],
+        review=reviews,
         started=STARTED,
     )
     try:
@@ -409,6 +419,7 @@ def options_of(words: dict[str, Any]) -> RequestedOptions:
         text_layer=words["text_layer"],
         tag=words["tag"],
         outputs=words["outputs"],
+        review=words["review"],
         prompt=words["prompt"],
         min_pixels=words["min_pixels"],
         max_pixels=words["max_pixels"],

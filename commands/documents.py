@@ -33,6 +33,8 @@ class DocumentProgress:
     completed: dict[str, Any] | None = None  # the event, while outputs are made
     assembled: bool = False
     outputs: dict[str, Any] = field(default_factory=dict)  # the manifest
+    reviewed: bool = False
+    assembled_review: bool = False  # outputs with what the review has said
     moments: deque[float] = field(default_factory=lambda: deque(maxlen=RECENT_JOBS))  # of the last page jobs
 
     @property

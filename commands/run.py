@@ -5,7 +5,7 @@ import socket
 import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -18,10 +18,11 @@ from commands.errors import CommandError
 from commands.outputs import LOGS, OutputFolder, prepare
 from commands.profiles import profile_text, put_all
 from commands.progress import Progress, bill, made_of, progress, reasons, summary, summary_json
+from commands.reviewing import doubts, implied, review_until_done, to_review
 from commands.uploads import NO_OPTIONS, LocalDocument, RequestedOptions, Uploader, find_all, hidden_files
 from local.embedded_mode import EmbeddedMode, Options, embedded_mode
 from local.emulator.published_events import PublishedEvent
-from local.stack import Stack
+from local.stack import API_PARAMETERS, Stack
 
 ALL_RECOGNIZED, SOME_FAILED, REJECTED, NOT_RUN = 0, 1, 2, 3
 EXIT_CODES = {"complete": ALL_RECOGNIZED, "partial": SOME_FAILED, "failed": SOME_FAILED, "rejected": REJECTED}
@@ -46,12 +47,17 @@ class Order:
     patience: float = 1800.0
     visibility_timeout: int | None = None
     as_json: bool = False
+    review: bool = False
     started: float = field(default_factory=time.monotonic)
 
 
 def run(order: Order, console: Console) -> int:
     if order.options.profile:
         profile_text(order.options.profile)  # one that does not exist would silently be none
+    if order.review:
+        parameters = API_PARAMETERS | dict(order.parameters or {})
+        options_of_all = replace(order.options, review=implied(order.options))
+        order = replace(order, parameters=parameters, options=options_of_all)
     documents = find_all(order.documents, order.output)
     prepare(order.output, documents)
     if hidden := [name for path in order.documents for name in hidden_files(path)]:
@@ -119,6 +125,19 @@ class Run:
                 stuck = error
         for written in self._written:
             written.result()
+        waiting = self._sum_up()
+        if stuck:
+            raise stuck
+        if waiting and self._order.review:
+            review_until_done(self._mode, waiting, self._write, self._console)
+        elif waiting:
+            self._console.print("To review them, run with --review.", highlight=False)
+        if self._order.as_json:
+            tell(summary_json(self._accounts.all, self._receipts, self._order.output))
+        return max(EXIT_CODES.get(account.status, NOT_RUN) for account in self._accounts.all)
+
+    def _sum_up(self) -> list[DocumentProgress]:
+        """Print the summary; the documents that wait for a review."""
         self._console.print(summary(self._accounts.all, self._receipts))
         for reason in reasons(self._accounts.all):
             self._console.print(printable(reason), highlight=False, markup=False, soft_wrap=True)
@@ -126,12 +145,12 @@ class Run:
             self._console.print(printable(line), highlight=False, markup=False, soft_wrap=True)
         if billed := bill(self._receipts.values()):
             self._console.print(billed, highlight=False, markup=False, soft_wrap=True)
+        waiting = to_review(self._accounts.all, self._receipts)
+        for account in waiting:
+            line = doubts(account, self._receipts[id(account)])
+            self._console.print(printable(line), highlight=False, markup=False, soft_wrap=True)
         self._console.print(f"results: {self._order.output}/<document>/", highlight=False, markup=False)
-        if stuck:
-            raise stuck
-        if self._order.as_json:
-            tell(summary_json(self._accounts.all, self._receipts, self._order.output))
-        return max(EXIT_CODES.get(account.status, NOT_RUN) for account in self._accounts.all)
+        return waiting
 
     def _follow(self, uploads: Uploader, writers: ThreadPoolExecutor, shown: Progress) -> None:
         while self._accounts.open():

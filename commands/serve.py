@@ -11,9 +11,10 @@ from commands.profiles import put_all
 from local.embedded_mode import EmbeddedMode, Options, embedded_mode
 from local.emulator.process import ACCESS_KEY, REGION, SECRET_KEY, is_free
 from local.emulator.published_events import PublishedEvent
+from local.stack import API_PARAMETERS
 
 USUAL_PORT = 4566
-SHOWN_FACTS = ("page", "task", "pages", "status", "reason", "message")
+SHOWN_FACTS = ("page", "task", "pages", "status", "reason", "message", "by")
 
 
 @dataclass(frozen=True)
@@ -31,7 +32,8 @@ class PortError(CommandError):
 
 def serve(service: Service, console: Console) -> None:
     """Run until interrupted."""
-    options = Options(service.logs, service.parameters or {}, chosen_port(service.port), service.visibility_timeout)
+    parameters = API_PARAMETERS | dict(service.parameters or {})
+    options = Options(service.logs, parameters, chosen_port(service.port), service.visibility_timeout)
     with embedded_mode(options) as mode:
         put_all(mode.stack.client("ssm"), mode.stack.deployment.stack)
         console.print(
@@ -71,6 +73,7 @@ event bus      {outputs["EventBus"]}
 queues         {queues}
 engine         {engine}
 logs           {stack.logs}
+review, API    {stack.api.address if stack.api else "none (Api=false)"}
 
 {credentials} AWS_DEFAULT_REGION={REGION} \\
   aws --endpoint-url {endpoint} s3 cp document.pdf s3://{bucket}/uploads/ \\

@@ -145,6 +145,7 @@ class RequestedOptions:
     logprobs: bool | None = None
     password: str | None = None
     outputs: str | None = None
+    review: str | None = None
 
     def metadata(self) -> dict[str, str]:
         """The options as object metadata, for the splitter to check. Raises DocumentError for more than S3 takes."""
@@ -173,6 +174,7 @@ class RequestedOptions:
             "ocr-text-layer": self.text_layer,
             "ocr-tag": self.tag,
             "ocr-outputs": self.outputs,
+            "ocr-review": self.review,
             "ocr-password": self.password,
         }
         return {name: value for name, value in said.items() if value}

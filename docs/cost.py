@@ -15,6 +15,7 @@ SQS_REQUEST = 0.40e-6
 TABLE_WRITE, TABLE_READ = 0.625e-6, 0.125e-6  # on demand: 1 KB written, 4 KB read; a transaction counts twice
 PUT, GET = 5e-6, 0.4e-6
 GB_MONTH = 0.023
+API_REQUEST = 1e-6  # API Gateway's HTTP API, the first 300 million a month
 EVENT = 1e-6  # custom events, per 64 KB
 LOG_GB = 0.50
 EGRESS_GB = 0.09  # to the internet, of the first 10 TB a month
@@ -23,11 +24,13 @@ METRIC_MONTH, ALARM_METRIC_MONTH, DASHBOARD_MONTH, SECRET_MONTH = 0.30, 0.10, 3.
 
 # Of this stack.
 SPLITTER_GB, OCR_GB, ASSEMBLER_GB = 3008 / 1024, 1.0, 1.0  # SplitterMemory, by default
+REVIEW_GB = 0.5
 BATCH = 10  # OcrBatchSize: page jobs that share an invocation's seconds
 PAGES_PER_RANGE = 20
 QUEUES = 10  # split, seven tasks, ends of documents, dead letters
 METRICS = 26  # docs/operations.md
 ALARM_METRICS = 41  # 29 alarms, 12 of them on two metrics
+REVIEW_ALARM_METRICS = 1  # with Api=true alone
 # An event source mapping keeps five long polls of 20 s open on a queue, whether it is empty or not.
 POLLS_MONTH = 5 * 30 * 86_400 / 20
 BASE64 = 4 / 3
@@ -88,6 +91,16 @@ def fixed() -> dict[str, float]:
         "Dashboard": DASHBOARD_MONTH,
         "Secret": SECRET_MONTH,
     }
+
+
+def review_fixed() -> float:
+    """USD a month of the API and the review page (Api=true), before anybody comes."""
+    return REVIEW_ALARM_METRICS * ALARM_METRIC_MONTH
+
+
+def review_request() -> float:
+    """USD for a request to the API: API Gateway, 0.2 s of the function, ten reads of the table."""
+    return API_REQUEST + INVOCATION + 0.2 * REVIEW_GB * GB_SECOND + 10 * TABLE_READ
 
 
 def in_table(kilobytes: int) -> float:

@@ -17,6 +17,7 @@ from local.functions.environments import ACCOUNT_CONCURRENCY, DEFAULT_CONCURRENC
 from local.functions.event_sources import Faults, QueuePoller
 from local.functions.schedules import Scheduler
 from local.http_api import HttpApi
+from local.jwt_authorizer import JwtAuthorizer
 
 ROOT = Path(__file__).resolve().parent.parent
 EMULATOR_PYTHON = ROOT / ".venvs/emulator/bin/python"
@@ -110,8 +111,15 @@ class Stack:
         )
         self._run_functions()
         if reviewing := next((name for name in self.deployment.functions if API_FUNCTION in name), None):
-            self.api = HttpApi(self.service, reviewing, self._api_port)
+            self.api = HttpApi(self.service, reviewing, self._api_port, self._authorizer())
             self.api.start()
+
+    def _authorizer(self) -> JwtAuthorizer | None:
+        """Of another issuer than the local one, which HttpApi's own token stands for."""
+        issuer = self.deployment.parameters.get("ApiIssuer", "")
+        if issuer in ("", API_PARAMETERS["ApiIssuer"]):
+            return None
+        return JwtAuthorizer(issuer, self.deployment.parameters["ApiClient"])
 
     def stop(self) -> None:
         """Stop to trigger functions; the children end with `Children.close`."""

@@ -6,13 +6,15 @@ from typing import Any
 
 from local.emulator.deployment import deploy
 from local.emulator.process import Emulator
-from local.stack import ROOT
+from local.stack import API_PARAMETERS, ROOT
 
 
 class Deployed:
+    """With the API: its function is tested too."""
+
     def __init__(self, emulator: Emulator) -> None:
         self.emulator = emulator
-        deploy(emulator, ROOT / "template.yaml", "pagewise", {})
+        deploy(emulator, ROOT / "template.yaml", "pagewise", API_PARAMETERS)
         stack = self.client("cloudformation").describe_stacks(StackName="pagewise")["Stacks"][0]
         self.outputs = {output["OutputKey"]: output["OutputValue"] for output in stack["Outputs"]}
 

@@ -29,12 +29,13 @@ paths = api.Paths()
 
 
 @logger.inject_lambda_context
-@metrics.log_metrics
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     began = time.monotonic()
     deadline = began + context.get_remaining_time_in_millis() / 1000 - wiring.ANSWER_SECONDS
     app.append_context(deadline=deadline)  # type: ignore[no-untyped-call]
     answer = app.resolve(event, context)
+    if metrics.metric_set:  # most requests count nothing, which Powertools would warn of each time
+        metrics.flush_metrics()
     answer["headers"] = wiring.composition.get().desk().headers() | answer.get("headers", {})
     about = {"method": app.current_event.http_method, "status": answer["statusCode"]}
     logger.info("answered", extra={**about, "seconds": round(time.monotonic() - began, 3)})

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 import pytest
 
-from pagewise.aws.environment import base_url, deployed_tasks, engine_settings, price_settings, tasks
+from pagewise.aws.environment import base_url, deployed_tasks, engine_settings, price_settings, review, tasks
 from pagewise.aws.wiring import protocol
 from pagewise.errors import Configuration
 from pagewise.qwen.dashscope import DashScope
@@ -111,3 +111,17 @@ def test_tasks_that_name_none_would_make_documents_without_an_end(value: str) ->
     assert not re.fullmatch(allowed, value)
     for good in ("text_recognition", "all", "text_recognition, multi_lan", "TEXT_RECOGNITION,multi_lan"):
         assert re.fullmatch(allowed, good)
+
+
+@pytest.mark.parametrize(
+    ("value", "good"),
+    [("never", True), ("doubtful", True), ("sample 5%", True), ("sample 12.5 %", True), ("sometimes", False),
+     ("sample 101%", False), ("", False)],
+)  # fmt: skip
+def test_template_and_function_take_the_same_reviews(value: str, good: bool) -> None:
+    assert bool(re.fullmatch(load()["Parameters"]["Review"]["AllowedPattern"], value)) == good
+    if good:
+        assert review({"REVIEW": value}, "REVIEW")
+    else:
+        with pytest.raises(Configuration, match="REVIEW"):
+            review({"REVIEW": value}, "REVIEW")

@@ -43,10 +43,16 @@ def test_all_metrics_and_queues_are_paid_for(cost: ModuleType) -> None:
 
 
 def test_all_metrics_of_alarms_are_paid_for(cost: ModuleType) -> None:
-    alarms = [
-        resource["Properties"]
-        for resource in cloudformation.resources(cloudformation.load()).values()
-        if resource["Type"] == "AWS::CloudWatch::Alarm"
-    ]
-    watched = [len([metric for metric in alarm.get("Metrics", [{}]) if "Expression" not in metric]) for alarm in alarms]
-    assert sum(watched) == cost.ALARM_METRICS
+    watched = {"always": 0, "with the API": 0}
+    for resource in cloudformation.resources(cloudformation.load()).values():
+        if resource["Type"] == "AWS::CloudWatch::Alarm":
+            deployed = "with the API" if resource.get("Condition") == "HasApi" else "always"
+            metrics = resource["Properties"].get("Metrics", [{}])
+            watched[deployed] += len([metric for metric in metrics if "Expression" not in metric])
+    assert watched == {"always": cost.ALARM_METRICS, "with the API": cost.REVIEW_ALARM_METRICS}
+
+
+def test_the_api_s_part_of_the_bill_is_told(cost: ModuleType) -> None:
+    told = (ROOT / "docs/cost.md").read_text(encoding="utf-8")
+    assert f"{cost.review_fixed():.2f} USD a month" in told
+    assert f"{1000 * cost.review_request():.4f} USD" in told

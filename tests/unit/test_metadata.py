@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from pagewise.errors import DocumentRejected
 from pagewise.model import DocumentStatus
 from pagewise.options.metadata import OPTIONS, DocumentOptions, document_options
-from pagewise.options.profiles import load_profile
+from pagewise.options.profiles import Profile, load_profile
 from pagewise.tasks import Task
 from pagewise.use_cases.settings import SplitSettings
 from tests.pictures import picture
@@ -140,3 +140,22 @@ def test_whatever_is_said_ends_in_wishes_or_in_a_rejection(metadata: dict[str, s
         rejected.message.encode()
     else:
         assert found.tasks
+
+
+@pytest.mark.parametrize(
+    ("upload", "profile", "stack", "review"),
+    [
+        ("always", "doubtful", "sample 5%", "always"),
+        (None, "doubtful", "always", "doubtful"),
+        (None, None, "always", "always"),
+        ("never", None, "always", "never"),
+    ],
+)
+def test_the_upload_s_review_comes_first_then_the_profile_s_then_the_stack_s(
+    upload: str | None, profile: str | None, stack: str, review: str
+) -> None:
+    metadata = {"ocr-review": upload} if upload else {}
+    found = document_options(
+        metadata, (Task.TEXT_RECOGNITION,), tuple(Task), Profile(review=profile), default_review=stack
+    )
+    assert found.review == review

@@ -18,6 +18,7 @@ from pagewise.qwen.models import model_of
 from pagewise.qwen.settings import ApiStyle, BlankPages, EngineSettings, PixelLimits
 from pagewise.qwen.tokens import Price
 from pagewise.rate.budget import RateLimits
+from pagewise.review.policy import NEVER, WORDS, parse_review
 from pagewise.strict_json import given
 from pagewise.tasks import Task, parse_tasks
 from pagewise.use_cases.settings import SplitSettings
@@ -54,6 +55,7 @@ def split_settings(variables: Mapping[str, str]) -> SplitSettings:
         spending=spending(variables),
         rotates=(native := one_of(ApiStyle, variables, "QWEN_API_STYLE") is ApiStyle.DASHSCOPE),
         default_outputs=outputs(variables, "OUTPUTS"),
+        default_review=review(variables, "REVIEW"),
         model=text(variables, "QWEN_MODEL"),
         bounds_pixels=native or one_of(PixelLimits, variables, "QWEN_PIXEL_LIMITS") is PixelLimits.SEND,
     )
@@ -227,6 +229,15 @@ def outputs(variables: Mapping[str, str], name: str) -> tuple[WantedOutput, ...]
         raise Configuration(
             "setting_invalid",
             f"The environment variable {name} names {str(unknown)!r}; there are: {', '.join(WantedOutput)}.",
+        ) from None
+
+
+def review(variables: Mapping[str, str], name: str) -> str:
+    try:
+        return parse_review(variables.get(name, NEVER))
+    except ValueError:
+        raise Configuration(
+            "setting_invalid", f"The environment variable {name} is none of: {', '.join(WORDS)}."
         ) from None
 
 

@@ -69,6 +69,8 @@ class DynamoTable:
                 yield from (str(unmarshal(stored)[PARTITION]) for stored in page["Items"])
 
     def along(self, index: Index, word: str, after: str | None, before: str | None) -> Iterator[tuple[str, str]]:
+        if after is not None and before is not None and after >= before:
+            return  # DynamoDB refuses such a BETWEEN
         bounds = {":after": after, ":before": before}
         within = {name: bound for name, bound in bounds.items() if bound is not None}
         # One condition for a sort key: BETWEEN has both ends in it, so that the later one is left out here.

@@ -87,6 +87,7 @@ def document_options(
     *,
     rotates: bool = True,
     default_outputs: tuple[WantedOutput, ...] = (),
+    default_review: str = NEVER,
     engine: Ability | None = None,
 ) -> DocumentOptions:
     """Read an object's metadata; the profile gives the options that they leave open. `rotates`: whether the engine can
@@ -142,7 +143,7 @@ def document_options(
         ),
         outputs=outputs,
         tasks_for_outputs=added,
-        review=chosen_review(metadata.get(REVIEW, "")) or profile.review or NEVER,
+        review=chosen_review(metadata.get(REVIEW, "")) or profile.review or default_review,
         profile=profile.name,
     )
 

@@ -30,6 +30,7 @@ def wishes(settings: SplitSettings, known: Profiles, key: str, said: Mapping[str
         profile,
         rotates=settings.rotates,
         default_outputs=settings.default_outputs,
+        default_review=settings.default_review,
         engine=Ability(model_of(settings.model), settings.renderer.max_pixels, settings.bounds_pixels),
     )
 

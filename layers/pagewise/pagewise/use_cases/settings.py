@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from pagewise.outputs.wanted import WantedOutput
 from pagewise.qwen.models import DEFAULT_MODEL
+from pagewise.review.policy import NEVER
 from pagewise.tasks import Task
 
 if TYPE_CHECKING:
@@ -41,5 +42,6 @@ class SplitSettings:
     spending: Spending = field(default_factory=no_caps)
     rotates: bool = True
     default_outputs: tuple[WantedOutput, ...] = ()
+    default_review: str = NEVER
     model: str = DEFAULT_MODEL
     bounds_pixels: bool = True

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import heapq
 import json
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -30,6 +31,9 @@ UPLOAD_SECONDS = 3_600
 MOST_LOOKED_AT = 400
 READERS = 16
 UPLOADS = "uploads/"
+
+# Of a `next`, which comes back from outside: a key of the index, which can be neither empty nor of any length.
+MOMENT = re.compile(r"[0-9T:.Z-]{20,30}")
 
 DOCUMENT, PAGE, PATH, FILE = "document", "page", "path", "file"
 Shown = dict[str, Any]
@@ -259,6 +263,6 @@ def entry_of(cursor: str | None) -> Entry | None:
         moment, document_id = json.loads(base64.b64decode(cursor, altchars=b"-_", validate=True))
     except (ValueError, TypeError):
         raise Invalid("next is no `next` of a page before. Begin again without it.") from None
-    if not isinstance(moment, str) or not isinstance(document_id, str):
+    if not isinstance(moment, str) or not MOMENT.fullmatch(moment) or not isinstance(document_id, str):
         raise Invalid("next is no `next` of a page before. Begin again without it.")
     return moment, document_id
