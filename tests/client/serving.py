@@ -18,7 +18,7 @@ from typing import Any, cast
 from urllib.parse import unquote, urlsplit
 
 from functions.review import handler as review
-from local.functions.environments import FunctionService
+from local.functions.environments import InvocationOutcome
 from local.http_api import HttpApi
 from pagewise.account.records import UNASSEMBLED
 from pagewise.aws import wiring
@@ -76,7 +76,7 @@ class Served(Pagewise):
         assert self.api is not None
         return self.api.address
 
-    def invoke(self, _function: str, payload: bytes, **_: Any) -> Any:
+    def invoke(self, _function: str, payload: bytes, /, **_: Any) -> InvocationOutcome:
         """As FunctionService."""
         event = json.loads(payload)
         http = event["requestContext"]["http"]
@@ -84,13 +84,13 @@ class Served(Pagewise):
             self.asked.append(f"{http['method']} {http['path']}")
             self.headers.append(event["headers"])
             if self.answers:
-                return Outcome(self.answers.pop(0))
+                return outcome(self.answers.pop(0))
             if self.works:
                 self.work()
             composition = replace(wiring.composition.get(), desk=self.desk)
             wiring.composition.set(composition)
             try:
-                return Outcome(review.handler(event, cast(Any, Context(29.0))))
+                return outcome(review.handler(event, cast(Any, Context(29.0))))
             finally:
                 metrics.clear_metrics()
 
@@ -124,14 +124,8 @@ class Served(Pagewise):
         return self.pages.objects.get(key)
 
 
-@dataclass(frozen=True)
-class Outcome:
-    answer: Any
-    succeeded: bool = True
-
-    @property
-    def payload(self) -> bytes:
-        return json.dumps(self.answer).encode()
+def outcome(answer: Any) -> InvocationOutcome:
+    return InvocationOutcome("request", "success", json.dumps(answer).encode())
 
 
 class Bucket(BaseHTTPRequestHandler):
@@ -203,7 +197,7 @@ def serving(**changes: Any) -> Iterator[Served]:
     bucket = Server(("127.0.0.1", 0), OfThis)
     Thread(target=bucket.serve_forever, args=(0.01,), daemon=True).start()
     served.bucket = f"http://127.0.0.1:{bucket.server_port}"
-    served.api = HttpApi(cast(FunctionService, served), "review")
+    served.api = HttpApi(served, "review")
     served.api.start()
     logging.disable()
     try:

@@ -9,13 +9,12 @@ from pathlib import Path
 import pytest
 
 from commands.corrections import CorrectionsRequest, corrections
-from local.stack import ROOT
+from local.stack import API_PARAMETERS, ROOT
 from pagewise_client import Pagewise, Progress, ReviewState, errors
 from tests.pictures import tiff
 from tests.running import Running, running
 
-# The token of the embedded stack signs in here: an issuer of OpenID Connect has https.
-PARAMETERS = {"Api": "true", "ApiIssuer": "http://127.0.0.1", "ApiClient": "local", "Outputs": "text"}
+PARAMETERS = {**API_PARAMETERS, "Outputs": "text"}
 PYTHON = ROOT / ".venvs/local/bin/python"
 
 
