@@ -13,7 +13,7 @@ from commands.deployed import deployed_stack
 from commands.errors import CommandError
 from pagewise.aws.wiring import OfStack
 from pagewise.errors import PagewiseError
-from pagewise.use_cases.collect import Choice
+from pagewise.use_cases.ground_truth import Choice
 
 
 class CorrectionsError(CommandError):
@@ -38,8 +38,8 @@ def corrections(wish: CorrectionsRequest) -> Iterator[str]:
     """
     try:
         stack = deployed_stack(wish.stack, wish.endpoint)
-        collect = OfStack(stack.client, stack.outputs).corrections()
-        for line in collect.lines(Choice(wish.since, wish.profile, wish.confirmed)):
+        truth = OfStack(stack.client, stack.outputs).ground_truth()
+        for line in truth.lines(Choice(wish.since, wish.profile, wish.confirmed)):
             yield json.dumps(line, allow_nan=False)
     except PagewiseError as error:
         raise CorrectionsError(error.message) from error

@@ -54,9 +54,9 @@ if TYPE_CHECKING:
     from pagewise.rate.budget import RateBudget
     from pagewise.use_cases.assemble import Assemble
     from pagewise.use_cases.cancel import CancelDocument
-    from pagewise.use_cases.collect import CollectCorrections
     from pagewise.use_cases.delete import DeleteDocument
     from pagewise.use_cases.give_up import GiveUp
+    from pagewise.use_cases.ground_truth import GroundTruth
     from pagewise.use_cases.recognize import Recognize
     from pagewise.use_cases.redrive import Redrive
     from pagewise.use_cases.review import ReviewPages
@@ -414,12 +414,12 @@ class OfStack:
 
         return SsmProfiles(self.client("ssm"), f"/{stack}/profiles")
 
-    def corrections(self) -> CollectCorrections:
+    def ground_truth(self) -> GroundTruth:
         from pagewise.account.reviews import Reviews
-        from pagewise.use_cases.collect import CollectCorrections
+        from pagewise.use_cases.ground_truth import GroundTruth
 
         ledger = self.ledger()
-        return CollectCorrections(ledger, Reviews(ledger))
+        return GroundTruth(ledger, Reviews(ledger))
 
     def redrive(self) -> Redrive:
         from pagewise.use_cases.redrive import Redrive

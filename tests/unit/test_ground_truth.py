@@ -7,7 +7,7 @@ from typing import Any
 from pagewise.model import Document
 from pagewise.review.corrections import Correction, Person
 from pagewise.tasks import Task
-from pagewise.use_cases.collect import Choice, CollectCorrections
+from pagewise.use_cases.ground_truth import Choice, GroundTruth
 from pagewise.use_cases.redrive import Redrive, Selection
 from pagewise.use_cases.review import Said
 from tests.fakes import text_answer
@@ -20,7 +20,7 @@ FIELDS, WORDS = Task.KEY_INFORMATION_EXTRACTION, Task.ADVANCED_RECOGNITION
 
 
 def collected(pagewise: Pagewise, **choice: Any) -> list[dict[str, Any]]:
-    return list(CollectCorrections(pagewise.ledger, pagewise.reviews, together=2).lines(Choice(**choice)))
+    return list(GroundTruth(pagewise.ledger, pagewise.reviews, together=2).lines(Choice(**choice)))
 
 
 def document(pagewise: Pagewise, version: str, **metadata: str) -> Document:

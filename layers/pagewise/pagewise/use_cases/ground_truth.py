@@ -43,7 +43,7 @@ class Choice:
 
 
 @dataclass(frozen=True, slots=True)
-class CollectCorrections:
+class GroundTruth:
     ledger: Ledger
     reviews: Reviews
     together: int = TOGETHER
