@@ -217,6 +217,16 @@ def test_a_damaged_download_leaves_nothing(client: Pagewise, served: Served, tmp
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_link_that_leads_nowhere_is_told_of(client: Pagewise, served: Served, tmp_path: Path) -> None:
+    document = submitted(client, outputs="text")
+    client.wait(document)
+    client.wait_for_outputs(document)
+    for bucket in ("ftp://bucket.example", "http://bucket:port", "http://127.0.0.1:1"):
+        served.bucket = bucket
+        with pytest.raises(errors.NoAnswer, match="no answer"):
+            client.download(document, tmp_path)
+
+
 def test_names_of_outputs_are_told_where_one_is_not_there(client: Pagewise, tmp_path: Path) -> None:
     document = submitted(client, outputs="text")
     client.wait(document)

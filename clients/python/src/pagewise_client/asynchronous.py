@@ -226,7 +226,7 @@ class AsyncPagewise:
                     return await self._uploaded(step)
                 case Fetch():
                     return await self._fetched(step)
-        except httpx.RequestError as error:
+        except (httpx.RequestError, httpx.InvalidURL) as error:
             return no_reply(error)
 
     async def _sent(self, request: httpx.Request) -> Reply:

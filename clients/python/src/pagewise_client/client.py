@@ -227,7 +227,7 @@ class Pagewise:
                     return self._uploaded(step)
                 case Fetch():
                     return self._fetched(step)
-        except httpx.RequestError as error:
+        except (httpx.RequestError, httpx.InvalidURL) as error:
             return no_reply(error)
 
     def _sent(self, request: httpx.Request) -> Reply:

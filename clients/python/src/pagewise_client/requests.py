@@ -21,6 +21,7 @@ USER_AGENT = f"pagewise-client/{__version__} python-httpx/{httpx.__version__}"
 # API Gateway answers within 30 seconds.
 TIMEOUT = 40.0
 CHUNK_BYTES = 256 * 1024
+UNSENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.UnsupportedProtocol, httpx.InvalidURL)
 
 
 @cache
@@ -59,13 +60,11 @@ def reply_of(response: httpx.Response, *, sha256: str | None = None) -> Reply:
     )
 
 
-def no_reply(error: httpx.RequestError) -> NoReply:
+def no_reply(error: httpx.RequestError | httpx.InvalidURL) -> NoReply:
     """A request that met nobody has not arrived."""
     kind: dict[type, str] = {httpx.ConnectTimeout: "no connection in time", httpx.ReadTimeout: "no answer in time"}
     reason = kind.get(type(error)) or str(error) or "the connection broke off"
-    untaken = isinstance(
-        error, httpx.ConnectError | httpx.ConnectTimeout | httpx.PoolTimeout | httpx.UnsupportedProtocol
-    )
+    untaken = isinstance(error, UNSENT)
     return NoReply(reason, arrived=not untaken)
 
 
