@@ -37,7 +37,7 @@ SAM_DEPLOY = find functions -name __pycache__ -prune -exec rm -r {} + && \
 	$(SAM) deploy --config-env "$$ENVIRONMENT" $(DEPLOY)
 # The core's own tests, by room; code in another process is not counted.
 CORE_TESTS := tests/unit tests/adapters tests/protocol tests/split tests/outputs tests/handlers
-PYTHON_SOURCES := layers functions commands local tests docs
+PYTHON_SOURCES := layers functions commands local clients tests docs
 
 .PHONY: help run local redrive engine invoke profile test coverage check lint lint-types lint-engine lint-sources \
 	lint-template docs checkov format bench fuzz simulate build deploy deploy-built submit delete cost lock clean
@@ -67,8 +67,8 @@ profile: ## NAME=receipts [STACK=pagewise-dev] [ENDPOINT=url]: put a profile of 
 
 # Each test goes to whichever core is free; tests of whole stacks, which share one for each file, stay with their file.
 # Those of the embedded Lambda time functions by the second, and have the machine to themselves.
-TESTS_ON_ALL_CORES := $(addprefix tests/,adapters build engine fuzz handlers outputs permissions protocol review_page sam \
-	split template unit faults/test_simulator.py)
+TESTS_ON_ALL_CORES := $(addprefix tests/,adapters build client engine fuzz handlers outputs permissions protocol \
+	review_page sam split template unit faults/test_simulator.py)
 TESTS_ALONE := $(patsubst %,tests/local/test_%.py,asynchronous_invocations environments faults nothing_is_left queues \
 	recursion)
 OTHER_TESTS := $(addprefix --ignore=,$(TESTS_ON_ALL_CORES) $(TESTS_ALONE))
@@ -102,13 +102,16 @@ lint-sources:
 	@$(DEVELOPMENT)/ruff format --check $(PYTHON_SOURCES)
 	@.venvs/web/node_modules/.bin/tsc -p tests/review_page
 	@python3 docs/generate.py --check
+	@$(DEVELOPMENT)/python docs/api.py --check
 
 lint-template:
 	@$(DEVELOPMENT)/cfn-lint template.yaml
 	@$(SAM) validate --lint
 
-docs: ## the tables of docs/events.md and docs/cost.md
+docs: ## the tables of docs/events.md and docs/cost.md; docs/api.md
+	@local/setup.sh development
 	@python3 docs/generate.py
+	@$(DEVELOPMENT)/python docs/api.py
 
 checkov: ## security rules on the template; suppressions are explained in .checkov.yaml
 	@local/setup.sh development checkov

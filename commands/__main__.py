@@ -23,7 +23,7 @@ STARTED = time.monotonic()  # before the imports that take longest
 
 import click  # noqa: E402
 
-from commands.console import complain, console, tell  # noqa: E402
+from commands.console import complain, console, print_lines, tell  # noqa: E402
 from commands.errors import CommandError  # noqa: E402
 from local.errors import EmbeddedModeError  # noqa: E402
 from local.functions.proxies import spare_this_machine  # noqa: E402
@@ -298,6 +298,22 @@ def batches(stack: str, endpoint: str | None, as_json: bool) -> int:
 
     for line in batches(stack, endpoint, as_json=as_json):
         tell(line)
+    return 0
+
+
+@cli.command()
+@click.option("--since", metavar="TIME", help="Said at this time or later: 2026-11-01, or with hours, in UTC.")
+@click.option("--profile", type=NAMED, metavar="NAME", help="Of documents of this profile only.")
+@click.option("--all", "confirmed", is_flag=True, help="Values that a person accepted as they were, too.")
+@of_a_stack
+def corrections(since: str | None, profile: str | None, confirmed: bool, stack: str, endpoint: str | None) -> int:
+    """Print what persons corrected beside what the machine said, as JSON Lines: docs/corrections.md.
+
+    They hold text of the documents.
+    """
+    from commands.corrections import CorrectionsRequest, corrections, moment
+
+    print_lines(corrections(CorrectionsRequest(moment(since), profile, confirmed, stack, endpoint)))
     return 0
 
 

@@ -1,5 +1,6 @@
 """The one way to a console. Text of a file name, a document or an engine is shown there, and never obeyed."""
 
+import os
 import sys
 from collections.abc import Iterable
 from typing import TextIO
@@ -48,6 +49,15 @@ def console(*, to_errors: bool = False) -> Console:
 
 def tell(text: object) -> None:
     write(text, sys.stdout)
+
+
+def print_lines(lines: Iterable[str]) -> None:
+    """Each as it comes, for a program; until it has read enough."""
+    try:
+        for line in lines:
+            tell(line)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # Python flushes once more where it ends
 
 
 def complain(text: object) -> None:

@@ -20,7 +20,7 @@ def test_functions_run_here_with_the_packages_of_the_layer(lock: str) -> None:
     assert pins("layers/pagewise/requirements.txt") <= pins(lock)
 
 
-@pytest.mark.parametrize("lock", ["emulator", "functions", "local", "local.uv"])
+@pytest.mark.parametrize("lock", ["client", "emulator", "functions", "local", "local.uv"])
 def test_a_lock_names_hashes_and_no_host(lock: str) -> None:
     text = (ROOT / f"locks/{lock}.txt").read_text(encoding="utf-8")
     assert len(PIN.findall(text)) > 0

@@ -62,6 +62,7 @@ if TYPE_CHECKING:
     from pagewise.use_cases.delete import DeleteDocument
     from pagewise.use_cases.follow import Follow
     from pagewise.use_cases.give_up import GiveUp
+    from pagewise.use_cases.ground_truth import GroundTruth
     from pagewise.use_cases.recognize import Recognize
     from pagewise.use_cases.redrive import Redrive
     from pagewise.use_cases.review import ReviewPages
@@ -466,6 +467,13 @@ class OfStack:
         from pagewise.aws.profiles import SsmProfiles
 
         return SsmProfiles(self.client("ssm"), f"/{stack}/profiles")
+
+    def ground_truth(self) -> GroundTruth:
+        from pagewise.account.reviews import Reviews
+        from pagewise.use_cases.ground_truth import GroundTruth
+
+        ledger = self.ledger()
+        return GroundTruth(ledger, Reviews(ledger))
 
     def redrive(self) -> Redrive:
         from pagewise.use_cases.redrive import Redrive
