@@ -855,7 +855,7 @@ class FaultyTable(MemoryTable):
             until = before.get("claimed_until", 0)
             if "of_document" in after and until > EPOCH + self.world.now:
                 return
-            if not after.get("claimed_until"):
+            if "claimed_until" in before and not after.get("claimed_until"):
                 self.unanswered.add(change.key.partition)
         elif record.startswith("result#"):
             self.note_result(change.key, before, after)
