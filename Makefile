@@ -158,7 +158,7 @@ submit: ## DOC=path [STACK=pagewise-dev] [TASKS=a,b]: documents to a deployed st
 delete: ## STACK=pagewise-dev: the stack and all that its buckets hold, after asking; the results table is kept
 	@local/setup.sh local sam
 	@printf 'Delete %s with every upload, page and receipt? Its name: ' "$$STACK"; read -r name; \
-		$(PAGEWISE) delete --stack="$$STACK" --confirmed="$$name" && $(SAM) delete --stack-name "$$STACK" --no-prompts
+		$(PAGEWISE) empty --stack="$$STACK" --confirmed="$$name" && $(SAM) delete --stack-name "$$STACK" --no-prompts
 
 cost: ## the cost of 1,000 and 1,000,000 pages, by docs/cost.py
 	@python3 docs/cost.py

@@ -317,6 +317,31 @@ def corrections(since: str | None, profile: str | None, confirmed: bool, stack: 
     return 0
 
 
+@cli.command()
+@click.argument("document", type=NAMED, metavar="DOCUMENT_ID")
+@of_a_stack
+def cancel(document: str, stack: str, endpoint: str | None) -> int:
+    """End a document with what it has: nothing more of it is asked, and paid for."""
+    from commands.endings import cancel
+
+    tell(cancel(document, stack, endpoint))
+    return 0
+
+
+@cli.command()
+@click.argument("document", type=NAMED, metavar="DOCUMENT_ID")
+@click.option("--yes", is_flag=True, help="Nothing is asked: the document is gone for good.")
+@of_a_stack
+def delete(document: str, yes: bool, stack: str, endpoint: str | None) -> int:
+    """Delete everything of one document, its upload too; a receipt of the deletion is left."""
+    from commands.endings import delete
+
+    if not yes:
+        click.confirm(f"Delete {document} with its upload, pages, results and outputs, for good?", abort=True)
+    tell(delete(document, stack, endpoint))
+    return 0
+
+
 # ── stacks ───────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
@@ -379,7 +404,7 @@ def profile(name: str, stack: str, endpoint: str | None) -> int:
 @cli.command()
 @click.option("--confirmed", default="", metavar="STACK", help="The stack's name once more: nothing is asked then.")
 @of_a_stack
-def delete(confirmed: str, stack: str, endpoint: str | None) -> int:
+def empty(confirmed: str, stack: str, endpoint: str | None) -> int:
     """Delete every upload, page and receipt of a stack's buckets, so that CloudFormation can delete the stack."""
     from commands.deployed import deployed_stack
     from commands.submit import empty_buckets

@@ -93,10 +93,15 @@ def all_documents(use_case: Redrive, choice: Selection) -> Iterator[str]:
 
 def redrive_of(stack: DeployedStack) -> Redrive:
     """The use case on a deployed stack, with its names and settings."""
+    return of_stack(stack).redrive()
+
+
+def of_stack(stack: DeployedStack) -> OfStack:
+    """A stack's parts for what changes documents."""
     given = stack.parameters
     variables = {variable: given[parameter] for variable, parameter in SETTINGS.items() if parameter in given}
     variables.setdefault("ENGINE_BILLS", "true")  # stacks before 2026-11-25 do not say
-    return OfStack(stack.client, stack.outputs, variables).redrive()
+    return OfStack(stack.client, stack.outputs, variables)
 
 
 def line(redriven: Redriven) -> str:

@@ -15,7 +15,7 @@ from pagewise.errors import StorageRefused
 from pagewise.table import Attributes, Change, Key
 
 RECORD_BYTES = 400 * 1024
-TRANSACTION_CHANGES = 100
+TRANSACTION_CHANGES, TRANSACTION_BYTES = 100, 4 * 1024 * 1024
 LAYERS = 32
 DIGITS, LARGEST = 38, Decimal("9.9999999999999999999999999999999999999E+125")
 PARTITION_BYTES, SORT_BYTES = 2048, 1024
@@ -24,8 +24,11 @@ S3_KEY_BYTES = 1024
 ENTRY_BYTES = 256 * 1024
 
 
-def check_transaction(changes: Sequence[Change]) -> None:
+def check_transaction(changes: Sequence[Change], stored: Sequence[Attributes] = ()) -> None:
+    """`stored`: the records as they are. They count as well, also where they are deleted."""
     if len(changes) > TRANSACTION_CHANGES:
+        raise StorageRefused("The results table: ValidationException.")
+    if len(changes) > 1 and sum(size(record) for record in stored) > TRANSACTION_BYTES:
         raise StorageRefused("The results table: ValidationException.")
     if len({change.key for change in changes}) < len(changes):
         raise StorageRefused("The results table: ValidationException.")

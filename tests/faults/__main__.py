@@ -7,6 +7,7 @@ import time
 from collections import Counter
 
 from tests.faults.mutations import MUTATIONS, first_broken, note_found
+from tests.faults.people import world_of
 from tests.faults.promises import simulate
 
 SHOWN_EVERY = 500
@@ -18,7 +19,7 @@ def main() -> int:
     steps = broken = 0
     began = time.monotonic()
     for number, seed in enumerate(range(first, first + seeds), 1):
-        world, found = simulate(seed)
+        world, found = simulate(seed, world_of(seed))
         steps += world.scheduler.steps
         faults += world.faults
         broken += bool(found)

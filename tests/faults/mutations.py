@@ -52,6 +52,7 @@ from pagewise.use_cases.redrive import Redrive, Redriven, Selection
 from pagewise.use_cases.split import Split, StoredPage, workspace
 from pagewise.use_cases.suspension import Suspension
 from tests.faults.invocations import Handler
+from tests.faults.people_mutations import PEOPLE_MUTATIONS
 from tests.faults.promises import simulate
 from tests.faults.simulator import Crowded, FaultyOutputs, FaultyTable, Odds, WitnessedRecognize, World
 
@@ -577,7 +578,7 @@ class OutputsAreToldOfOnce(World):
     assemble_class = Silent
 
 
-MUTATIONS = {
+MUTATIONS: dict[str, type[World]] = {
     "a result is written over another": without_condition("result#"),
     "a page's account is written whatever it was": without_condition("page#"),
     "a document's end is written whatever it was": without_condition("document"),
@@ -636,6 +637,7 @@ MUTATIONS = {
     "nobody asks again for outputs whose message was lost": NobodyAsksAgainForOutputs,
     "a manifest is taken for one that was told of": OutputsAreToldOfOnce,
     "what a page says itself is asked for": OwnTextIsAskedFor,
+    **PEOPLE_MUTATIONS,
 }
 
 

@@ -43,8 +43,11 @@ def violations(world: World) -> Iterator[str]:
     yield from wrong_sums(world, ledger)
     yield from paid_in_spite_of_reuse(world)
     yield from paid_in_spite_of_own_text(world)
+    yield from world.broken_by_persons()
     for document_id, upload in world.sent.items():
         document = ledger.document(document_id)
+        if world.has_deleted(document_id):
+            continue
         if document is None:
             yield f"{upload.key} has no document"
         elif document.status is DocumentStatus.IN_PROGRESS:
@@ -99,7 +102,8 @@ def unassembled(world: World, document: Document) -> Iterator[str]:
     if (run, manifest.get("run")) != (document.run, document.run) or document.assembled != document.run:
         yield f"run {document.run} of {document.source.key} has no manifest: {run} is there, noted {document.assembled}"
         return
-    if f"{document.id}/DocumentAssembled{in_run(document.run)}" not in told:
+    of_reviews = f"/review-{document.reviews}" if document.reviews else ""
+    if f"{document.id}/DocumentAssembled{of_reviews}{in_run(document.run)}" not in told:
         yield f"the outputs of run {document.run} were never told of"
     if manifest["outputs"] != list(document.outputs):
         yield f"outputs of {document.source.key}: {manifest['outputs']}, not {document.outputs}"
@@ -225,7 +229,7 @@ def wrong_sums(world: World, ledger: Ledger) -> Iterator[str]:
     counted = [document for document in known if document.reserved is not None]
     bills = sum(ledger.price.units(document.usage + document.superseded_usage) for document in counted)
     spent = sum(stored["spent"] for key, stored in world.table.stored.items() if key.record == "day")
-    if spent != bills:
+    if spent != (bills := bills + world.billed_before_deletion()):
         yield f"{spent} spent, bills of {bills}"
 
 

@@ -38,6 +38,7 @@ from pagewise.account.spending import Spending
 from pagewise.aws.queues import BATCH_JOBS
 from pagewise.aws.wiring import Composition, Desk
 from pagewise.errors import (
+    Cancelled,
     Configuration,
     DocumentRejected,
     PageUnreadable,
@@ -238,6 +239,7 @@ class World:
     reuse_class: type[Reuse] = Reuse
     assemble_class: type[Assemble] = Assemble
     outputs_class: ClassVar[type[FaultyOutputs]]
+    unsettled: frozenset[str] = frozenset({"open", "unassembled"})
     handlers: ClassVar[Mapping[str, Handler]] = {
         folder: deployed(folder) for folder in ("splitter", "ocr", "dead_letter", "sweeper", "assembler")
     }
@@ -332,23 +334,45 @@ class World:
             for _ in range(2 if self.happens("S3 event twice", self.odds.duplicate) else 1):
                 self.tell_of(s3_event(uploads[first : first + together]))
         self.until_quiet()
+        self.afterwards()
+        self.settle()
+
+    def afterwards(self) -> None:
         if self.chance.random() < 0.5:
             self.redrive()
             self.until_quiet()
+
+    def settle(self) -> None:
         disturbed, visits = True, 0
         # The sweeper comes every five minutes; the next visit does the work that one was too short for or died of.
         while disturbed or (self.unfinished() and visits < MOST_VISITS):
             visits += 1
-            before = self.faults.total() + self.redrives
+            before = self.disturbances()
             self.clock.milliseconds += OVERDUE_MILLISECONDS
             self.invoke("sweeper", SCHEDULED, lambda _answer: None)
             self.until_quiet()
-            disturbed = self.faults.total() + self.redrives > before
+            disturbed = self.disturbances() > before
+
+    def disturbances(self) -> int:
+        return self.faults.total() + self.redrives
 
     def unfinished(self) -> bool:
-        return any(stored.get("open") in ("open", "unassembled") for stored in self.table.stored.values())
+        return any(stored.get("open") in self.unsettled for stored in self.table.stored.values())
 
-    def upload(self, key: str, content: bytes) -> Upload:
+    def wander(self) -> None:
+        """Persons may do something at any step; in these worlds there are none."""
+
+    def broken_by_persons(self) -> Iterator[str]:
+        """Promises that concern persons, which were broken."""
+        yield from ()
+
+    def billed_before_deletion(self) -> int:
+        return 0
+
+    def has_deleted(self, _document_id: DocumentId) -> bool:
+        return False
+
+    def upload(self, key: str, content: bytes, version: str = "v1", **wishes: str) -> Upload:
         tasks = self.chance.choice(WISHES)
         rotate = self.chance.choice(["true", "false", "false"])
         together = self.chance.choice(PAGES_PER_CALL)
@@ -358,11 +382,13 @@ class World:
         upload = self.uploads.put(
             content,
             key=key,
+            version=version,
             ocr_tasks=",".join(tasks),
             ocr_enable_rotate=rotate,
             ocr_outputs=outputs,
             ocr_text_layer=layer,
             **asked,
+            **wishes,
         )
         self.sent[upload.document_id] = upload
         return upload
@@ -397,6 +423,7 @@ class World:
                 self.purge()
             if self.chance.random() < self.odds.redrive:
                 self.redrive()
+            self.wander()
             started = self.poll()
             if self.scheduler.advance() or started:
                 continue
@@ -428,7 +455,7 @@ class World:
                 pages_per_range=PAGES_PER_RANGE,
                 spending=self.spending,
             )
-            with suppress(NothingToRedrive, DocumentRejected):
+            with suppress(NothingToRedrive, DocumentRejected, Cancelled):
                 redrive.document(document_id, choice)
 
         def ended(succeeded: bool) -> None:
@@ -593,10 +620,12 @@ class World:
             follow=self.follower,
         )
 
+    def canceller(self) -> CancelDocument:
+        return CancelDocument(self.ledger, self.sweeper(), self.clock)
+
     def deleter(self) -> DeleteDocument:
         objects = MemoryObjects(self.uploads, self.pages, self.outputs)
-        cancel = CancelDocument(self.ledger, self.sweeper(), self.clock)
-        return DeleteDocument(Deletions(self.ledger), cancel, objects, self.publisher, self.clock)
+        return DeleteDocument(Deletions(self.ledger), self.canceller(), objects, self.publisher, self.clock)
 
     def collector(self) -> Collect:
         raise NotImplementedError("the batch lane has worlds of its own: batch_lane.py")
@@ -777,7 +806,7 @@ class FaultyPublisher(MemoryPublisher):
     def taken(self, event: Event) -> None:
         """The rule of the bus."""
         super().taken(event)
-        if event.name == "DocumentCompleted" and event.detail["outputs"]:
+        if event.name in ("DocumentCompleted", "DocumentReviewed") and event.detail["outputs"]:
             bus_event = {"source": "pagewise", "detail-type": event.name, "detail": event.detail}
             for _ in range(2 if self.world.happens("event twice", self.world.odds.duplicate) else 1):
                 self.world.enqueue("assembler", json.dumps(bus_event))
@@ -836,6 +865,8 @@ class FaultyTable(MemoryTable):
         super().make(change)
         after = dict(self.stored.get(change.key) or {})
         record = change.key.record
+        if self.is_persons(change.key, before, after):
+            return
         if record == "day" and after["spent"] > self.world.spending.day_cap_units:
             self.overfull.append(f"{after['spent']} spent of {self.world.spending.day_cap_units}")
         if record == "budget":
@@ -844,7 +875,7 @@ class FaultyTable(MemoryTable):
             until = before.get("claimed_until", 0)
             if "of_document" in after and until > EPOCH + self.world.now:
                 return
-            if not after.get("claimed_until"):
+            if "claimed_until" in before and not after.get("claimed_until"):
                 self.unanswered.add(change.key.partition)
         elif record.startswith("result#"):
             self.note_result(change.key, before, after)
@@ -852,6 +883,10 @@ class FaultyTable(MemoryTable):
             self.note_document(change.key, before, after)
         elif before.get("closed") and not after.get("closed") and not withdrawn(before, after):
             self.changed_ends.append(f"{change.key} was opened again")
+
+    def is_persons(self, _key: Key, _before: Attributes, _after: Attributes) -> bool:
+        """Whether a change is of a kind that only persons bring about."""
+        return False
 
     def note_result(self, key: Key, before: Attributes, after: Attributes) -> None:
         if not after:

@@ -106,7 +106,16 @@ def test_a_name_that_is_empty_is_not_taken_for_this_folder(arguments: tuple[str,
 
 
 @pytest.mark.parametrize(
-    "arguments", [("submit",), ("delete",), ("account",), ("profile", "receipts"), ("redrive", "--document", "any")]
+    "arguments",
+    [
+        ("submit",),
+        ("empty",),
+        ("account",),
+        ("profile", "receipts"),
+        ("redrive", "--document", "any"),
+        ("cancel", "any"),
+        ("delete", "any", "--yes"),
+    ],
 )
 def test_without_an_account_it_is_said_how_to_get_to_one(arguments: tuple[str, ...], tmp_path: Path) -> None:
     nobody = {"HOME": str(tmp_path), "AWS_EC2_METADATA_DISABLED": "true"}

@@ -24,7 +24,7 @@ from local.stack import ROOT
 from pagewise.account.ledger import Ledger
 from pagewise.aws.buckets import S3Pages
 from pagewise.aws.table import DynamoTable
-from pagewise.model import DocumentId, Problem, Validation
+from pagewise.model import Document, DocumentId, Problem, Validation
 from pagewise.tasks import Task
 from tests.pictures import picture, tiff
 from tests.running import Running, running
@@ -98,7 +98,11 @@ def test_functions_log_what_they_did_and_libraries_nothing_but_trouble(pagewise:
 
 
 def redrive(pagewise: Running, *options: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "commands", "redrive", "--endpoint", pagewise.stack.endpoint, *options]
+    return command_of(pagewise, "redrive", *options)
+
+
+def command_of(pagewise: Running, name: str, *options: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "commands", name, "--endpoint", pagewise.stack.endpoint, *options]
     environment = {**os.environ, "PYTHONPATH": f"{ROOT / 'layers/pagewise'}{os.pathsep}{ROOT}"}
     return subprocess.run(command, cwd=ROOT, env=environment, check=False, capture_output=True, text=True, timeout=60)
 
@@ -290,3 +294,48 @@ def kill_environments_of(task: str, endpoint: str) -> None:
             continue
         if {f"TASK={task}".encode(), f"AWS_ENDPOINT_URL={endpoint}".encode()} <= set(variables):
             os.kill(int(process.name), signal.SIGKILL)
+
+
+def test_a_document_is_cancelled_and_deleted_by_one_command_each(pagewise: Running) -> None:
+    pagewise.engine.behave({"name": "invalid_key", "times": 1})  # its page job waits for five minutes
+    key = pagewise.upload("ended.tif", tiff(1), ocr_outputs="text")
+    document_id = suspended(pagewise, key)
+    cancelled = command_of(pagewise, "cancel", document_id)
+    assert (cancelled.returncode, cancelled.stderr) == (0, "")
+    assert "Cancelled: 0 of 1 page jobs were recognized" in cancelled.stdout
+    receipt = pagewise.until_ended(key)[key]
+    assert (receipt["status"], receipt["page_jobs"][0]["reason"]) == ("cancelled", "cancelled")
+
+    unsure = command_of(pagewise, "delete", document_id)
+    assert (unsure.returncode, document_of(pagewise, document_id) is None) == (3, False)
+    deleted = command_of(pagewise, "delete", document_id, "--yes")
+    assert (deleted.returncode, deleted.stderr) == (0, "")
+    assert deleted.stdout.startswith("Deleted so far: ")
+    assert document_of(pagewise, document_id) is None
+    outputs = pagewise.stack.deployment.outputs
+    for bucket, prefix in ((outputs["UploadsBucket"], key), (outputs["PagesBucket"], f"documents/{document_id}/")):
+        left = pagewise.stack.client("s3").list_object_versions(Bucket=bucket, Prefix=prefix)
+        assert (left.get("Versions", []), left.get("DeleteMarkers", [])) == ([], [])
+
+
+@pytest.mark.parametrize("command", [("cancel", "unknown"), ("delete", "unknown", "--yes")])
+def test_what_is_not_there_can_be_neither_cancelled_nor_deleted(pagewise: Running, command: tuple[str, ...]) -> None:
+    done = command_of(pagewise, *command)
+    assert (done.returncode, done.stdout) == (3, "")
+    assert "There is no document unknown" in done.stderr
+
+
+def suspended(pagewise: Running, key: str) -> str:
+    """The id of the document of this key, once a page job of it waits."""
+    while True:
+        named = {
+            e.detail["document"]["key"]: e.detail["document"]["id"] for e in pagewise.events if "document" in e.detail
+        }
+        waiting = {e.detail["document_id"] for e in pagewise.events if e.name == "RecognitionSuspended"}
+        if named.get(key) in waiting:
+            return str(named[key])
+        pagewise.events += pagewise.published.receive(wait=1)
+
+
+def document_of(pagewise: Running, document_id: str) -> Document | None:
+    return ledger(pagewise).document(DocumentId(document_id))

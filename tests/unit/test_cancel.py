@@ -71,6 +71,21 @@ def test_a_page_job_that_waits_for_its_turn_is_dropped_before_its_call(pagewise:
     assert pagewise.engine.questions == []
 
 
+def test_nothing_is_paid_either_where_the_document_has_ended_before_the_turn_comes(pagewise: Pagewise) -> None:
+    document = pagewise.accepted(tiff(2))
+
+    class CancelledMeanwhile(MemoryPages):
+        def image(self, image: StoredImage) -> bytes:
+            ended = pagewise.cancel.document(document.id, math.inf)
+            assert ended is not None
+            assert ended.status is DocumentStatus.CANCELLED
+            return super().image(image)
+
+    pagewise.pages = CancelledMeanwhile(pagewise.pages.objects)
+    result = pagewise.run_job(pagewise.queues.jobs[0])
+    assert (result and result.reason, pagewise.engine.questions) == ("cancelled", [])
+
+
 def test_the_engines_own_second_try_is_looked_at_as_well(pagewise: Pagewise) -> None:
     document = pagewise.accepted(tiff(1))
     pagewise.engine.tries = 3

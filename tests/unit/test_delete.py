@@ -9,6 +9,7 @@ import pytest
 
 from pagewise.errors import Deleted
 from pagewise.model import Document, DocumentId, DocumentStatus, PageRange
+from pagewise.ports import DeletedObjects
 from pagewise.table import Key
 from pagewise.use_cases.delete import QUARANTINE_SECONDS, DeleteDocument
 from pagewise.use_cases.redrive import NothingToRedrive, Redrive, Selection
@@ -125,6 +126,74 @@ def test_what_there_is_no_time_for_is_gone_on_with(pagewise: Pagewise) -> None:
     receipt = pagewise.delete.deletions.receipt(document.id)
     assert receipt is not None
     assert receipt.deleted is not None
+
+
+def test_a_deletion_that_was_never_told_of_is_told_of_once_its_receipt_stands(pagewise: Pagewise) -> None:
+    document = pagewise.ended(tiff(1))
+    pagewise.delete.document(document.id, "ana", math.inf)
+    later(pagewise)
+    deletions = pagewise.delete.deletions
+    deletions.finish(document.id, pagewise.clock.now())  # and the invocation died
+    assert pagewise.publisher.named("DocumentDeleted") == []
+    deletions.count(document.id, DeletedObjects(7, 7), 7)
+    for _ in range(2):
+        assert pagewise.delete.due(math.inf) == []
+        later(pagewise)
+    (told,) = pagewise.publisher.named("DocumentDeleted")
+    receipt = deletions.receipt(document.id)
+    assert receipt is not None
+    assert (told["deleted"], told["objects"]) == (receipt.deleted, 3)
+
+
+def test_two_deletions_side_by_side_leave_one_receipt(pagewise: Pagewise) -> None:
+    document = pagewise.ended(tiff(1))
+    deletions = pagewise.delete.deletions
+    deletions.ask(document.id, "ana", pagewise.clock.now())
+    seen = deletions.ended(document.id)
+    assert seen is not None
+    pagewise.delete.go_on(document.id, math.inf)
+    later(pagewise)
+    assert pagewise.delete.due(math.inf) == []
+    finished = deletions.receipt(document.id)
+    deletions.bury(seen, pagewise.clock.after(1800))  # by an invocation that is late
+    deletions.finish(document.id, pagewise.clock.now())
+    assert deletions.receipt(document.id) == finished
+    assert list(deletions.listed("~")) == []
+
+
+def test_no_answer_of_a_deleted_document_is_used_again_nor_pointed_to() -> None:
+    pagewise = Pagewise(reuses=True)
+    document = pagewise.ended(tiff(1), ocr_outputs="none")
+    again = pagewise.split.upload(pagewise.uploads.put(tiff(1), version="v2", ocr_outputs="none"))
+    pagewise.run_queues()
+    assert len(pagewise.engine.questions) == 1
+    pagewise.delete.document(document.id, "ana", math.inf)
+    assert [key for key in pagewise.table.stored if key.partition.startswith("reuse#")] == []
+    third = pagewise.split.upload(pagewise.uploads.put(tiff(1), version="v3", ocr_outputs="none"))
+    pagewise.run_queues()
+    assert len(pagewise.engine.questions) == 2
+    pagewise.delete.document(again.id, "ana", math.inf)
+    (answer,) = [stored for key, stored in pagewise.table.stored.items() if key.partition.startswith("reuse#")]
+    assert answer["of_document"] == third.id
+
+
+def test_a_late_answer_of_a_deleted_document_is_not_used_again() -> None:
+    pagewise = Pagewise(reuses=True)
+    document = pagewise.accepted(tiff(1))
+
+    def deleted_meanwhile() -> None:
+        pagewise.delete.document(document.id, "ana", math.inf)
+        pagewise.engine.before_answer = lambda: None
+
+    pagewise.engine.before_answer = deleted_meanwhile
+    pagewise.run_queues()
+    assert pagewise.ledger.result(document.id, 1, "text_recognition") is not None
+    pagewise.split.upload(pagewise.uploads.put(tiff(1), "uploads/other"))
+    pagewise.run_queues()
+    assert len(pagewise.engine.questions) == 2
+    later(pagewise)
+    assert pagewise.delete.due(math.inf) == []
+    assert left_of(pagewise, document) == []
 
 
 def test_the_same_deletion_again_changes_nothing(pagewise: Pagewise) -> None:

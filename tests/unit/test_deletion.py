@@ -5,10 +5,12 @@ from __future__ import annotations
 import pytest
 
 from pagewise.account.deletion import Deletions
+from pagewise.account.records import corrections_key
+from pagewise.account.reviews import MOST_CORRECTION_BYTES
 from pagewise.errors import Deleted
 from pagewise.model import DocumentId
 from pagewise.ports import DeletedObjects
-from pagewise.table import Key
+from pagewise.table import Key, Put
 from tests.pictures import tiff
 from tests.unit.conftest import Pagewise
 
@@ -37,20 +39,32 @@ def test_counts_add_up_over_all_attempts_and_stay_with_the_receipt(pagewise: Pag
     deletions.count(document.id, DeletedObjects(2, 3), 0)
     records = sum(deletions.delete_records(document.id))
     deletions.count(document.id, DeletedObjects(1, 1), records)
-    deletions.bury(document.id, "due", "now")
+    deletions.bury(deletions.ended(document.id) or document, "due")
     assert [key.record for key in pagewise.table.stored if key.partition == document.id] == ["document"]
     assert deletions.is_buried(document.id, "due")
-    deletions.bury(document.id, None, "now")
+    deletions.finish(document.id, "now")
+    assert deletions.is_untold(document.id)
+    deletions.told(document.id)
     receipt = deletions.receipt(document.id)
     assert receipt is not None
     assert (receipt.objects, receipt.versions, receipt.records, receipt.deleted) == (3, 4, records, "now")
     assert "open" not in pagewise.table.stored[Key(document.id, "document")]
 
 
+def test_large_corrections_are_deleted_a_few_at_a_time(pagewise: Pagewise) -> None:
+    deletions = Deletions(pagewise.ledger)
+    document = pagewise.ended(tiff(1))
+    large = {"version": 1, "corrections": "x" * MOST_CORRECTION_BYTES}
+    for page in range(1, 25):
+        pagewise.table.change(Put(corrections_key(document.id, page), large))
+    batches = list(deletions.delete_records(document.id))
+    assert (sum(batches), max(batches)) == (27, 10)
+
+
 def test_a_deleted_document_cannot_be_opened_again(pagewise: Pagewise) -> None:
     deletions = Deletions(pagewise.ledger)
     document = pagewise.ended(tiff(1))
     deletions.ask(document.id, "ana", "then")
-    deletions.bury(document.id, None, "now")
+    deletions.bury(deletions.ended(document.id) or document, "due")
     with pytest.raises(Deleted):
         pagewise.ledger.open(document)

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from pagewise.account.reviews import Conflict
-from pagewise.errors import Permanent
+from pagewise.errors import Deleted, Permanent
 from pagewise.model import Document, DocumentId
 from pagewise.review.corrections import Person
 from pagewise.tasks import Task
@@ -118,11 +118,39 @@ def test_outputs_that_were_not_made_again_are_asked_for_by_the_sweeper(pagewise:
     assert pagewise.stored(document).assembled_reviews == 1
 
 
-def test_done_again_publishes_the_same_again(pagewise: Pagewise) -> None:
+def test_done_again_publishes_nothing_more(pagewise: Pagewise) -> None:
     document = invoice(pagewise)
     assert pagewise.review.done(document.id, ANA) == pagewise.review.done(document.id, BEN)
-    first, second = pagewise.publisher.named("DocumentReviewed")
-    assert first == second
+    assert len(pagewise.publisher.named("DocumentReviewed")) == 1
+
+
+def test_a_review_that_was_never_told_of_is_told_of_by_the_sweeper_as_it_was_done(pagewise: Pagewise) -> None:
+    document = invoice(pagewise)
+    pagewise.review.save(document.id, 1, 0, [said("/fields/Total", "7.00")], ANA)
+    done = pagewise.clock.now()
+    pagewise.reviews.done(document, ANA, done, "due")  # and the invocation died
+    pagewise.reviews.claim(document, BEN, pagewise.clock.now(), pagewise.clock.after(900))
+    for _ in range(2):
+        pagewise.sweep.overdue(float("inf"))
+    (told,) = pagewise.publisher.named("DocumentReviewed")
+    assert (told["by"], told["reviewed"], told["corrections"], told["run"]) == ("Ana", done, 1, 1)
+
+
+def test_a_save_whose_answer_was_lost_can_be_made_again(pagewise: Pagewise) -> None:
+    document = invoice(pagewise)
+    wanted = [said("/fields/Total", "7.00")]
+    first = pagewise.review.save(document.id, 1, 0, wanted, ANA)
+    assert pagewise.review.save(document.id, 1, 0, wanted, ANA) == first
+    with pytest.raises(Conflict):
+        pagewise.review.save(document.id, 1, 0, [said("/fields/Total", "8.00")], ANA)
+    assert pagewise.reviews.of(document.id).changed == 1
+
+
+def test_a_document_that_is_deleted_amid_its_review_is_said_to_be(pagewise: Pagewise) -> None:
+    document = invoice(pagewise)
+    pagewise.delete.document(document.id, "ana", float("inf"))
+    with pytest.raises(Deleted):
+        pagewise.reviews.done(document, ANA, pagewise.clock.now(), "due")
 
 
 def test_what_is_in_progress_rejected_or_not_there_cannot_be_reviewed(pagewise: Pagewise) -> None:

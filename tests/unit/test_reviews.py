@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -170,3 +171,13 @@ def test_the_index_lists_no_review_that_waits_for_nobody(pagewise: Pagewise) -> 
     document = pagewise.ended(tiff(1), text_answer(usage=Usage(1, 1)), ocr_review="doubtful")
     assert review_key(document.id) not in pagewise.table.stored
     assert isinstance(pagewise.reviews, Reviews)
+
+
+def test_the_late_end_of_an_earlier_run_changes_nothing(pagewise: Pagewise) -> None:
+    document = pagewise.ended(tiff(1), ocr_review="always")
+    second = replace(document, run=2)
+    decided = pagewise.reviews.decide(second, list(pagewise.ledger.pages(document.id)))
+    later = pagewise.reviews.ended(second, decided)
+    assert later is not None
+    assert later.run == 2
+    assert pagewise.reviews.ended(document, None) == later

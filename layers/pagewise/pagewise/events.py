@@ -185,15 +185,14 @@ def review_needed(document: Document, reasons: Sequence[Mapping[str, Any]], page
 
 
 def document_reviewed(document: Document, review: Mapping[str, Any], receipt: Mapping[str, str]) -> Event:
-    """A person is done with a document. What was corrected stands in the receipt."""
+    """A person is done with a document. What was corrected stands in the receipt. `review` has the run and the status
+    that the document had then."""
     suffix = "" if review["review"] == 1 else f"/review-{review['review']}"
     return event(
         "DocumentReviewed",
         document,
         suffix,
-        run=document.run,
         **review,
-        status=document.status,
         profile=document.profile,
         outputs=list(document.outputs),
         receipt=dict(receipt),

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
 
 from pagewise import events
 from pagewise.account.changes import is_unassembled
@@ -145,10 +144,15 @@ class Accounting:
         shown = review_shown(review, said) if review else None
         return self.pages.put_receipt(document.id, {**receipt(document, pages, self.price), "review": shown})
 
-    def reviewed(self, document: Document, review: Review) -> None:
-        """Store the receipt of a document that was reviewed, and publish that it was."""
-        pointer = self.receipt_of(document, list(self.ledger.pages(document.id)), review)
-        self.publisher.publish([events.document_reviewed(document, review_event(review), pointer)])
+    def reviewed(self, document: Document) -> None:
+        """Store the receipt of a document that was reviewed, and publish that it was, unless that has been done."""
+        facts = self.reviews.untold(document.id)
+        if not facts:
+            return
+        pointer = self.receipt_of(document, list(self.ledger.pages(document.id)), self.reviews.of(document.id))
+        for fact in facts:
+            self.publisher.publish([events.document_reviewed(document, fact, pointer)])
+            self.reviews.told(document.id, fact["review"])
 
     def ask_again_for_outputs(self, document: Document) -> None:
         """Publish the end of a document once more: the event to the assembler was lost on the way."""
@@ -252,15 +256,6 @@ class Accounting:
             due.append(events.page_completed(document, recorded.after))
         self.publisher.publish(due)
         return recorded.after.closed
-
-
-def review_event(review: Review) -> Mapping[str, Any]:
-    return {
-        "review": review.number,
-        "reviewed": review.reviewed,
-        "by": review.reviewed_by,
-        "corrections": review.changed,
-    }
 
 
 def untold(page: PageAccount | None, run: int) -> list[JobAccount]:

@@ -3,11 +3,18 @@
 The receipt has no name, key or text. It is also what keeps a late message from making the document once more, and
 stays as long as any record of the table. A document is deleted twice: at once, and once more when no invocation that
 had begun before can still be at work on it.
+
+    step       attributes of the record                                `open`
+    ──────     ───────────────────────────────────────────────────     ─────────────────────────────────
+    asked      the document's, `deleting`, `deleted_by`                "deleting" once its end is announced
+    buried     `status` "deleted", `deleting`, `deleted_by`, counts    "deleted", `due` the second time
+    finished   `deleted` too: the counts stand                         "deleted" until that was published
+
+Each step has the one before as its condition, so that of two deletions side by side one makes it.
 """
 
 from __future__ import annotations
 
-import random
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -19,11 +26,15 @@ from pagewise.model import Document, DocumentId, DocumentStatus
 from pagewise.ports import DeletedObjects
 from pagewise.table import BY_DUE, Attributes, Condition, Delete, Key, Put, Refused, Update
 
-# Of a transaction; DynamoDB takes a hundred.
+# Of a transaction; DynamoDB takes a hundred changes of records of 4 MB in all.
 RECORDS_AT_ONCE = 50
+# A page's corrections may have 300 KB, so that ten records of them fill a transaction. All others have 6 KB at most.
+WEIGHT_OF_CORRECTIONS = 5
 # Records' keys are ASCII.
 FIRST, LAST = "!", "~"
 COUNTS = ("objects", "versions", "records")
+# The prefix of a record that names a question for which the document has the answer.
+REUSE = "reuse#"
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,54 +114,113 @@ class Deletions:
     def is_buried(self, document_id: DocumentId, now: str) -> bool:
         """Whether it is time for the second deletion."""
         stored = self.record(document_id)
-        return bool(stored and stored["status"] == DELETED and stored.get("open") == DELETED and stored["due"] <= now)
+        waits = stored is not None and stored["status"] == DELETED and stored.get("open") == DELETED
+        return waits and stored is not None and "deleted" not in stored and stored["due"] <= now
+
+    def is_untold(self, document_id: DocumentId) -> bool:
+        """Whether a finished deletion was perhaps not published."""
+        stored = self.record(document_id)
+        return stored is not None and stored.get("open") == DELETED and "deleted" in stored
 
     def delete_records(self, document_id: DocumentId) -> Iterator[int]:
-        """All of the document's records but its own, batch after batch; how many each batch were."""
-        keys = (
-            Key(document_id, stored["record"])
-            for stored in self.ledger.table.between(document_id, FIRST, LAST)
-            if stored["record"] != document_key(document_id).record
-        )
+        """All of the document's records but its own, with those outside its partition that point to it, batch after
+        batch; how many each batch were."""
+        own = document_key(document_id).record
         batch: list[Key] = []
-        for key in keys:
-            batch.append(key)
-            if len(batch) == RECORDS_AT_ONCE:
+        weight = 0
+        for stored in self.ledger.table.between(document_id, FIRST, LAST):
+            if stored["record"] == own:
+                continue
+            of_this = WEIGHT_OF_CORRECTIONS if stored["record"].startswith("corrections#") else 1
+            if weight + of_this > RECORDS_AT_ONCE:
                 yield self.delete(batch)
-                batch = []
+                batch, weight = [], 0
+            batch.append(Key(document_id, stored["record"]))
+            weight += of_this
         if batch:
             yield self.delete(batch)
 
     def delete(self, keys: list[Key]) -> int:
+        forgotten = sum(self.forgot_answer(key) for key in keys if key.record.startswith(REUSE))
+        self.change("Records of the document are being changed.", *(Delete(key) for key in keys))
+        return len(keys) + forgotten
+
+    def forgot_answer(self, pointer: Key) -> bool:
+        """Delete the record by which others would find an answer of this document, unless another's took its place."""
+        own = Condition(equal={"of_document": pointer.partition})
         for attempt in range(TRIES):
-            if self.changed(attempt, *(Delete(key) for key in keys)):
-                return len(keys)
-        raise StorageBusy("Records of the document are being changed.")
+            try:
+                self.ledger.table.change(Delete(Key(pointer.record, "result"), own))
+            except Refused as refused:
+                if refused.unmet:
+                    return False
+                self.ledger.back_off(attempt)
+            else:
+                return True
+        raise StorageBusy("An answer of the document is being used again.")
 
     def count(self, document_id: DocumentId, objects: DeletedObjects, records: int) -> None:
-        """Add to the receipt what was deleted since."""
+        """Add to the receipt what was deleted since, unless it is finished."""
         added = {"objects": objects.objects, "versions": objects.versions, "records": records}
         counts = {f"deleted_{name}": number for name, number in added.items() if number}
         if counts:
-            self.ledger.table.updated(Update(document_key(document_id), add=counts))
+            unfinished = Condition(exists=True, equal={"deleted": None})
+            self.change("The deletion is being counted.", Update(document_key(document_id), unfinished, add=counts))
 
-    def bury(self, document_id: DocumentId, due: str | None, now: str) -> None:
-        """The receipt takes the record's place. `due`: when it is looked at once more; None: never, all is gone."""
-        stored = self.record(document_id) or {}
-        kept: Attributes = {name: stored[name] for name in ("deleting", "deleted_by") if name in stored}
-        counts = {f"deleted_{name}": int(stored.get(f"deleted_{name}", 0)) for name in COUNTS}
-        rest: Attributes = {"open": DELETED, "due": due} if due else {"deleted": now}
-        self.ledger.table.change(
-            Put(document_key(document_id), {"status": DELETED, "announced": True, **kept, **counts, **rest})
+    def bury(self, document: Document, due: str) -> None:
+        """The receipt takes the record's place, until the second deletion at this time."""
+        self.replace(
+            document.id, {"status": str(document.status), "deleting": document.deleting}, open=DELETED, due=due
         )
+
+    def finish(self, document_id: DocumentId, now: str) -> None:
+        """All is gone: the receipt says so, and does not change any more. It is still to be published."""
+        self.replace(document_id, {"status": DELETED, "deleted": None}, open=DELETED, due=now, deleted=now)
+
+    def told(self, document_id: DocumentId) -> None:
+        as_told = Condition(equal={"status": DELETED, "open": DELETED})
+        published = Update(document_key(document_id), as_told, remove=("open", "due"))
+        self.change("The deletion receipt is being changed.", published)
+
+    def replace(self, document_id: DocumentId, before: Attributes, **more: str) -> None:
+        """Write the receipt over a record that has these attributes, with the counts that it has then."""
+        for attempt in range(TRIES):
+            stored = self.record(document_id)
+            if stored is None or any(stored.get(name) != value for name, value in before.items()):
+                return
+            counts = {f"deleted_{name}": stored.get(f"deleted_{name}") for name in COUNTS}
+            kept: Attributes = {name: stored[name] for name in ("deleting", "deleted_by")}
+            kept |= {name: int(number or 0) for name, number in counts.items()}
+            put = Put(
+                document_key(document_id),
+                {"status": DELETED, "announced": True, **kept, **more},
+                Condition(equal={**before, **counts}),
+            )
+            if self.changed(attempt, put):
+                return
+        raise StorageBusy("The deletion receipt is being changed.")
+
+    def change(self, busy: str, *changes: Update | Delete) -> None:
+        """Make the changes, unless their conditions do not hold. Raises StorageBusy where others are quicker each
+        time."""
+        for attempt in range(TRIES):
+            try:
+                self.ledger.table.change(*changes)
+            except Refused as refused:
+                if refused.unmet:
+                    return
+                self.ledger.back_off(attempt)
+            else:
+                return
+        raise StorageBusy(busy)
 
     def record(self, document_id: DocumentId) -> Attributes | None:
         return self.ledger.table.get(document_key(document_id))
 
-    def changed(self, attempt: int, *changes: Update | Delete) -> bool:
+    def changed(self, attempt: int, change: Put | Update) -> bool:
         try:
-            self.ledger.table.change(*changes)
+            self.ledger.table.change(change)
         except Refused:
-            self.ledger.pause(random.random() * 0.01 * 2 ** min(attempt, 5))
+            self.ledger.back_off(attempt)
             return False
         return True

@@ -31,6 +31,7 @@ from pagewise.tasks import Task
 
 # The attribute `open` of a document, or of its review, and so its place in the index of that name.
 OPEN, UNASSEMBLED, FAILED, REVIEW, DELETING, DELETED = "open", "unassembled", "failed", "review", "deleting", "deleted"
+REVIEWED = "reviewed"
 
 
 def document_key(document_id: DocumentId) -> Key:
@@ -60,6 +61,10 @@ def review_key(document_id: DocumentId) -> Key:
 
 def corrections_key(document_id: DocumentId, page: int) -> Key:
     return Key(document_id, f"corrections#{page:05}")
+
+
+def reviewed_key(document_id: DocumentId, number: int) -> Key:
+    return Key(document_id, f"reviewed#{number:05}")
 
 
 def superseded_key(document_id: DocumentId, page: int, task: str, run: int) -> Key:

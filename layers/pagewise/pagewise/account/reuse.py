@@ -6,7 +6,8 @@
                             `claimed_until` (epoch seconds): a page job is asking, the others wait for its result
 
 The fingerprint is of all that decides an answer, the image's bytes first. Names, documents and uploaders have no part
-in it, and a record only points: its result is checked before it is copied, and gone when its document is.
+in it, and a record only points: its result is checked before it is copied, and gone when its document is. An empty
+record of the same name in the document's own partition leads its deletion here.
 
 A claim needs no release, since it ends by its time. One that has ended without a result lets every page job ask: a page
 that brings no answer must not make a thousand others wait for one after the other.
@@ -28,7 +29,7 @@ from pagewise.model import DocumentId, Group, JobStatus, Original, PageJob, Resu
 from pagewise.qwen.prompts import asked
 from pagewise.qwen.settings import EngineSettings
 from pagewise.rate.budget import Backoff
-from pagewise.table import Attributes, Condition, Key, Refused, Update
+from pagewise.table import Attributes, Condition, Key, Put, Refused, Update
 
 # Raise it when answers are read in another way, so that results of before are not taken for those of today.
 READING = 3
@@ -84,6 +85,9 @@ class Reuse:
     def original(self, job: PageJob, state: Attributes) -> Result | None:
         """The result that a record points to, if it is still the same one."""
         of = Original(DocumentId(state["of_document"]), int(state["of_page"]))
+        document = self.ledger.document(of.document_id)
+        if document is None or document.deleting:
+            return None  # an invocation may have written its result after the deletion
         try:
             found = self.ledger.result(of.document_id, of.page, job.task)
         except ObjectGone:  # a large one: its object has expired before its record
@@ -126,6 +130,7 @@ class Reuse:
             return
         points = {"of_document": result.document_id, "of_page": result.page, "of_ended": result.ended}
         with suppress(StorageBusy, Refused):
+            self.ledger.table.change(Put(pointer_key(result.document_id, asking.key), {}))
             self.ledger.table.change(Update(asking.key, set=points, remove=("claimed_until",)))
 
     def leave(self, asking: Lease, *, for_the_next: bool) -> None:
@@ -140,6 +145,11 @@ class Reuse:
         )
         with suppress(StorageBusy, Refused):
             self.ledger.table.change(over)
+
+
+def pointer_key(document_id: DocumentId, of: Key) -> Key:
+    """In the document's partition, the record that names the question its result stands for."""
+    return Key(document_id, of.partition)
 
 
 def asked_about(job: PageJob) -> str | None:

@@ -6,6 +6,8 @@
                            "review" and `due` the document's end: the oldest first. A claim: claimed_by,
                            claimed_id, claimed_until. `changed`: values that differ from the machine's
     corrections#00001      version, corrections (JSON), changed, saved, by
+    reviewed#00001         of a review that was done: fact (JSON), as it is published, now or a hundred reviews later;
+                           until it is, `open` is "reviewed" and `due` the time to try again
 
 Two persons who save the same page see each other by its version, two who take the same document by the claim.
 """
@@ -22,8 +24,16 @@ from typing import Any
 
 from pagewise.account.changes import is_unassembled
 from pagewise.account.ledger import TRIES, Ledger
-from pagewise.account.records import REVIEW, UNASSEMBLED, corrections_key, document_key, review_key
-from pagewise.errors import PagewiseError, Permanent, StorageBusy
+from pagewise.account.records import (
+    REVIEW,
+    REVIEWED,
+    UNASSEMBLED,
+    corrections_key,
+    document_key,
+    review_key,
+    reviewed_key,
+)
+from pagewise.errors import Deleted, PagewiseError, Permanent, StorageBusy
 from pagewise.model import Document, DocumentId, DocumentStatus, PageAccount
 from pagewise.options.rules import judged
 from pagewise.review import doubts
@@ -31,7 +41,7 @@ from pagewise.review.corrections import NOBODYS, Correction, PageCorrections, Pe
 from pagewise.review.doubts import Counted, Doubt, DoubtCode
 from pagewise.review.policy import ALWAYS, DOUBTFUL, NEVER, is_drawn
 from pagewise.strict_json import dumped
-from pagewise.table import Attributes, Condition, Put, Refused, Update
+from pagewise.table import KNOWN, NEW, Attributes, Condition, Put, Refused, Update
 from pagewise.tasks import Task
 
 # A review's list names so many doubtful pages; a document may have ten thousand.
@@ -174,7 +184,8 @@ class Reviews:
         for attempt in range(TRIES):
             stored = self.table_record(document.id)
             before = load_review(stored)
-            if (stored is None and decision is None) or (stored is not None and before.run == document.run):
+            # A later run's is there where an invocation comes late with the end of an earlier one.
+            if (stored is None and decision is None) or (stored is not None and before.run >= document.run):
                 return None if stored is None else before
             waits = decision is not None
             about: Attributes = {
@@ -247,7 +258,8 @@ class Reviews:
         now: str,
         until: str,
     ) -> PageCorrections:
-        """A page's corrections in the place of those of this version. Raises Claimed, Conflict and TooLarge."""
+        """A page's corrections in the place of those of this version. The same once more, because its answer was lost,
+        changes nothing. Raises Claimed, Conflict and TooLarge."""
         text = dumped([correction.shown() for correction in corrections])
         if len(text.encode()) > MOST_CORRECTION_BYTES:
             raise TooLarge
@@ -255,6 +267,8 @@ class Reviews:
         for attempt in range(TRIES):
             stored, before = self.table_record(document.id), self.corrections(document.id, page)
             refuse_others(load_review(stored), person, now)
+            if before.version == said.version and (before.by, before.values) == (said.by, said.values):
+                return before
             if before.version != version:
                 raise Conflict(before)
             waits: Attributes = {
@@ -288,7 +302,7 @@ class Reviews:
         raise StorageBusy("The page's corrections are being changed.")
 
     def done(self, document: Document, person: Person, now: str, assembly_due: str) -> tuple[Document, Review]:
-        """End a review; the document and the review as they are stored. Raises Claimed."""
+        """End a review; the document and the review as they are stored. Raises Claimed and Deleted."""
         for attempt in range(TRIES):
             stored = self.table_record(document.id)
             review = load_review(stored)
@@ -309,12 +323,50 @@ class Reviews:
                 },
                 remove=("open", *CLAIM),
             )
-            if self.changed(attempt, ends, reviewed(document, number, assembly_due)):
-                return self.ledger.document(document.id) or document, self.of(document.id)
-            document = self.ledger.document(document.id) or document
+            fact = {
+                "review": number,
+                "reviewed": now,
+                "by": person.name,
+                "corrections": review.changed,
+                "run": document.run,
+                "status": document.status,
+            }
+            stays: Attributes = {"fact": dumped(fact), "open": REVIEWED, "due": now}
+            kept = Put(reviewed_key(document.id, number), stays, NEW)
+            if self.changed(attempt, ends, reviewed(document, number, assembly_due), kept):
+                return self.known(document.id), self.of(document.id)
+            document = self.known(document.id)
             if document.status is DocumentStatus.IN_PROGRESS:
                 raise StorageBusy("The document is being recognized again. Finish its review once it has ended.")
         raise StorageBusy("The review is being changed.")
+
+    def known(self, document_id: DocumentId) -> Document:
+        """Raises Deleted."""
+        if document := self.ledger.document(document_id):
+            return document
+        raise Deleted
+
+    def untold(self, document_id: DocumentId) -> list[dict[str, Any]]:
+        """The facts of reviews that were done and perhaps not published."""
+        kept = self.ledger.table.records(document_id, "reviewed#")
+        return [json.loads(stored["fact"]) for stored in kept if "open" in stored]
+
+    def told(self, document_id: DocumentId, number: int) -> None:
+        change = Update(reviewed_key(document_id, number), KNOWN, remove=("open", "due"))
+        for attempt in range(TRIES):
+            try:
+                self.ledger.table.change(change)
+            except Refused as refused:
+                if refused.unmet:
+                    return  # deleted
+                self.ledger.back_off(attempt)
+            else:
+                return
+        raise StorageBusy("The review is being changed.")
+
+    def unpublished(self, before: str) -> Iterator[DocumentId]:
+        """Documents with a review that was done before this time and perhaps not published."""
+        yield from map(DocumentId, self.ledger.table.listed(REVIEWED, before))
 
     def corrected(self, document: Document, result: Any, said: PageCorrections) -> Any:
         """A result as the person has it, held against the document's rules."""

@@ -230,11 +230,13 @@ class S3Objects:
         version = source.version_id or "null"
         with translated("The upload"):
             try:
-                self.client.head_object(Bucket=source.bucket, Key=source.key, VersionId=version)
+                stored = self.client.head_object(Bucket=source.bucket, Key=source.key, VersionId=version)
             except ClientError as error:
                 if code_of(error) in MISSING:
                     return 0
                 raise
+            if version == "null" and stored["ETag"].strip('"') != source.version.partition(":")[0].strip('"'):
+                return 0  # overwritten: without versions, that is another document's
             self.client.delete_object(Bucket=source.bucket, Key=source.key, VersionId=version)
         return 1
 

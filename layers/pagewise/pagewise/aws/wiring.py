@@ -475,16 +475,37 @@ class OfStack:
         ledger = self.ledger()
         return GroundTruth(ledger, Reviews(ledger))
 
+    def publisher(self) -> EventBridgePublisher:
+        return EventBridgePublisher(self.client("events"), self.outputs["EventBus"])
+
+    def accounting(self) -> Accounting:
+        """To write by: its records have a price, and expire as the functions' do."""
+        price = price_settings(self.variables)
+        ledger = Ledger(self.table(number(self.variables, "RESULTS_RETENTION_DAYS")), self.pages(), price=price)
+        return Accounting(ledger, self.pages(), self.publisher(), UtcClock(), price)
+
+    def cancel(self) -> CancelDocument:
+        from pagewise.use_cases.cancel import CancelDocument
+        from pagewise.use_cases.sweep import Sweep
+
+        accounting = self.accounting()
+        return CancelDocument(accounting.ledger, Sweep(accounting.ledger, accounting, UtcClock()), UtcClock())
+
+    def delete(self) -> DeleteDocument:
+        from pagewise.account.deletion import Deletions
+        from pagewise.use_cases.delete import DeleteDocument
+
+        cancel, objects = self.cancel(), S3Objects(self.client("s3"), self.outputs["PagesBucket"])
+        return DeleteDocument(Deletions(cancel.ledger), cancel, objects, self.publisher(), UtcClock())
+
     def redrive(self) -> Redrive:
         from pagewise.use_cases.redrive import Redrive
 
-        price = price_settings(self.variables)
-        ledger = Ledger(self.table(number(self.variables, "RESULTS_RETENTION_DAYS")), self.pages(), price=price)
-        publisher = EventBridgePublisher(self.client("events"), self.outputs["EventBus"])
+        accounting = self.accounting()
         return Redrive(
-            ledger=ledger,
+            ledger=accounting.ledger,
             queues=SqsQueues(self.client("sqs"), self.outputs["PageJobQueues"], self.outputs["SplitQueue"]),
-            accounting=Accounting(ledger, self.pages(), publisher, UtcClock(), price),
+            accounting=accounting,
             clock=UtcClock(),
             overdue_seconds=60 * whole(self.variables, "OVERDUE_MINUTES"),
             pages_per_range=whole(self.variables, "PAGES_PER_RANGE"),

@@ -65,6 +65,11 @@ class PageCorrections:
     def changed(self) -> int:
         return sum(not correction.accepts for correction in self.corrections)
 
+    @property
+    def values(self) -> list[tuple[Task, str, Scalar]]:
+        """What is said, without its authors and moments."""
+        return [(correction.task, correction.pointer, correction.value) for correction in self.corrections]
+
     def of(self, task: Task) -> tuple[Correction, ...]:
         return tuple(correction for correction in self.corrections if correction.task is task)
 

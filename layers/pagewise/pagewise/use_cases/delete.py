@@ -56,10 +56,11 @@ class DeleteDocument:
             uploads = self.objects.delete_upload(document.source)
             self.deletions.count(document_id, DeletedObjects(uploads, uploads), 0)
             if self.purged(document_id, deadline):
-                self.deletions.bury(document_id, self.clock.after(QUARANTINE_SECONDS), self.clock.now())
+                self.deletions.bury(document, self.clock.after(QUARANTINE_SECONDS))
         elif self.deletions.is_buried(document_id, self.clock.now()) and self.purged(document_id, deadline):
-            self.deletions.bury(document_id, None, self.clock.now())
-            self.told(document_id)
+            self.deletions.finish(document_id, self.clock.now())
+        if self.deletions.is_untold(document_id):
+            self.tell(document_id)
 
     def purged(self, document_id: DocumentId, deadline: float) -> bool:
         """Delete what there is; whether there was time for all of it."""
@@ -73,6 +74,7 @@ class DeleteDocument:
                 return False
         return True
 
-    def told(self, document_id: DocumentId) -> None:
+    def tell(self, document_id: DocumentId) -> None:
         if receipt := self.deletions.receipt(document_id):
             self.publisher.publish([events.document_deleted(document_id, receipt.shown())])
+            self.deletions.told(document_id)

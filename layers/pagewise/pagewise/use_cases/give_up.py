@@ -5,11 +5,13 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, replace
 
 from pagewise.account.closing import Accounting
 from pagewise.account.ledger import Ledger
 from pagewise.errors import (
+    Deleted,
     DocumentRejected,
     PageUnreadable,
     Rejection,
@@ -63,7 +65,7 @@ class GiveUp:
         """An upload that no invocation could split: rejected, or, if it was accepted already, failed page by page."""
         document = self.ledger.document(upload.document_id)
         if document is None:
-            if not self.ledger.is_deleted(upload.document_id):
+            with suppress(Deleted):
                 self.accounting.reject(upload, split_failed())
         elif document.status is not DocumentStatus.REJECTED:
             self.page_range(document.id, PageRange(1, document.pages), deadline)

@@ -393,12 +393,16 @@ class Recognize:
         return shared(holder, job, shown)
 
     def check_wanted(self, job: PageJob) -> None:
-        """The last look before what costs: a place in the rate may be a minute away. Raises Cancelled and Deleted."""
+        """The last look before what costs: a place in the rate may be a minute away. Raises Cancelled, also for a
+        document that has ended in the meantime, and so this job with it; and Deleted."""
         document = self.ledger.document(job.document_id)
         if document is None:
             raise Deleted
-        if document.cancelled and document.status is DocumentStatus.IN_PROGRESS:
+        if not self.wants(document):
             raise Cancelled
+
+    def wants(self, document: Document) -> bool:
+        return not document.cancelled and document.status is DocumentStatus.IN_PROGRESS
 
     def question(self, job: PageJob, seconds: float) -> tuple[Question, Asked]:
         """The question, and the images it is about."""

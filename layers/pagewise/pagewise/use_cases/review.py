@@ -93,10 +93,11 @@ class ReviewPages:
         return self.shown(self.values(document, results, stored), stored)
 
     def done(self, document_id: DocumentId, person: Person) -> Shown:
-        """Raises NotFound, InProgress and Claimed. What follows is repeated, should a call before have died of it."""
+        """Raises NotFound, InProgress and Claimed. What follows is done once more by the next call, or the
+        sweeper, where this one dies of it."""
         now = self.clock.now()
         document, review = self.reviews.done(self.ended(document_id), person, now, self.clock.after(ASSEMBLY_SECONDS))
-        self.accounting.reviewed(document, review)
+        self.accounting.reviewed(document)
         return review.shown(now, person)
 
     # ── parts ────────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -51,6 +51,7 @@ class Sweep:
             except Exception as error:  # noqa: BLE001  one document that cannot be ended must not keep the others open
                 failures.append(error)
         failures += self.ask_again_for_outputs(deadline)
+        failures += self.tell_of_reviews(deadline)
         if failures:
             raise ExceptionGroup(f"{len(failures)} overdue documents could not be ended, {len(ended)} could", failures)
         return ended
@@ -63,6 +64,18 @@ class Sweep:
             try:
                 if document := self.ledger.document(document_id):
                     self.accounting.ask_again_for_outputs(document)
+            except Exception as error:  # noqa: BLE001  as above
+                failures.append(error)
+        return failures
+
+    def tell_of_reviews(self, deadline: float) -> list[Exception]:
+        failures: list[Exception] = []
+        for document_id in self.accounting.reviews.unpublished(before=self.clock.now()):
+            if self.monotonic() > deadline:
+                break
+            try:
+                if document := self.ledger.document(document_id):
+                    self.accounting.reviewed(document)
             except Exception as error:  # noqa: BLE001  as above
                 failures.append(error)
         return failures
