@@ -176,7 +176,7 @@ class Batched(World):
         return self.lots_class(self.table, pause=lambda _seconds: self.scheduler.step())
 
     def collector(self) -> Collect:
-        return Collect(self.lots(), self.queues, self.clock, SETTINGS)
+        return Collect(self.lots(), self.ledger, self.queues, self.clock, SETTINGS)
 
     def follower(self) -> Follow:
         lots = self.lots()
