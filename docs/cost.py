@@ -6,7 +6,7 @@ command line: docs/cost.py --tasks 2 --input-tokens 2500 --output-tokens 800 --e
 
 import argparse
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 # USD for one unit.
 GB_SECOND = 0.0000166667  # Lambda, x86
@@ -16,6 +16,7 @@ TABLE_WRITE, TABLE_READ = 0.625e-6, 0.125e-6  # on demand: 1 KB written, 4 KB re
 PUT, GET = 5e-6, 0.4e-6
 GB_MONTH = 0.023
 API_REQUEST = 1e-6  # API Gateway's HTTP API, the first 300 million a month
+MAINLAND = 0.043, 0.072  # USD for a million input and output tokens
 EVENT = 1e-6  # custom events, per 64 KB
 LOG_GB = 0.50
 EGRESS_GB = 0.09  # to the internet, of the first 10 TB a month
@@ -31,6 +32,13 @@ QUEUES = 10  # split, seven tasks, ends of documents, dead letters
 METRICS = 26  # docs/operations.md
 ALARM_METRICS = 41  # 29 alarms, 12 of them on two metrics
 REVIEW_ALARM_METRICS = 1  # with Api=true alone
+# What a BatchModel adds: a queue, docs/operations.md's metrics "of the batch lane", five alarms.
+BATCH_QUEUES, BATCH_METRICS, BATCH_ALARM_METRICS = 1, 9, 7
+COLLECTOR_GB, FOLLOWER_GB = 0.5, 1.0
+GATHERED_TOGETHER = 49
+# python -m tests.benchmarks.batch_lane: a page job through the collector, and through the follower.
+COLLECTOR_SECONDS, FOLLOWER_SECONDS = 0.02, 0.03
+BATCH_SHARE = 0.5  # of the price of tokens
 # An event source mapping keeps five long polls of 20 s open on a queue, whether it is empty or not.
 POLLS_MONTH = 5 * 30 * 86_400 / 20
 BASE64 = 4 / 3
@@ -82,6 +90,19 @@ def lines(page: Page) -> dict[str, float]:
     }
 
 
+def batch_lines(page: Page) -> dict[str, float]:
+    """USD for one page in the batch lane, where all of its lines come back well."""
+    live, jobs = lines(page), page.tasks
+    without = {name: each for name, each in live.items() if name not in ("Lambda: OCR", "DynamoDB", "Tokens")}
+    collected = jobs * (COLLECTOR_SECONDS * COLLECTOR_GB * GB_SECOND + INVOCATION / GATHERED_TOGETHER)
+    return without | {
+        "Lambda: collector and follower": collected + jobs * FOLLOWER_SECONDS * FOLLOWER_GB * GB_SECOND,
+        # As live; and in a transaction its mark (1 KB) and its message (2 KB), read twice and deleted.
+        "DynamoDB": live["DynamoDB"] + jobs * (2 * 3 * TABLE_WRITE + 2 * TABLE_WRITE + 2 * TABLE_READ),
+        "Tokens": BATCH_SHARE * live["Tokens"],
+    }
+
+
 def fixed() -> dict[str, float]:
     """USD a month, at any load."""
     return {
@@ -101,6 +122,13 @@ def review_fixed() -> float:
 def review_request() -> float:
     """USD for a request to the API: API Gateway, 0.2 s of the function, ten reads of the table."""
     return API_REQUEST + INVOCATION + 0.2 * REVIEW_GB * GB_SECOND + 10 * TABLE_READ
+
+
+def fixed_of_the_batch_lane() -> float:
+    """USD a month that a BatchModel adds. The follower comes each minute, for a second."""
+    visits = 30 * 1_440 * (INVOCATION + FOLLOWER_GB * GB_SECOND)
+    watched = BATCH_METRICS * METRIC_MONTH + BATCH_ALARM_METRICS * ALARM_METRIC_MONTH
+    return BATCH_QUEUES * POLLS_MONTH * SQS_REQUEST + watched + visits
 
 
 def in_table(kilobytes: int) -> float:
@@ -126,11 +154,23 @@ def table(page: Page) -> str:
     return text
 
 
+def both_lanes(page: Page) -> str:
+    """USD for 1,000 pages in either lane, at the price of the one region that has both."""
+    page = replace(page, input_price=MAINLAND[0], output_price=MAINLAND[1])
+    live, batch = lines(page), batch_lines(page)
+    rows = {name: (live.get(name, 0.0), batch.get(name, 0.0)) for name in {**live, **batch}}
+    rows["**together**"] = sum(live.values()), sum(batch.values())
+    text = "| 1,000 pages, mainland prices | live | batch |\n| --- | ---: | ---: |\n"
+    text += "".join(f"| {name} | {1000 * a:.4f} | {1000 * b:.4f} |\n" for name, (a, b) in rows.items())
+    return text + f"| fixed, a month more | | {fixed_of_the_batch_lane():.2f} |\n"
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     for name, default in vars(Page()).items():
         parser.add_argument(f"--{name.replace('_', '-')}", type=type(default), default=default)
-    sys.stdout.write(table(Page(**vars(parser.parse_args()))))
+    page = Page(**vars(parser.parse_args()))
+    sys.stdout.write(f"{table(page)}\n{both_lanes(page)}")
 
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from cost import Page, table
+from cost import Page, both_lanes, table
 
 ROOT = Path(__file__).parent.parent
 DECISIONS = ROOT / "DECISIONS.md"
@@ -97,7 +97,7 @@ def refreshed(page: Path, begin: str, content: str, end: str) -> bool:
 def main() -> int:
     pages = [
         refreshed(ROOT / "docs/events.md", BEGIN, described(), END),
-        refreshed(ROOT / "docs/cost.md", COST_BEGIN, table(Page()), COST_END),
+        refreshed(ROOT / "docs/cost.md", COST_BEGIN, f"{table(Page())}\n{both_lanes(Page())}", COST_END),
         refreshed(DECISIONS, INDEX_BEGIN, index(DECISIONS.read_text(encoding="utf-8")), INDEX_END),
     ]
     return 0 if all(pages) else 1

@@ -11,13 +11,13 @@ from typing import Any
 from pagewise.errors import Permanent
 from pagewise.qwen.batches import (
     ENDPOINT,
-    MODELS,
     MOST_FILE_BYTES,
     MOST_LINE_BYTES,
     MOST_LINES,
     RemoteBatch,
     RemoteFile,
 )
+from pagewise.qwen.models import BATCH_MODELS
 
 Reply = Callable[[dict[str, Any]], dict[str, Any] | None]
 
@@ -27,7 +27,7 @@ def chat(text: str = "text", finish_reason: str = "stop", tokens: tuple[int, int
     message = {"role": "assistant", "content": text}
     body = {
         "id": "chatcmpl-1",
-        "model": MODELS[0],
+        "model": BATCH_MODELS[0],
         "choices": [{"index": 0, "finish_reason": finish_reason, "message": message}],
         "usage": {"prompt_tokens": tokens[0], "completion_tokens": tokens[1]},
     }
@@ -131,7 +131,7 @@ class MemoryBatches:
 
     def problem_of(self, requests: list[dict[str, Any]]) -> str | None:
         ids, models = {one["custom_id"] for one in requests}, {one["body"]["model"] for one in requests}
-        if len(ids) < len(requests) or len(models) != 1 or not models <= set(MODELS):
+        if len(ids) < len(requests) or len(models) != 1 or not models <= set(BATCH_MODELS):
             return "the file is not valid"
         if len(requests) > MOST_LINES or any(one["url"] != ENDPOINT or one["method"] != "POST" for one in requests):
             return "the file is not valid"

@@ -162,12 +162,19 @@ class Batched(World):
     def split_settings(self) -> SplitSettings:
         return replace(super().split_settings(), batch=BatchTerms(BATCH_MODEL))
 
-    def upload(self, key: str, content: bytes) -> Upload:
+    def upload(self, key: str, content: bytes, version: str = "v1", **wishes: str) -> Upload:
         tasks = self.chance.choice(WISHES)
         asked = {"ocr_pages_per_call": str(self.chance.choice(PAGES_PER_CALL))} if TASKS[1] in tasks else {}
         lane = self.chance.choice(["batch", "batch", "batch", "live"])
         upload = self.uploads.put(
-            content, key=key, ocr_tasks=",".join(tasks), ocr_lane=lane, ocr_outputs="none", **asked
+            content,
+            key=key,
+            version=version,
+            ocr_tasks=",".join(tasks),
+            ocr_lane=lane,
+            ocr_outputs="none",
+            **asked,
+            **wishes,
         )
         self.sent[upload.document_id] = upload
         return upload
@@ -176,7 +183,7 @@ class Batched(World):
         return self.lots_class(self.table, pause=lambda _seconds: self.scheduler.step())
 
     def collector(self) -> Collect:
-        return Collect(self.lots(), self.queues, self.clock, SETTINGS)
+        return Collect(self.lots(), self.ledger, self.queues, self.clock, SETTINGS)
 
     def follower(self) -> Follow:
         lots = self.lots()

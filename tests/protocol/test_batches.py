@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pagewise.errors import Configuration, Permanent, Throttled, Transient
-from pagewise.qwen.batches import MODELS, LineReader, RemoteBatch, lacks_batches, request_line
+from pagewise.qwen.batches import LineReader, RemoteBatch, lacks_batches, request_line
+from pagewise.qwen.models import BATCH_MODELS
 from pagewise.qwen.openai_compatible import OpenAICompatible
 from pagewise.tasks import Task
 from tests.fakes.batches import chat, refused
@@ -39,7 +40,7 @@ def test_a_request_is_one_line_with_the_page_and_the_tasks_prompt() -> None:
 def test_a_good_line_is_an_answer_with_its_bill() -> None:
     reply = read({"custom_id": "1", "response": chat("hello", tokens=(7, 3)), "error": None})
     assert (reply.answer.text, reply.answer.usage.input_tokens, reply.answer.finish_reason) == ("hello", 7, "stop")
-    assert reply.answer.model == MODELS[0]
+    assert reply.answer.model == BATCH_MODELS[0]
 
 
 @pytest.mark.parametrize(

@@ -53,7 +53,8 @@ class BatchLane:
 
     @property
     def collect(self) -> Collect:
-        return Collect(self.lots, self.pagewise.queues, self.pagewise.clock, self.settings, self.lane.most_line_bytes)
+        of = self.pagewise
+        return Collect(self.lots, of.ledger, of.queues, of.clock, self.settings, self.lane.most_line_bytes)
 
     @property
     def settle(self) -> Settle:

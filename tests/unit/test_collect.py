@@ -6,9 +6,9 @@ from dataclasses import replace
 
 import pytest
 
-from pagewise.model import Lane, Look
+from pagewise.model import DocumentId, Lane, Look
 from pagewise.qwen.settings import BlankPages
-from pagewise.use_cases.collect import Collect, line_bytes
+from pagewise.use_cases.collect import line_bytes
 from tests.pictures import tiff
 from tests.unit.batch_lane import BatchLane
 
@@ -35,7 +35,7 @@ def test_a_blank_page_needs_no_batch(lane: BatchLane, blank_pages: BlankPages, l
     lane.pagewise.queues.jobs = []
     settings = replace(lane.settings, blank_pages=blank_pages)
     blank = replace(job, image=replace(job.image, look=Look(blank=True)))
-    Collect(lane.lots, lane.pagewise.queues, lane.pagewise.clock, settings).page_jobs([blank])
+    replace(lane.collect, settings=settings).page_jobs([blank])
     assert [one.lane for one in lane.pagewise.queues.jobs] == [Lane.LIVE] * live
     assert (lane.lots.open_lot() is None) == bool(live)
 
@@ -58,3 +58,12 @@ def test_a_lines_bytes_are_never_fewer_than_they_turn_out(lane: BatchLane) -> No
         line = lane.follow.line_of(job)
         assert line
         assert len(line) <= line_bytes(job)
+
+
+def test_page_jobs_of_a_cancelled_or_deleted_document_are_not_gathered(lane: BatchLane) -> None:
+    document = lane.pagewise.split.upload(lane.pagewise.upload(tiff(2), ocr_lane="batch"))
+    jobs, lane.pagewise.queues.jobs = lane.pagewise.queues.jobs, []
+    lane.pagewise.ledger.cancel(document.id, lane.pagewise.clock.now())
+    lane.collect.page_jobs(jobs)
+    lane.collect.page_jobs([replace(job, document_id=DocumentId("gone")) for job in jobs])
+    assert (lane.lots.open_lot(), lane.pagewise.queues.jobs) == (None, [])

@@ -351,3 +351,11 @@ def redriven(lane: BatchLane, document_id: Any) -> None:
 
     of = lane.pagewise
     Redrive(of.ledger, of.queues, of.accounting, of.clock, batch_seconds=2 * DAY).document(document_id, Selection())
+
+
+def test_a_document_that_is_cancelled_while_it_is_gathered_is_not_sent(lane: BatchLane) -> None:
+    document = lane.upload(2)
+    lane.pagewise.ledger.cancel(document.id, lane.pagewise.clock.now())
+    lane.send()
+    lane.visit(after=601)
+    assert (lane.lot.state, lane.service.batches, lane.pagewise.queues.jobs) == (LotState.DONE, {}, [])

@@ -71,6 +71,7 @@ def dump_job(job: PageJob) -> str:
         | ({"others": [dump_group_page(other) for other in job.others]} if job.others else {})
         | ({"lane": job.lane} if job.lane is not Lane.LIVE else {})
         | ({"spent": dump_usage(job.spent)} if job.spent != Usage() else {})
+        | ({"departure": job.departure} if job.departure else {})
     )
 
 
@@ -99,6 +100,7 @@ def load_job(body: str) -> PageJob:
         others=tuple(map(load_group_page, message.get("others", ()))),
         lane=Lane(message.get("lane", Lane.LIVE)),
         spent=load_usage(message.get("spent", {})),
+        departure=message.get("departure", ""),
     )
 
 

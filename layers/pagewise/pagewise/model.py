@@ -358,7 +358,8 @@ class PageJob:
     `run` is 1, or the document's at the page job's redrive: messages of earlier runs are worth nothing then.
     `slot` is kept for a job that was put off until then. `put_offs` counts the messages that were sent in this
     one's place because the job had to wait. `others`: the further pages of its group; their page jobs travel along.
-    `spent` was billed for it before, in the batch lane, and brought no result.
+    `spent` was billed for it before, in the batch lane, and brought no result. `departure` marks the message by which
+    it left that lane.
     """
 
     document_id: DocumentId
@@ -374,6 +375,7 @@ class PageJob:
     others: tuple[GroupPage, ...] = ()
     lane: Lane = Lane.LIVE
     spent: Usage = Usage()
+    departure: str = ""
 
     @property
     def members(self) -> tuple[GroupPage, ...]:

@@ -408,7 +408,7 @@ def job_queues() -> SqsQueues:
 def collect() -> Collect:
     from pagewise.use_cases.collect import Collect
 
-    return Collect(lots(), job_queues(), UtcClock(), batch_settings(os.environ))
+    return Collect(lots(), ledger(), job_queues(), UtcClock(), batch_settings(os.environ))
 
 
 @cache

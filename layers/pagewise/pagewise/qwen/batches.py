@@ -18,10 +18,10 @@ from pagewise import strict_json
 from pagewise.errors import PagewiseError
 from pagewise.qwen.client import Said, answered, unread
 from pagewise.qwen.fitting import Inline
+from pagewise.qwen.models import BATCH_MODELS
 from pagewise.qwen.openai_compatible import OpenAICompatible
 from pagewise.qwen.question import Answer, Question
 
-MODELS = ("qwen-vl-ocr", "qwen-vl-ocr-latest")
 ENDPOINT = "/v1/chat/completions"
 SERVICE = ".aliyuncs.com"
 MAINLAND_HOST, MAINLAND_WORKSPACES = "dashscope.aliyuncs.com", ".cn-beijing.maas.aliyuncs.com"
@@ -47,8 +47,8 @@ def lacks_batches(base_url: str, model: str) -> str | None:
     host = urlsplit(base_url).hostname or ""
     if f".{host}".endswith(SERVICE) and host != MAINLAND_HOST and not host.endswith(MAINLAND_WORKSPACES):
         return f"The Batch API is of the mainland region alone, and the stack asks {host} (QwenBaseUrl)."
-    if model not in MODELS:
-        return f"The Batch API has no {model or 'model'}; it takes {' and '.join(MODELS)} (BatchModel)."
+    if model not in BATCH_MODELS:
+        return f"The Batch API has no {model or 'model'}; it takes {' and '.join(BATCH_MODELS)} (BatchModel)."
     return None
 
 

@@ -47,6 +47,7 @@ class Model:
     built_in_tasks: False where the model takes prompts alone.
     logprobs: whether it is documented to give its confidence in each token.
     released: the snapshot's day, from its name. None for an alias: it is the newest.
+    batches: whether the Batch API takes it, in the mainland region.
     prices: by region; they were read on `prices_as_of`.
     assumed: no row names the model.
     """
@@ -61,6 +62,7 @@ class Model:
     requests_per_minute: int = 600
     built_in_tasks: bool = True
     logprobs: bool = True
+    batches: bool = False
     released: str | None = None
     prices: Mapping[str, Rate] = field(default_factory=lambda: OCR_PRICES)
     prices_as_of: str = "2026-11-22"
@@ -84,9 +86,9 @@ LEAST_VERSIONS: Mapping[Task, str] = MappingProxyType({Task.ADVANCED_RECOGNITION
 ROWS = (
     # "Availability": 32 × 32 pixels a token for these two.
     Model("qwen-vl-ocr-2025-11-20", patch=32, requests_per_minute=1_200, released="2025-11-20"),
-    Model("qwen-vl-ocr", patch=32),
+    Model("qwen-vl-ocr", patch=32, batches=True),
     # 28 × 28 for all others. An output over 4,096 tokens is granted on application to these: 8,192 is the most.
-    Model("qwen-vl-ocr-latest"),
+    Model("qwen-vl-ocr-latest", batches=True),
     Model("qwen-vl-ocr-2025-08-28", released="2025-08-28"),
     Model("qwen-vl-ocr-2025-04-13", released="2025-04-13"),
     # "the models (except for qwen-vl-ocr-2024-10-28) include several built-in tasks".
@@ -104,6 +106,7 @@ ROWS = (
 )
 MODELS: Mapping[str, Model] = MappingProxyType({model.name: model for model in ROWS})
 DEFAULT_MODEL = ROWS[0].name
+BATCH_MODELS = tuple(model.name for model in ROWS if model.batches)
 
 
 def model_of(name: str) -> Model:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
+from pagewise.account.departures import departing
+from pagewise.account.ledger import Ledger
 from pagewise.account.lots import Gathered, Lots
-from pagewise.model import Lane, PageJob
+from pagewise.model import Document, DocumentStatus, PageJob
 from pagewise.ports import Clock, Queues
 from pagewise.qwen.batches import MOST_LINE_BYTES
 from pagewise.qwen.settings import BlankPages, EngineSettings
@@ -21,6 +23,7 @@ class Collect:
     """`settings` are the batch lane's: its model and the compatible protocol."""
 
     lots: Lots
+    ledger: Ledger
     queues: Queues
     clock: Clock
     settings: EngineSettings
@@ -28,10 +31,16 @@ class Collect:
 
     def page_jobs(self, jobs: Sequence[PageJob]) -> None:
         """All of them, or an error: then the same again does no harm. Raises StorageBusy."""
+        jobs = self.wanted(jobs)
         fit = [Gathered(job, size) for job in jobs if self.is_batched(job, size := line_bytes(job))]
         gathered = {id(one.job) for one in fit}
         self.lots.gather(fit, self.settings.model, self.clock.now())
-        self.queues.send_jobs([replace(job, lane=Lane.LIVE) for job in jobs if id(job) not in gathered])
+        self.queues.send_jobs([departing(job) for job in jobs if id(job) not in gathered])
+
+    def wanted(self, jobs: Sequence[PageJob]) -> list[PageJob]:
+        """Those of documents that wait for them: the sweeper ends the page jobs of a cancelled one."""
+        known = {document_id: self.ledger.document(document_id) for document_id in {job.document_id for job in jobs}}
+        return [job for job in jobs if (document := known[job.document_id]) and is_wanted(document)]
 
     def is_batched(self, job: PageJob, size: int) -> bool:
         return size <= self.most_line_bytes and not self.is_unasked(job)
@@ -41,6 +50,11 @@ class Collect:
         blank = self.settings.blank_pages is BlankPages.SKIP and any(member.image.look.blank for member in job.members)
         itself = job.task in ANSWERED_BY_TEXT_LAYER and job.task not in job.options.prompts
         return blank or (itself and job.image.look.text_layer is not None)
+
+
+def is_wanted(document: Document) -> bool:
+    """Whether anything is still to be asked for the document."""
+    return document.status is DocumentStatus.IN_PROGRESS and not document.cancelled
 
 
 def line_bytes(job: PageJob) -> int:

@@ -29,7 +29,7 @@ from pagewise.errors import (
     Throttled,
     Transient,
 )
-from pagewise.model import Document, DocumentStatus, PageJob, StoredImage
+from pagewise.model import Document, PageJob, StoredImage
 from pagewise.ports import PagesBucket
 from pagewise.qwen import fitting
 from pagewise.qwen.batches import (
@@ -43,6 +43,7 @@ from pagewise.qwen.batches import (
     request_line,
 )
 from pagewise.qwen.fitting import ImageTransport, Inline
+from pagewise.use_cases.collect import is_wanted
 from pagewise.use_cases.questions import question_of
 from pagewise.use_cases.settle import Left, Settle, side_by_side
 
@@ -96,6 +97,7 @@ class Follow:
         """
         failures: list[Exception] = []
         visited = 0
+        self.settle.begin()
         self.close_if_old()
         for lot_id in list(self.lots.due(before=self.after(0.001))):
             if self.monotonic() > deadline:
@@ -199,7 +201,7 @@ class Follow:
     def line_of(self, job: PageJob) -> bytes | None:
         """The page job's request; empty if no line can carry it, None if nobody waits for it any more."""
         document = self.settle.ledger.document(job.document_id)
-        if document is None or document.status is not DocumentStatus.IN_PROGRESS or self.is_superseded(document, job):
+        if document is None or not is_wanted(document) or self.is_superseded(document, job):
             return None
         try:
             images = [image for member in job.members if (image := self.inline(member.image))]

@@ -13,6 +13,7 @@ from functools import partial
 from typing import Any
 
 from pagewise.account.closing import Accounting
+from pagewise.account.departures import is_heard
 from pagewise.account.groups import shared
 from pagewise.account.ledger import Ledger
 from pagewise.account.reuse import CacheMiss, Lease, Reuse, asked_about
@@ -94,8 +95,14 @@ class Recognize:
         message waits in the queue in this one's place. Raises Transient if this message should be delivered again.
         """
         attempts = job.earlier_attempts + deliveries
+        if job.departure and not await asyncio.to_thread(self.is_heard, job):
+            return None
         recognize = self.group if job.others else self.single
         return await recognize(job, attempts, deadline)
+
+    def is_heard(self, job: PageJob) -> bool:
+        """Whether this is the page job's one message from the batch lane. A deleted document keeps no record of it."""
+        return self.ledger.document(job.document_id) is not None and is_heard(self.ledger.table, job)
 
     async def single(self, job: PageJob, attempts: int, deadline: float) -> Result | None:
         own = await asyncio.to_thread(self.own_text, job)

@@ -15,6 +15,7 @@ from typing import TypeVar
 from urllib.parse import urlsplit
 
 from pagewise.account.closing import Accounting
+from pagewise.account.departures import departing
 from pagewise.account.groups import shared
 from pagewise.account.ledger import Ledger
 from pagewise.account.lots import Lot, Lots
@@ -101,11 +102,14 @@ class Settle:
             self.accounting.save_of(document, [unstorable(one) for one in results], job)
 
     def go_live(self, lot: Lot, job: PageJob, spent: Usage = Usage()) -> Left:  # noqa: B008 - a value
-        """Queued first, then out of the lot: after a crash in between it is queued twice, and its result looked for."""
-        attempts = job.earlier_attempts + 1
-        self.queues.send_jobs([replace(job, lane=Lane.LIVE, earlier_attempts=attempts, spent=job.spent + spent)])
+        """Queued first, then out of the lot: after a crash in between it is queued twice, and heard once."""
+        self.queues.send_jobs([departing(job, attempts=1, spent=spent)])
         self.lots.leave(lot, job)
         return Left.TO_LIVE
+
+    def begin(self) -> None:
+        """Of a visit: what was known of documents at an earlier one may have changed, or be deleted."""
+        self.documents.clear()
 
     def document(self, document_id: DocumentId) -> Document | None:
         if document_id not in self.documents:
