@@ -12,6 +12,7 @@ from local.http_api import Caller, event_of
 from pagewise.account.closing import Accounting
 from pagewise.account.deletion import Deletions
 from pagewise.account.ledger import INLINE_RESULT_BYTES
+from pagewise.account.records import result_key
 from pagewise.aws.buckets import S3Pages
 from pagewise.aws.bus import EventBridgePublisher
 from pagewise.aws.clock import UtcClock
@@ -125,6 +126,32 @@ def a_deletion_goes_on(world: World) -> None:
         assert receipt
         assert receipt.shown()["objects"] >= objects
         assert receipt.shown()["records"] > 0
+
+
+def the_sweeper_looks_for_doubts_in_a_large_result(world: World) -> None:
+    document = half_recognized(world)
+    sweep()
+    assert world.has_ended(document.id).recognized == 1
+
+
+def the_sweeper_finds_a_large_result_gone(world: World) -> None:
+    document = half_recognized(world)
+    stored = world.ledger.table.get(result_key(document.id, 1, document.tasks[0]))
+    assert stored
+    world.lose(str(stored["result_key"]))
+    sweep()
+    assert world.has_ended(document.id).recognized == 1
+
+
+def half_recognized(world: World) -> Document:
+    """An overdue document, of which one page has a large result that may be doubtful."""
+    bucket = world.deployment.outputs["UploadsBucket"]
+    document = accounting(world).ledger.open(new_document(bucket, 2, review="doubtful"))
+    text = "x" * (INLINE_RESULT_BYTES + 1)
+    result = Result(document.id, 1, document.tasks[0], JobStatus.RECOGNIZED, 1, STARTED,
+                    output={"fields": {"Text": text}, "text": text})  # fmt: skip
+    accounting(world).save(document, result)
+    return document
 
 
 def sweep() -> None:
