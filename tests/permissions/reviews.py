@@ -7,6 +7,7 @@ import json
 import urllib.request
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qsl
 
 from local.http_api import Caller, event_of
 from pagewise.account.closing import Accounting
@@ -35,7 +36,7 @@ def ask(method: str, path: str, body: Any = None) -> Any:
     path, _, query = path.partition("?")
     content = b"" if body is None else json.dumps(body).encode()
     caller = Caller("1", "Ana").claims()
-    event = event_of(method, path, query, [], [("content-type", "application/json")], content, caller)
+    event = event_of(method, path, query, parse_qsl(query), [("content-type", "application/json")], content, caller)
     answer = handler(event, Context(seconds=29.0))
     assert answer["statusCode"] in (200, 201, 202), answer["body"]
     return json.loads(answer["body"])
@@ -54,12 +55,22 @@ def stored(world: World, **options: Any) -> Document:
 
 def documents_are_listed(world: World) -> None:
     document = stored(world)
-    assert document.id in [one["id"] for one in ask("GET", "/documents")["documents"]]
+    assert document.id in listed("/documents", "documents")
 
 
 def what_waits_is_listed(world: World) -> None:
     document = stored(world)
-    assert document.id in [one["id"] for one in ask("GET", "/reviews")["reviews"]]
+    assert document.id in listed("/reviews", "reviews")
+
+
+def listed(path: str, member: str) -> list[str]:
+    """The ids of all its pages: uses of before have left documents."""
+    answer = ask("GET", f"{path}?limit=200")
+    ids = [one["id"] for one in answer[member]]
+    while answer["next"]:
+        answer = ask("GET", f"{path}?limit=200&next={answer['next']}")
+        ids += [one["id"] for one in answer[member]]
+    return ids
 
 
 def an_image_is_seen_by_its_link(world: World) -> None:
