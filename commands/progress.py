@@ -185,6 +185,7 @@ def summary_json(documents: Iterable[DocumentProgress], receipts: Mapping[int, M
             "warnings": receipts.get(id(document), {}).get("warnings"),
             "outputs": [file["name"] for file in document.outputs.get("files", [])],
             "outputs_failed": document.outputs.get("failed", []),
+            "review": (receipts.get(id(document), {}).get("review") or {}).get("state"),
         }
         for document in documents
     ]

@@ -1,5 +1,7 @@
 """The review page of an embedded stack: opened for a person, and served until nothing waits."""
 
+from __future__ import annotations
+
 import html
 import os
 import signal
@@ -7,15 +9,16 @@ import sys
 import webbrowser
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from commands.console import Console, printable
-from commands.documents import DocumentProgress
-from commands.profiles import profile_text
-from commands.uploads import RequestedOptions
-from local.embedded_mode import EmbeddedMode
 from pagewise.review.policy import DOUBTFUL
 from pagewise.strict_json import given
+
+if TYPE_CHECKING:
+    from commands.documents import DocumentProgress
+    from commands.uploads import RequestedOptions
+    from local.embedded_mode import EmbeddedMode
 
 OPENER = "review.html"
 DISPLAYS = ("DISPLAY", "WAYLAND_DISPLAY")
@@ -23,6 +26,8 @@ DISPLAYS = ("DISPLAY", "WAYLAND_DISPLAY")
 
 def implied(options: RequestedOptions) -> str | None:
     """The review of a run that opens the page: as it is said, or as the profile has it, or else of what is doubtful."""
+    from commands.profiles import profile_text
+
     if options.review:
         return options.review
     profile = given(profile_text(options.profile)) if options.profile else {}

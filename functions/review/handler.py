@@ -91,7 +91,8 @@ def config() -> Answer:
 
 @route("GET", "/documents", compress=True)
 def documents() -> Answer:
-    caller, query = person(), api.query_of(app.current_event.raw_event)
+    caller = person()
+    query = api.query_of(app.current_event.raw_event, "status", "review", "after", "before", "limit", "next")
     return desk().show.documents(query.filter(), query.limit(), query.cursor(), caller)
 
 
@@ -104,7 +105,8 @@ def submit() -> tuple[Answer, int]:
 
 @route("GET", "/documents/<document_id>", compress=True)
 def document(document_id: str) -> Answer:
-    caller, query, known = person(), api.query_of(app.current_event.raw_event), api.document_id(document_id)
+    caller, known = person(), api.document_id(document_id)
+    query = api.query_of(app.current_event.raw_event, "first", "limit")
     first = query.number("first", 1, api.MOST_PAGE)
     if receipt := desk().delete.deletions.receipt(known):
         return receipt.shown()
@@ -154,7 +156,7 @@ def document_page(document_id: str, number: str) -> Answer:
 
 @route("GET", "/reviews", compress=True)
 def reviews() -> Answer:
-    caller, query = person(), api.query_of(app.current_event.raw_event)
+    caller, query = person(), api.query_of(app.current_event.raw_event, "limit", "next")
     return desk().show.waiting(query.limit(), query.cursor(), caller)
 
 
@@ -178,7 +180,7 @@ def done(document_id: str) -> Answer:
 
 @route("PUT", "/documents/<document_id>/pages/<number>/corrections", compress=True)
 def correct(document_id: str, number: str) -> Answer:
-    caller, query = person(), api.query_of(app.current_event.raw_event)
+    caller, query = person(), api.query_of(app.current_event.raw_event, "check")
     known, page_number, check = api.document_id(document_id), api.page_number(number), query.flag("check")
     version, said = api.corrections_of(api.body_of(app.current_event.raw_event))
     save = desk().review.check if check else desk().review.save

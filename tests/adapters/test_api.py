@@ -41,7 +41,8 @@ def test_without_a_subject_nobody_calls(claims: dict[str, Any] | None) -> None:
 
 
 def test_a_query_is_read_by_its_types() -> None:
-    query = api.query_of(event(queryStringParameters={"status": "partial", "after": "2026-01-01T00:00:00.000Z"}))
+    said = {"status": "partial", "after": "2026-01-01T00:00:00.000Z"}
+    query = api.query_of(event(queryStringParameters=said), "status", "after")
     assert (query.filter().status, query.filter().after) == (DocumentStatus.PARTIAL, "2026-01-01T00:00:00.000Z")
     assert (query.limit(), query.cursor()) == (50, None)
 
@@ -54,9 +55,15 @@ def test_a_query_is_read_by_its_types() -> None:
     ],
 )  # fmt: skip
 def test_what_a_query_cannot_be_is_refused(said: dict[str, str]) -> None:
-    query = api.query_of(event(queryStringParameters=said))
+    query = api.query_of(event(queryStringParameters=said), *said)
     with pytest.raises(Invalid):
         (query.filter(), query.limit())
+
+
+@pytest.mark.parametrize("name", ["limt", "", "Limit"])
+def test_a_misspelt_parameter_is_not_passed_over(name: str) -> None:
+    with pytest.raises(Invalid, match="There are: limit"):
+        api.query_of(event(queryStringParameters={name: "1"}), "limit")
 
 
 @pytest.mark.parametrize(

@@ -10,8 +10,9 @@ from typing import Any
 from botocore.exceptions import ClientError
 from botocore.session import Session
 
-MISSING = ("NoSuchKey", "NoSuchVersion")
+MISSING = ("NoSuchKey", "NoSuchVersion", "404")
 FORBIDDEN = {"Code": "AccessDenied", "Message": "Access Denied"}
+OPERATIONS = ("GetObject", "HeadObject")
 
 
 def forbidden_to_whoever_may_not_list(session: Session) -> None:
@@ -28,8 +29,9 @@ def forbidden_to_whoever_may_not_list(session: Session) -> None:
             parsed["Error"] = dict(FORBIDDEN)
             parsed["ResponseMetadata"]["HTTPStatusCode"] = 403
 
-    session.register("before-parameter-build.s3.GetObject", remembered)
-    session.register("after-call.s3.GetObject", answered)
+    for operation in OPERATIONS:
+        session.register(f"before-parameter-build.s3.{operation}", remembered)
+        session.register(f"after-call.s3.{operation}", answered)
 
 
 def may_list(client: Any, bucket: str) -> bool:

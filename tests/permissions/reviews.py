@@ -7,11 +7,13 @@ import json
 import urllib.request
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qsl
 
 from local.http_api import Caller, event_of
 from pagewise.account.closing import Accounting
 from pagewise.account.deletion import Deletions
 from pagewise.account.ledger import INLINE_RESULT_BYTES
+from pagewise.account.records import result_key
 from pagewise.aws.buckets import S3Pages
 from pagewise.aws.bus import EventBridgePublisher
 from pagewise.aws.clock import UtcClock
@@ -34,7 +36,7 @@ def ask(method: str, path: str, body: Any = None) -> Any:
     path, _, query = path.partition("?")
     content = b"" if body is None else json.dumps(body).encode()
     caller = Caller("1", "Ana").claims()
-    event = event_of(method, path, query, [], [("content-type", "application/json")], content, caller)
+    event = event_of(method, path, query, parse_qsl(query), [("content-type", "application/json")], content, caller)
     answer = handler(event, Context(seconds=29.0))
     assert answer["statusCode"] in (200, 201, 202), answer["body"]
     return json.loads(answer["body"])
@@ -53,12 +55,22 @@ def stored(world: World, **options: Any) -> Document:
 
 def documents_are_listed(world: World) -> None:
     document = stored(world)
-    assert document.id in [one["id"] for one in ask("GET", "/documents")["documents"]]
+    assert document.id in listed("/documents", "documents")
 
 
 def what_waits_is_listed(world: World) -> None:
     document = stored(world)
-    assert document.id in [one["id"] for one in ask("GET", "/reviews")["reviews"]]
+    assert document.id in listed("/reviews", "reviews")
+
+
+def listed(path: str, member: str) -> list[str]:
+    """The ids of all its pages: uses of before have left documents."""
+    answer = ask("GET", f"{path}?limit=200")
+    ids = [one["id"] for one in answer[member]]
+    while answer["next"]:
+        answer = ask("GET", f"{path}?limit=200&next={answer['next']}")
+        ids += [one["id"] for one in answer[member]]
+    return ids
 
 
 def an_image_is_seen_by_its_link(world: World) -> None:
@@ -125,6 +137,32 @@ def a_deletion_goes_on(world: World) -> None:
         assert receipt
         assert receipt.shown()["objects"] >= objects
         assert receipt.shown()["records"] > 0
+
+
+def the_sweeper_looks_for_doubts_in_a_large_result(world: World) -> None:
+    document = half_recognized(world)
+    sweep()
+    assert world.has_ended(document.id).recognized == 1
+
+
+def the_sweeper_finds_a_large_result_gone(world: World) -> None:
+    document = half_recognized(world)
+    stored = world.ledger.table.get(result_key(document.id, 1, document.tasks[0]))
+    assert stored
+    world.lose(str(stored["result_key"]))
+    sweep()
+    assert world.has_ended(document.id).recognized == 1
+
+
+def half_recognized(world: World) -> Document:
+    """An overdue document, of which one page has a large result that may be doubtful."""
+    bucket = world.deployment.outputs["UploadsBucket"]
+    document = accounting(world).ledger.open(new_document(bucket, 2, review="doubtful"))
+    text = "x" * (INLINE_RESULT_BYTES + 1)
+    result = Result(document.id, 1, document.tasks[0], JobStatus.RECOGNIZED, 1, STARTED,
+                    output={"fields": {"Text": text}, "text": text})  # fmt: skip
+    accounting(world).save(document, result)
+    return document
 
 
 def sweep() -> None:

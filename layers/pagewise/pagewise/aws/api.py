@@ -144,8 +144,11 @@ class Query:
         return self.said.get("next")
 
 
-def query_of(event: Event) -> Query:
-    return Query(event.get("queryStringParameters") or {})
+def query_of(event: Event, *names: str) -> Query:
+    """`names` are all that the operation has: one that is misspelt would silently be none. Raises Invalid."""
+    said = event.get("queryStringParameters") or {}
+    only(said, *names)
+    return Query(said)
 
 
 def body_of(event: Event, *, required: bool = True) -> dict[str, Any]:
