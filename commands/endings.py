@@ -48,7 +48,7 @@ def parts(stack: str, endpoint: str | None, *, deletes: bool = False) -> Iterato
         found = deployed_stack(stack, endpoint)
         if deletes and found.parameters.get("Api") != "true":
             raise EndingError(
-                f"Nothing was deleted: the sweeper of {stack} finishes a deletion, and is allowed to where the parameter"
+                f"Nothing was deleted: the sweeper of {stack} finishes a deletion, and may where the parameter"
                 " Api is true. Deploy the stack with Api=true, and delete the document then."
             )
         yield of_stack(found)
