@@ -1,7 +1,7 @@
 """`./pagewise submit`: documents to a deployed stack, their text back. The same shows and files as `run`."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -133,10 +133,15 @@ def empty_buckets(stack: DeployedStack, confirmed: str) -> int:
     deleted = 0
     s3 = stack.client("s3")
     for output in ("UploadsBucket", "PagesBucket"):
-        for listed in s3.get_paginator("list_object_versions").paginate(Bucket=stack.outputs[output]):
-            versions = [*listed.get("Versions", []), *listed.get("DeleteMarkers", [])]
-            keys = [{"Key": version["Key"], "VersionId": version["VersionId"]} for version in versions]
-            if keys:
-                s3.delete_objects(Bucket=stack.outputs[output], Delete={"Objects": keys, "Quiet": True})
-                deleted += len(keys)
+        bucket = stack.outputs[output]
+        while keys := first_versions(s3.list_object_versions(Bucket=bucket)):
+            if errors := s3.delete_objects(Bucket=bucket, Delete={"Objects": keys, "Quiet": True}).get("Errors"):
+                raise StackError(f"{errors[0]['Key']} in {bucket} cannot be deleted: {errors[0].get('Code')}.")
+            deleted += len(keys)
     return deleted
+
+
+def first_versions(listed: Mapping[str, Any]) -> list[dict[str, str]]:
+    """Of a listing that begins at the first each time: it goes on from no version that was deleted."""
+    versions = [*listed.get("Versions", []), *listed.get("DeleteMarkers", [])]
+    return [{"Key": version["Key"], "VersionId": version["VersionId"]} for version in versions]

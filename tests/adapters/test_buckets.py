@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from pagewise.aws.buckets import S3Outputs, S3Pages, S3Uploads
+from pagewise.aws.buckets import S3Objects, S3Outputs, S3Pages, S3Uploads
 from pagewise.errors import Configuration, ObjectGone, Superseded
-from pagewise.model import DocumentId, Edition, StoredImage, Upload
+from pagewise.model import DocumentId, Edition, Source, StoredImage, Upload
 from tests.deployed import Deployed
 
 
@@ -116,3 +116,38 @@ def test_a_page_image_comes_as_a_file(deployed: Deployed, tmp_path: Path) -> Non
     assert (path.suffix, path.read_bytes()) == (".jpg", b"jpeg")
     assert outputs(deployed).page_image(DocumentId("i"), 4, tmp_path) is None
     assert list(tmp_path.iterdir()) == []  # one at a time
+
+
+def test_without_versions_an_upload_that_took_anothers_place_is_not_deleted_with_it(deployed: Deployed) -> None:
+    s3 = deployed.client("s3")
+    s3.create_bucket(Bucket="no-versions")
+    objects = S3Objects(s3, deployed.outputs["PagesBucket"])
+
+    def uploaded(content: bytes, sequencer: str) -> Source:
+        etag = s3.put_object(Bucket="no-versions", Key="scan", Body=content)["ETag"].strip('"')
+        return Source("no-versions", "scan", f"{etag}:{sequencer}", None, len(content))
+
+    first, second = uploaded(b"first", "1"), uploaded(b"second", "2")
+    assert (objects.delete_upload(first), objects.delete_upload(second), objects.delete_upload(second)) == (0, 1, 0)
+
+
+def test_of_a_version_only_that_one_is_deleted(deployed: Deployed, upload: Upload) -> None:
+    s3 = deployed.client("s3")
+    later = s3.put_object(Bucket=upload.bucket, Key=upload.key, Body=b"second")["VersionId"]
+    source = Source(upload.bucket, upload.key, upload.version, upload.version_id, 5)
+    assert S3Objects(s3, deployed.outputs["PagesBucket"]).delete_upload(source) == 1
+    kept = s3.list_object_versions(Bucket=upload.bucket, Prefix=upload.key)
+    assert upload.version_id not in [one["VersionId"] for one in kept["Versions"]]
+    assert later in [one["VersionId"] for one in kept["Versions"]]
+
+
+def test_more_objects_than_one_request_takes_are_deleted_in_all_their_versions(deployed: Deployed) -> None:
+    s3, bucket = deployed.client("s3"), deployed.outputs["PagesBucket"]
+    for number in range(5):
+        for content in (b"", b"again"):
+            s3.put_object(Bucket=bucket, Key=f"documents/many/pages/{number:05}.png", Body=content)
+    s3.delete_object(Bucket=bucket, Key="documents/many/pages/00001.png")
+    batches = list(S3Objects(s3, bucket, at_once=3).delete_objects(DocumentId("many")))
+    assert ([batch.versions for batch in batches], sum(batch.versions for batch in batches)) == ([3, 3, 3, 2], 11)
+    left = s3.list_object_versions(Bucket=bucket, Prefix="documents/many/")
+    assert (left.get("Versions", []), left.get("DeleteMarkers", [])) == ([], [])

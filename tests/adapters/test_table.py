@@ -9,6 +9,7 @@ from pagewise.aws.table import DynamoTable
 from pagewise.model import (
     PageRange,
 )
+from pagewise.table import Key, Put
 from pagewise.tasks import Task
 from tests.adapters.test_ledger import document, dynamo, result
 from tests.deployed import Deployed
@@ -30,3 +31,14 @@ def test_records_expire_so_many_days_after_their_last_change(deployed: Deployed)
             else:
                 assert "expires" not in record
         assert ledger.document(written.id) is not None
+
+
+def test_a_record_can_stay_longer_than_others(deployed: Deployed) -> None:
+    kept = dynamo(deployed).table
+    assert isinstance(kept, DynamoTable)
+    table = replace(kept, retention_days=7)
+    for days, stays in ((3, 7), (30, 30)):
+        table.change(Put(Key("longer", str(days)), {"any": 1}, days=days))
+        stored = table.get(Key("longer", str(days)))
+        assert stored is not None
+        assert 0 <= time.time() + stays * 86_400 - int(stored["expires"]) < 60

@@ -18,7 +18,7 @@ from typing import Any
 from pagewise.account.changes import is_gone
 from pagewise.account.deletion import Deletions
 from pagewise.account.ledger import Ledger
-from pagewise.account.records import DELETED, document_key
+from pagewise.account.records import DELETED, document_key, page_key
 from pagewise.account.reviews import Claimed, Conflict, Reviews
 from pagewise.errors import Deleted, StorageBusy
 from pagewise.messages import dump_upload
@@ -53,6 +53,10 @@ class LookingRecognize(WitnessedRecognize):
         super().check_wanted(job)
         world = self.ledger.table.world  # type: ignore[attr-defined]
         world.looked[job.document_id, job.page, job.task] = world.scheduler.steps
+        accounts = [world.table.stored.get(page_key(job.document_id, member.page), {}) for member in job.members]
+        runs = [account.get(f"run#{job.task}", 1) for account in accounts]
+        if all(run > member.run for run, member in zip(runs, job.members, strict=True)):
+            world.broken.append(f"{job.task} of page {job.page} is asked about, and was redriven")
 
 
 class FaultyObjects(MemoryObjects):
@@ -87,7 +91,7 @@ class PeopledTable(FaultyTable):
     def is_persons(self, key: Key, before: Attributes, after: Attributes) -> bool:
         record = key.record
         if key.partition.startswith("reuse#"):
-            if self.world.has_deleted(before.get("of_document", "")):
+            if "deleting" in (self.stored.get(document_key(before.get("of_document", ""))) or {}):
                 self.unanswered.add(key.partition)
             return False
         if record == "document":

@@ -11,7 +11,7 @@ from pagewise.account.ledger import Ledger
 from pagewise.account.records import document_key
 from pagewise.account.reuse import Reuse
 from pagewise.account.reviews import CLAIM, Reviews
-from pagewise.model import Document, DocumentId, DocumentStatus, Result
+from pagewise.model import Document, DocumentId, DocumentStatus, PageJob, Result
 from pagewise.ports import DeletedObjects
 from pagewise.review.corrections import Correction, PageCorrections, Person
 from pagewise.table import ANY, Attributes, Change, Delete, Key
@@ -64,6 +64,17 @@ class PagesOfEndedDocumentsAreAsked(Cancelling):
             return not document.cancelled or document.status is not DocumentStatus.IN_PROGRESS
 
     recognize_class = HalfBlind
+
+
+class RedrivenPagesAreAskedAboutTwice(Cancelling):
+    inclinations = (1, 0, 0, 0, 1)
+    usual = Odds(most_redrives=8)
+
+    class Careless(LookingRecognize):
+        def is_done_elsewhere(self, _document: Document, _job: PageJob) -> bool:
+            return False
+
+    recognize_class = Careless
 
 
 class CancelledDocumentsAreTakenForOverdue(Cancelling):
@@ -217,6 +228,7 @@ class OutputsDoNotKnowOfReviews(Peopled):
 PEOPLE_MUTATIONS: dict[str, type[Peopled]] = {
     "pages are asked about after a cancellation": PagesAreAskedAfterACancellation,
     "pages of cancelled documents that have ended are asked about": PagesOfEndedDocumentsAreAsked,
+    "pages are asked about by the job of before their redrive": RedrivenPagesAreAskedAboutTwice,
     "a cancelled document is taken for an overdue one": CancelledDocumentsAreTakenForOverdue,
     "a document is deleted once": DeletedOnce,
     "no deletion receipt is kept": NoReceiptIsKept,

@@ -17,8 +17,11 @@ from typing import Any
 
 import jsonschema
 import pytest
+from click.testing import CliRunner
 from PIL import Image
 
+from commands.__main__ import cli
+from commands.endings import EndingError, cancel, delete
 from local.functions.event_sources import Faults
 from local.stack import ROOT
 from pagewise.account.ledger import Ledger
@@ -98,11 +101,7 @@ def test_functions_log_what_they_did_and_libraries_nothing_but_trouble(pagewise:
 
 
 def redrive(pagewise: Running, *options: str) -> subprocess.CompletedProcess[str]:
-    return command_of(pagewise, "redrive", *options)
-
-
-def command_of(pagewise: Running, name: str, *options: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "commands", name, "--endpoint", pagewise.stack.endpoint, *options]
+    command = [sys.executable, "-m", "commands", "redrive", "--endpoint", pagewise.stack.endpoint, *options]
     environment = {**os.environ, "PYTHONPATH": f"{ROOT / 'layers/pagewise'}{os.pathsep}{ROOT}"}
     return subprocess.run(command, cwd=ROOT, env=environment, check=False, capture_output=True, text=True, timeout=60)
 
@@ -300,17 +299,16 @@ def test_a_document_is_cancelled_and_deleted_by_one_command_each(pagewise: Runni
     pagewise.engine.behave({"name": "invalid_key", "times": 1})  # its page job waits for five minutes
     key = pagewise.upload("ended.tif", tiff(1), ocr_outputs="text")
     document_id = suspended(pagewise, key)
-    cancelled = command_of(pagewise, "cancel", document_id)
-    assert (cancelled.returncode, cancelled.stderr) == (0, "")
-    assert "Cancelled: 0 of 1 page jobs were recognized" in cancelled.stdout
+    cancelled = cancel(document_id, "pagewise", pagewise.stack.endpoint)
+    assert cancelled.startswith("Cancelled: 0 of 1 page jobs were recognized")
     receipt = pagewise.until_ended(key)[key]
     assert (receipt["status"], receipt["page_jobs"][0]["reason"]) == ("cancelled", "cancelled")
 
-    unsure = command_of(pagewise, "delete", document_id)
-    assert (unsure.returncode, document_of(pagewise, document_id) is None) == (3, False)
-    deleted = command_of(pagewise, "delete", document_id, "--yes")
-    assert (deleted.returncode, deleted.stderr) == (0, "")
-    assert deleted.stdout.startswith("Deleted so far: ")
+    words = ["delete", document_id, "--endpoint", pagewise.stack.endpoint]
+    unsure = CliRunner().invoke(cli, words, input="n\n")
+    assert (unsure.exit_code, document_of(pagewise, document_id) is None) == (1, False)
+    deleted = CliRunner().invoke(cli, [*words, "--yes"])
+    assert (deleted.exit_code, deleted.output[:16]) == (0, "Deleted so far: ")
     assert document_of(pagewise, document_id) is None
     outputs = pagewise.stack.deployment.outputs
     for bucket, prefix in ((outputs["UploadsBucket"], key), (outputs["PagesBucket"], f"documents/{document_id}/")):
@@ -318,11 +316,10 @@ def test_a_document_is_cancelled_and_deleted_by_one_command_each(pagewise: Runni
         assert (left.get("Versions", []), left.get("DeleteMarkers", [])) == ([], [])
 
 
-@pytest.mark.parametrize("command", [("cancel", "unknown"), ("delete", "unknown", "--yes")])
-def test_what_is_not_there_can_be_neither_cancelled_nor_deleted(pagewise: Running, command: tuple[str, ...]) -> None:
-    done = command_of(pagewise, *command)
-    assert (done.returncode, done.stdout) == (3, "")
-    assert "There is no document unknown" in done.stderr
+def test_what_is_not_there_can_be_neither_cancelled_nor_deleted(pagewise: Running) -> None:
+    for command in (cancel, delete):
+        with pytest.raises(EndingError, match="There is no document unknown"):
+            command("unknown", "pagewise", pagewise.stack.endpoint)
 
 
 def suspended(pagewise: Running, key: str) -> str:

@@ -86,6 +86,24 @@ def test_nothing_is_paid_either_where_the_document_has_ended_before_the_turn_com
     assert (result and result.reason, pagewise.engine.questions) == ("cancelled", [])
 
 
+def test_nor_where_another_page_job_does_it_since_a_redrive(pagewise: Pagewise) -> None:
+    document = pagewise.accepted(tiff(1))
+    redrive = Redrive(pagewise.ledger, pagewise.queues, pagewise.accounting, pagewise.clock)
+
+    class RedrivenMeanwhile(MemoryPages):
+        def image(self, image: StoredImage) -> bytes:
+            pagewise.cancel.document(document.id, math.inf)
+            redrive.document(document.id, Selection())
+            return super().image(image)
+
+    known, pagewise.pages = pagewise.pages, RedrivenMeanwhile(pagewise.pages.objects)
+    pagewise.run_job(pagewise.queues.jobs.pop(0))
+    assert pagewise.engine.questions == []
+    pagewise.pages = known
+    pagewise.run_queues()
+    assert (len(pagewise.engine.questions), pagewise.stored(document).recognized) == (1, 1)
+
+
 def test_the_engines_own_second_try_is_looked_at_as_well(pagewise: Pagewise) -> None:
     document = pagewise.accepted(tiff(1))
     pagewise.engine.tries = 3

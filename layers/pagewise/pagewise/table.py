@@ -41,11 +41,12 @@ KNOWN = Condition(exists=True)
 
 @dataclass(frozen=True, slots=True)
 class Put:
-    """Write a whole record."""
+    """Write a whole record. Where records expire, it stays for so many days at the least."""
 
     key: Key
     attributes: Attributes
     condition: Condition = ANY
+    days: int = 0
 
 
 @dataclass(frozen=True, slots=True)

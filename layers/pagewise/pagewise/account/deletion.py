@@ -1,8 +1,8 @@
 """What is left of a document that was deleted: its deletion receipt, in the place of its record.
 
-The receipt has no name, key or text. It is also what keeps a late message from making the document once more, and
-stays as long as any record of the table. A document is deleted twice: at once, and once more when no invocation that
-had begun before can still be at work on it.
+The receipt has no name, key or text. It is also what keeps a late message from making the document once more: it stays
+as long as any record of the table, and as any message. A document is deleted twice: at once, and once more when no
+invocation that had begun before can still be at work on it.
 
     step       attributes of the record                                `open`
     ──────     ───────────────────────────────────────────────────     ─────────────────────────────────
@@ -33,6 +33,9 @@ WEIGHT_OF_CORRECTIONS = 5
 # Records' keys are ASCII.
 FIRST, LAST = "!", "~"
 COUNTS = ("objects", "versions", "records")
+KEPT = ("deleting", "deleted_by", "deleted")
+# A queue keeps a message for 14 days, and its dead letter for 14 more.
+RECEIPT_DAYS = 30
 # The prefix of a record that names a question for which the document has the answer.
 REUSE = "reuse#"
 
@@ -178,9 +181,7 @@ class Deletions:
         self.replace(document_id, {"status": DELETED, "deleted": None}, open=DELETED, due=now, deleted=now)
 
     def told(self, document_id: DocumentId) -> None:
-        as_told = Condition(equal={"status": DELETED, "open": DELETED})
-        published = Update(document_key(document_id), as_told, remove=("open", "due"))
-        self.change("The deletion receipt is being changed.", published)
+        self.replace(document_id, {"status": DELETED, "open": DELETED})
 
     def replace(self, document_id: DocumentId, before: Attributes, **more: str) -> None:
         """Write the receipt over a record that has these attributes, with the counts that it has then."""
@@ -189,12 +190,13 @@ class Deletions:
             if stored is None or any(stored.get(name) != value for name, value in before.items()):
                 return
             counts = {f"deleted_{name}": stored.get(f"deleted_{name}") for name in COUNTS}
-            kept: Attributes = {name: stored[name] for name in ("deleting", "deleted_by")}
+            kept: Attributes = {name: stored[name] for name in KEPT if name in stored}
             kept |= {name: int(number or 0) for name, number in counts.items()}
             put = Put(
                 document_key(document_id),
                 {"status": DELETED, "announced": True, **kept, **more},
                 Condition(equal={**before, **counts}),
+                RECEIPT_DAYS,
             )
             if self.changed(attempt, put):
                 return

@@ -225,6 +225,8 @@ class S3Objects:
 
     client: S3Client
     bucket: str
+    # Versions of a request; S3 takes a thousand.
+    at_once: int = 1_000
 
     def delete_upload(self, source: Source) -> int:
         version = source.version_id or "null"
@@ -241,18 +243,19 @@ class S3Objects:
         return 1
 
     def delete_objects(self, document_id: DocumentId) -> Iterator[DeletedObjects]:
+        """From the first again each time: what was listed is gone, and a listing goes on from no deleted version."""
         with translated("A page image, result or output"):
-            for page in self.client.get_paginator("list_object_versions").paginate(
-                Bucket=self.bucket, Prefix=f"documents/{document_id}/"
-            ):
-                there = [*page.get("Versions", ()), *page.get("DeleteMarkers", ())]
+            while there := self.listed(document_id):
                 versions = [{"Key": one["Key"], "VersionId": one["VersionId"]} for one in there]
-                if not versions:
-                    continue
                 reply = self.client.delete_objects(Bucket=self.bucket, Delete={"Objects": versions, "Quiet": True})  # type: ignore[typeddict-item]
                 if errors := reply.get("Errors"):
                     raise StorageBusy(f"{len(errors)} objects could not be deleted: {errors[0].get('Code')}.")
                 yield DeletedObjects(len({one["Key"] for one in there}), len(versions))
+
+    def listed(self, document_id: DocumentId) -> list[Any]:
+        prefix = f"documents/{document_id}/"
+        page = self.client.list_object_versions(Bucket=self.bucket, Prefix=prefix, MaxKeys=self.at_once)
+        return [*page.get("Versions", ()), *page.get("DeleteMarkers", ())]
 
 
 def pointed(pointer: Mapping[str, str]) -> Any:

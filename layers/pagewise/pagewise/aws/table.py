@@ -107,7 +107,8 @@ class DynamoTable:
     def expiring(self, change: Change) -> Change:
         if not self.retention_days or isinstance(change, Delete):
             return change
-        expires = {EXPIRES: int(time.time() + self.retention_days * DAY)}
+        days = max(self.retention_days, change.days if isinstance(change, Put) else 0)
+        expires = {EXPIRES: int(time.time() + days * DAY)}
         if isinstance(change, Put):
             return replace(change, attributes={**change.attributes, **expires})
         return replace(change, set={**change.set, **expires})

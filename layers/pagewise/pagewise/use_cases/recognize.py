@@ -400,13 +400,16 @@ class Recognize:
         return shared(holder, job, shown)
 
     def check_wanted(self, job: PageJob) -> None:
-        """The last look before what costs: a place in the rate may be a minute away. Raises Cancelled, also for a
-        document that has ended in the meantime, and so this job with it; and Deleted."""
+        """The last look before what costs: a place in the rate may be a minute away. Raises Cancelled, also where the
+        document has ended in the meantime, and so this job with it, or was redriven since; and Deleted."""
         document = self.ledger.document(job.document_id)
         if document is None:
             raise Deleted
-        if not self.wants(document):
+        if not self.wants(document) or self.is_done_elsewhere(document, job):
             raise Cancelled
+
+    def is_done_elsewhere(self, document: Document, job: PageJob) -> bool:
+        return document.run > 1 and all(self.is_superseded(job.of([member])) for member in job.members)
 
     def wants(self, document: Document) -> bool:
         return not document.cancelled and document.status is DocumentStatus.IN_PROGRESS
