@@ -27,6 +27,8 @@ SAMPLE = {
     ("SweeperFunction", "events:PutEvents"),
     ("AssemblerFunction", "s3:GetObjectVersion"),
     ("AssemblerFunction", "s3:PutObject"),
+    ("CollectorFunction", "dynamodb:PutItem"),
+    ("FollowerFunction", "s3:GetObject"),
 }
 
 
