@@ -506,6 +506,8 @@ def a_page_job_is_gathered(world: World) -> None:
     sent(world, url, messages.dump_job(job))
     assert handler("collector")(sqs_event(polled(url)), Context()) == {"batchItemFailures": []}
     assert world.ledger.table.get(mark_key(job))
+    _, another = awaited(world)  # joins the lot that is there by now
+    assert handler("collector")(sqs_event(messages.dump_job(another)), Context()) == {"batchItemFailures": []}
 
 
 def what_no_line_carries_goes_live(world: World) -> None:
