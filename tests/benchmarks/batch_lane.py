@@ -13,7 +13,7 @@ import math
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from multiprocessing import Process, Queue
@@ -25,6 +25,7 @@ import httpx
 from pagewise.account.closing import Accounting
 from pagewise.account.ledger import Ledger
 from pagewise.account.lots import LotLimits, Lots, custom_id
+from pagewise.events import Event
 from pagewise.model import Document, DocumentId, DocumentStatus, Lane, PageJob, Source, StoredImage
 from pagewise.qwen.batch_client import BatchClient
 from pagewise.qwen.batches import RemoteBatch, RemoteFile
@@ -60,6 +61,11 @@ class OnePage(MemoryPages):
         return self.content
 
     def put_json(self, key: str, value: Mapping[str, Any]) -> None:
+        pass
+
+
+class NobodyListens(MemoryPublisher):
+    def publish(self, events: Sequence[Event]) -> None:
         pass
 
 
@@ -102,7 +108,7 @@ def main(lines: int = 50_000, reply_bytes: int = 10_000) -> None:
         pages.content = picture()
         ledger = Ledger(table, pages)
         lots = Lots(table, LIMITS)
-        accounting = Accounting(ledger, pages, MemoryPublisher(), clock)
+        accounting = Accounting(ledger, pages, NobodyListens(), clock)
         jobs = [page_job(number, len(pages.content)) for number in range(lines)]
         for document in {job.document_id for job in jobs}:
             ledger.open(document_of(document))
