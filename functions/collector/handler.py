@@ -18,6 +18,12 @@ from pagewise.messages import load_job
 @metrics.log_metrics
 def handler(event: dict[str, Any], _context: LambdaContext) -> Response:
     messages = batches.messages_of(event)
+    told = gathered(event, messages)
+    metrics.add_metric("BatchJobsGathered", MetricUnit.Count, len(messages) - len(told["batchItemFailures"]))
+    return told
+
+
+def gathered(event: dict[str, Any], messages: list[Message]) -> Response:
     try:
         wiring.composition.get().collect().page_jobs([load_job(message.body) for message in messages])
     except PagewiseError as error:
@@ -26,7 +32,6 @@ def handler(event: dict[str, Any], _context: LambdaContext) -> Response:
     except Exception as error:  # noqa: BLE001  one that cannot be read must not keep the others
         logger.error("page jobs not gathered at once", extra={"page_jobs": len(messages), **unforeseen(error)})
         return batches.one_by_one(event, gather)
-    metrics.add_metric("BatchJobsGathered", MetricUnit.Count, len(messages))
     return batches.response([])
 
 

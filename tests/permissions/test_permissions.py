@@ -29,6 +29,8 @@ SAMPLE = {
     ("AssemblerFunction", "s3:PutObject"),
     ("ReviewFunction", "dynamodb:Query"),
     ("ReviewFunction", "s3:GetObject"),
+    ("CollectorFunction", "dynamodb:PutItem"),
+    ("FollowerFunction", "s3:GetObject"),
 }
 
 

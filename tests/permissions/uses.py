@@ -5,10 +5,11 @@ from __future__ import annotations
 import importlib
 import json
 import os
+import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from local.emulator.roles import Roles, actions_of
 from local.stack import API_PARAMETERS, EMULATOR_PYTHON, ROOT
 from pagewise import messages
 from pagewise.account.ledger import INLINE_RESULT_BYTES, Ledger
+from pagewise.account.lots import OPEN_KEY, Gathered, Lots, mark_key
 from pagewise.account.records import document_key, result_key
 from pagewise.aws import wiring
 from pagewise.aws.buckets import S3Outputs, S3Pages, S3Uploads
@@ -33,13 +35,15 @@ from pagewise.model import (
     DocumentId,
     DocumentStatus,
     JobStatus,
+    Lane,
     PageJob,
     PageRange,
     Result,
     Source,
     StoredImage,
 )
-from pagewise.table import Update
+from pagewise.qwen.batches import MOST_LINE_BYTES
+from pagewise.table import Delete, Update
 from pagewise.tasks import Task
 from pagewise.use_cases.assemble import Assemble
 from tests.handlers.conftest import Context, s3_event, sqs_event
@@ -234,6 +238,8 @@ def reduced(document: Mapping[str, Any], permission: Permission) -> dict[str, An
     return {**document, "Statement": statements or [{"Effect": "Deny", "Action": "s3:GetObject", "Resource": "x"}]}
 
 
+BATCH_LANE = {"BatchModel": "qwen-vl-ocr", "BatchWaitMinutes": "0", "BatchPollSeconds": "1"}
+MOST_VISITS, VISIT_SECONDS = 4, 1.1
 BESIDES = ("sqs:SendMessageBatch",)
 # S3's documentation of DeleteObject asks for it with a version too; the emulator does not.
 DOCUMENTED = (("DeleteUploads", "s3:DeleteObject"),)
@@ -472,6 +478,72 @@ def outputs_that_fail_for_now_wait_for_their_backoff(world: World) -> None:
     assert wiring.back_off_assembly(received["ReceiptHandle"], 1) > 0
 
 
+def awaited(world: World) -> tuple[Document, PageJob]:
+    document, job = world.document(due="2999-01-01T00:00:00.000Z")
+    return document, replace(job, lane=Lane.BATCH)
+
+
+def a_page_job_is_gathered(world: World) -> None:
+    _, job = awaited(world)
+    url = world.deployment.outputs["BatchQueue"]
+    sent(world, url, messages.dump_job(job))
+    assert handler("collector")(sqs_event(polled(url)), Context()) == {"batchItemFailures": []}
+    assert world.ledger.table.get(mark_key(job))
+    _, another = awaited(world)  # joins the lot that is there by now
+    assert handler("collector")(sqs_event(messages.dump_job(another)), Context()) == {"batchItemFailures": []}
+
+
+def what_no_line_carries_goes_live(world: World) -> None:
+    _, job = awaited(world)
+    large = replace(job, image=replace(job.image, size=MOST_LINE_BYTES))
+    url = world.deployment.outputs["PageJobQueues"] + Task.TEXT_RECOGNITION
+    world.root("sqs").purge_queue(QueueUrl=url)
+    assert handler("collector")(sqs_event(messages.dump_job(large)), Context()) == {"batchItemFailures": []}
+    assert world.root("sqs").receive_message(QueueUrl=url).get("Messages")
+
+
+def a_full_lot_is_closed(world: World) -> None:
+    """By the next page job, which has no room in it."""
+    table = world.ledger.table
+    table.change(Update(OPEN_KEY, set={"lot": uuid.uuid4().hex, "model": "m", "opened": "x", "jobs": 1, "bytes": 1}))
+    _, job = awaited(world)
+    assert handler("collector")(sqs_event(messages.dump_job(job)), Context()) == {"batchItemFailures": []}
+    assert (table.get(OPEN_KEY) or {})["model"] != "m"
+    table.change(Delete(OPEN_KEY))
+
+
+def followed(world: World, job: PageJob, is_done: Callable[[], bool]) -> None:
+    """The page job alone in a lot, and the follower's visits until that is through."""
+    lots = Lots(world.ledger.table)
+    lots.gather([Gathered(job, job.image.size)], "qwen-vl-ocr", "2026-01-01T00:00:00.000Z")
+    for _ in range(MOST_VISITS):
+        with suppress(ExceptionGroup):  # of lots that uses of other permissions have left
+            handler("follower")({}, Context(seconds=900.0))
+        if is_done():
+            return
+        time.sleep(VISIT_SECONDS)
+    raise AssertionError("the lot is not through")
+
+
+def a_lot_comes_back_as_results(world: World) -> None:
+    document, job = awaited(world)
+
+    def has_ended() -> bool:
+        stored = world.ledger.document(document.id)
+        return stored is not None and stored.announced
+
+    followed(world, job, has_ended)
+    assert world.has_ended(document.id).usage.batch_input_tokens > 0
+
+
+def a_page_without_its_image_goes_live(world: World) -> None:
+    _, job = awaited(world)
+    world.lose(job.image.key)
+    url = world.deployment.outputs["PageJobQueues"] + Task.TEXT_RECOGNITION
+    world.root("sqs").purge_queue(QueueUrl=url)
+    followed(world, job, lambda: bool(world.root("sqs").receive_message(QueueUrl=url).get("Messages")))
+
+
 USES: dict[str, list[Callable[[World], None]]] = {
     "SplitterFunction": [
         a_version_is_split,
@@ -511,6 +583,8 @@ USES: dict[str, list[Callable[[World], None]]] = {
         a_deletion_goes_on,
     ],
     "ReviewFunction": REVIEW_USES,
+    "CollectorFunction": [a_page_job_is_gathered, what_no_line_carries_goes_live, a_full_lot_is_closed],
+    "FollowerFunction": [a_lot_comes_back_as_results, a_page_without_its_image_goes_live],
 }
 
 
@@ -522,7 +596,7 @@ def enforced(folder: Path) -> Iterator[World]:
         )
         engine = start_engine(children, folder, delay=0.0)
         emulator.wait_until_healthy()
-        parameters = {"QwenBaseUrl": engine.url, **API_PARAMETERS}
+        parameters = {"QwenBaseUrl": engine.url, **API_PARAMETERS, **BATCH_LANE}
         deployment = deploy(emulator, ROOT / "template.yaml", "pagewise", parameters)
         s3 = emulator.client("s3")
         policies = {}

@@ -18,7 +18,7 @@ STREAMED = "a streamed task comes without its result: Pagewise never streams"
 UPLOADED = (
     "the SDK uploads a local file to the vendor's storage; over HTTP the FAQ wants Base64 or a URL, which we send"
 )
-BATCHED = "the Batch API, half the price in one region: not part of a call"
+BATCHED = "of the batch lane, no part of a call: test_sdk_batches.py has the embedded engine answer it"
 NOT_OURS: Mapping[str, str] = {
     "dashscope-local-file": UPLOADED,
     "dashscope-local-file-missing": "the SDK sends nothing",

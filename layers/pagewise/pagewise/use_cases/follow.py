@@ -149,10 +149,12 @@ class Follow:
         self.put_off(lot, seconds)
 
     def put_off(self, lot: Lot, seconds: float) -> None:
-        """Steps may have been recorded since the lot was read; another visit's turn is not touched."""
-        latest = self.lots.lot(lot.id)
-        if latest and latest.turn == lot.turn:
-            self.lots.note(latest, due=self.after(seconds))
+        """Steps may have been recorded since the lot was read; another visit's turn is not touched. A delay that cannot
+        be noted ends with this visit's time."""
+        with suppress(StorageBusy):
+            latest = self.lots.lot(lot.id)
+            if latest and latest.turn == lot.turn:
+                self.lots.note(latest, due=self.after(seconds))
 
     def step(self, lot: Lot, deadline: float) -> Lot:
         match lot.state:
