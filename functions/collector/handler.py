@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 from aws_lambda_powertools.metrics import MetricUnit
@@ -24,7 +23,7 @@ def handler(event: dict[str, Any], _context: LambdaContext) -> Response:
     return told
 
 
-def gathered(event: dict[str, Any], messages: Sequence[Message]) -> Response:
+def gathered(event: dict[str, Any], messages: list[Message]) -> Response:
     try:
         wiring.composition.get().collect().page_jobs([load_job(message.body) for message in messages])
     except PagewiseError as error:

@@ -149,8 +149,8 @@ class Follow:
         self.put_off(lot, seconds)
 
     def put_off(self, lot: Lot, seconds: float) -> None:
-        """Steps may have been recorded since the lot was read; another visit's turn is not touched. What cannot be noted
-        is looked at when this visit's time is over."""
+        """Steps may have been recorded since the lot was read; another visit's turn is not touched. What cannot be
+        noted is looked at when this visit's time is over."""
         with suppress(StorageBusy):
             latest = self.lots.lot(lot.id)
             if latest and latest.turn == lot.turn:
