@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 import jwt
 import pytest
 import schemathesis
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 from schemathesis import GenerationMode
 from schemathesis.specs.openapi.checks import positive_data_acceptance
@@ -236,12 +236,20 @@ def test_requests_made_of_the_contract_are_answered_by_it(served: tuple[HttpApi,
     api, document = served
     mine = {"Authorization": f"Bearer {api.token}"}
 
-    @settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=list(HealthCheck), database=None)
+    @settings(
+        max_examples=EXAMPLES,
+        derandomize="SCHEMATHESIS_EXAMPLES" not in os.environ,  # the same requests in every run of the tests
+        deadline=None,
+        suppress_health_check=list(HealthCheck),
+        database=None,
+    )
     @given(picked=st.data())
     def keeps(picked: st.DataObject, operation: Any) -> None:
         case = picked.draw(operation.as_strategy(generation_mode=mode))
         if mode is GenerationMode.POSITIVE and "id" in case.path_parameters:
             case.path_parameters["id"] = document
+        # An empty list or object is no part of a query's text: what was to be wrong would not be sent.
+        assume(all(value not in ([], {}, None) for value in (case.query or {}).values()))
         case.call_and_validate(base_url=api.origin, headers=mine, excluded_checks=[positive_data_acceptance])
 
     every: Any = contract.get_all_operations()
