@@ -65,15 +65,17 @@ invoke: $(BUILT) ## FUNCTION=SplitterFunction EVENT=s3-put-pdf: one function in 
 profile: ## NAME=receipts [STACK=pagewise-dev] [ENDPOINT=url]: put a profile of profiles/ into a stack
 	@$(PAGEWISE) profile --stack="$$STACK" $${ENDPOINT:+--endpoint="$$ENDPOINT"} -- "$$NAME"
 
-# Each test goes to whichever core is free; tests of whole stacks, which share one for each file, stay with their file.
+# Each test goes to whichever core is free; tests of whole stacks and browsers, one for each file, stay with their file.
 # Those of the embedded Lambda time functions by the second, and have the machine to themselves.
-TESTS_ON_ALL_CORES := $(addprefix tests/,adapters build client engine fuzz handlers outputs permissions protocol \
-	review_page sam split template unit faults/test_simulator.py)
+TESTS_ON_ALL_CORES := $(addprefix tests/,adapters build client engine fuzz handlers outputs permissions protocol sam \
+	split template unit faults/test_simulator.py faults/test_batch_lane.py)
 TESTS_ALONE := $(patsubst %,tests/local/test_%.py,asynchronous_invocations environments faults nothing_is_left queues \
 	recursion)
 OTHER_TESTS := $(addprefix --ignore=,$(TESTS_ON_ALL_CORES) $(TESTS_ALONE))
 
 test: export PAGEWISE_ENVIRONMENTS := all
+# Many short processes import the same: bytecode is kept, whatever the caller's environment says.
+test: export PYTHONDONTWRITEBYTECODE :=
 test: ## all tests
 	@local/setup.sh emulator functions engine local development sam sdk web
 	@$(DEVELOPMENT)/pytest -n auto --dist worksteal $(TESTS_ON_ALL_CORES)

@@ -108,9 +108,11 @@ def running(
     enforce_permissions: bool = False,
     template: Path = TEMPLATE,
     recognizes: bool = False,
+    hurried: Mapping[str, float] | None = None,
 ) -> Iterator[Running]:
     """`delay`: seconds that the engine takes for an answer; `requests_per_minute`: how many it takes, 0 for all.
-    `recognizes`: it reads the pages, which takes seconds for each, and cans no answers."""
+    `recognizes`: it reads the pages, which takes seconds for each, and cans no answers. `hurried`: seconds between two
+    invocations by a schedule, by a part of the function's name."""
     with Children() as children:
         engine = start_engine(children, logs, delay, requests_per_minute, recognizes=recognizes)
         stack = Stack(
@@ -123,6 +125,7 @@ def running(
             enforce_permissions=enforce_permissions,
             concurrency=concurrency,
             account_concurrency=account_concurrency,
+            hurried=hurried,
         )
         with stack:
             store_api_key(stack)

@@ -55,10 +55,11 @@ def test_functions_hold_their_own_code_and_nothing_else(built: Path, template: d
         if isinstance(resource, dict) and resource["Type"] == "AWS::Serverless::Function"
     ]
     folders = {(built / function["Properties"]["CodeUri"]).resolve() for function in functions}
-    assert folders == {ROOT / "functions" / name for name in ("assembler", "dead_letter", "ocr", "splitter", "sweeper")}
+    assert folders == {folder for folder in (ROOT / "functions").iterdir() if folder.is_dir()}
     for folder in folders:
         # What running them here leaves is taken away by make deploy; see tests/local/test_makefile.py.
-        assert [path.name for path in folder.iterdir() if path.name != "__pycache__"] == ["handler.py"]
+        page = {"web"} if folder.name == "review" else set()
+        assert {path.name for path in folder.iterdir() if path.name != "__pycache__"} == {"handler.py"} | page
 
 
 def test_the_layer_holds_the_package_and_its_requirements(layer: Path) -> None:
@@ -112,7 +113,7 @@ def test_layers_are_far_below_lambdas_limit(built: Path) -> None:
         for layer in (built / "PagewiseLayer", built / "PopplerLayer", built / "OutputsLayer")
     }
     # Lambda takes 250 MB, unzipped, of a function with its layers.
-    assert sizes["PagewiseLayer"] < 92 * MEGABYTE, sizes
+    assert sizes["PagewiseLayer"] < 102 * MEGABYTE, sizes
     assert sizes["OutputsLayer"] < 45 * MEGABYTE, sizes
     assert sum(sizes.values()) < 180 * MEGABYTE, sizes
 

@@ -9,7 +9,7 @@ from tests.faults.people import world_of
 from tests.faults.promises import simulate
 from tests.faults.simulator import Crowded
 
-SEEDS = 300
+SEEDS = 150
 
 
 @pytest.mark.parametrize("start", range(0, SEEDS, 50))

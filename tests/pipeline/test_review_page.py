@@ -12,7 +12,7 @@ from playwright.sync_api import expect, sync_playwright
 
 from local.stack import API_PARAMETERS, ROOT
 from tests.engine.corpus import is_here, original
-from tests.review_page.reviewing import person
+from tests.review_page.reviewing import SPARING, person
 from tests.running import running
 from tests.unit.test_events import SCHEMAS
 
@@ -37,7 +37,7 @@ def test_a_receipt_from_its_upload_to_the_reviewed_document(tmp_path: Path) -> N
         assert pagewise.stack.api is not None
         expect.set_options(timeout=PATIENCE)
         with sync_playwright() as playwright:
-            browser = playwright.chromium.launch(executable_path=chromium)
+            browser = playwright.chromium.launch(executable_path=chromium, args=SPARING)
             token = f"{pagewise.stack.api.token}&name=Ana"
             with person(browser, pagewise.stack.api.origin, token) as ana:
                 expect(ana.page.get_by_role("link", name=receipt.name)).to_be_focused()

@@ -1,4 +1,4 @@
-"""Debian's Chromium, driven by Playwright: one for all tests, a profile of its own for each person."""
+"""Debian's Chromium, driven by Playwright: one for each file's tests, a profile of its own for each person."""
 
 from __future__ import annotations
 
@@ -9,20 +9,21 @@ from contextlib import ExitStack
 import pytest
 from playwright.sync_api import Browser, expect, sync_playwright
 
-from tests.review_page.reviewing import Person, person
+from tests.review_page.reviewing import SPARING, Person, person
 from tests.review_page.serving import Desk, served
 
 # Milliseconds: other tests share the cores.
 expect.set_options(timeout=30_000)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
+    """Ended with its file: Playwright keeps an event loop running, and other tests in this process begin their own."""
     chromium = shutil.which("chromium")
     if chromium is None:
         pytest.skip("Chromium is absent: local/setup.sh web")
     with sync_playwright() as playwright:
-        launched = playwright.chromium.launch(executable_path=chromium)
+        launched = playwright.chromium.launch(executable_path=chromium, args=SPARING)
         yield launched
         launched.close()
 

@@ -14,6 +14,8 @@ from tests.review_page.serving import Held
 
 WIDE = {"width": 1280, "height": 800}
 NARROW = {"width": 390, "height": 844}
+# Chromium's options: without a graphics card the drawing by its rules takes a processor more.
+SPARING = ["--disable-gpu", "--disable-software-rasterizer"]
 
 
 @dataclass
