@@ -382,7 +382,7 @@ class DeadLettersOfGroupsEndOnePage(World):
     usual = Odds(engine=0.6, most_faults=30)
 
     class OnePage(Accounting):
-        def fail_of(self, document: Document, job: PageJob, error: PagewiseError, attempts: int) -> Result:
+        def fail_of(self, document: Document, job: PageJob, error: PagewiseError, attempts: int) -> Result | None:
             return Accounting.fail_of(self, document, replace(job, others=()), error, attempts)
 
     accounting_class = OnePage

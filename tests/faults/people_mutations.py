@@ -9,7 +9,7 @@ from pagewise.account.closing import Accounting
 from pagewise.account.deletion import Deletions
 from pagewise.account.ledger import Ledger
 from pagewise.account.records import document_key
-from pagewise.account.reuse import Reuse
+from pagewise.account.reuse import Lease, Reuse
 from pagewise.account.reviews import CLAIM, Reviews
 from pagewise.model import Document, DocumentId, DocumentStatus, PageJob, Result
 from pagewise.ports import DeletedObjects
@@ -138,6 +138,16 @@ class AnswersAreNotPointedTo(Deleting):
     reuse_class = Careless
 
 
+class AnswersThatAreNotKeptArePointedTo(Peopled):
+    """As it was once: an answer that came after its page job's redrive was taken for a stored result."""
+
+    class Credulous(LookingRecognize):
+        async def answered(self, asking: Lease | None, answer: Result, saved: Result | None) -> None:
+            await super().answered(asking, answer, saved or answer)
+
+    recognize_class = Credulous
+
+
 class DeletionsAreToldOfOnce(Deleting):
     """What an invocation died of after the receipt stood is not made up for."""
 
@@ -235,6 +245,7 @@ PEOPLE_MUTATIONS: dict[str, type[Peopled]] = {
     "a deletion receipt keeps no upload away": ReceiptsAreTakenForDocuments,
     "answers of a deleted document are pointed to": AnswersOfDeletedDocumentsStay,
     "a document does not know the questions that it answers": AnswersAreNotPointedTo,
+    "answers that are not kept are pointed to": AnswersThatAreNotKeptArePointedTo,
     "a deletion is noted as told of before it is": DeletionsAreToldOfOnce,
     "a deletion takes the first batch of objects": SecondVersionsStay,
     "corrections are saved over those of another": LastSaveWins,

@@ -79,7 +79,9 @@ def rate_overruns(world: World) -> Iterator[str]:
 
 
 def paid_in_spite_of_reuse(world: World) -> Iterator[str]:
-    """Where results are reused, a question is paid for once, unless its claimer brought no answer in time."""
+    """Where results are reused, a question is paid for once, unless its claimer brought no answer in time; and none
+    points to a result that is not there."""
+    yield from (f"{question} points to a result that was never stored" for question in world.table.dangling)
     claimed = {key.partition for key, stored in world.table.stored.items() if "claimed_until" in stored}
     for question, times in world.engine.questions.items() if world.reuse else ():
         if times > 1 and question not in world.table.unanswered | claimed:

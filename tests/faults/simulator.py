@@ -844,6 +844,7 @@ class FaultyTable(MemoryTable):
         self.places = 0
         self.overfull: list[str] = []
         self.unanswered: set[str] = set()
+        self.dangling: list[str] = []
 
     def get(self, key: Key) -> Attributes | None:
         get = super().get
@@ -873,6 +874,7 @@ class FaultyTable(MemoryTable):
             self.witness_claim(before, after)
         elif change.key.partition.startswith("reuse#"):
             until = before.get("claimed_until", 0)
+            self.witness_answer(change.key, after)
             if "of_document" in after and until > EPOCH + self.world.now:
                 return
             if "claimed_until" in before and not after.get("claimed_until"):
@@ -883,6 +885,16 @@ class FaultyTable(MemoryTable):
             self.note_document(change.key, before, after)
         elif before.get("closed") and not after.get("closed") and not withdrawn(before, after):
             self.changed_ends.append(f"{change.key} was opened again")
+
+    def witness_answer(self, question: Key, after: Attributes) -> None:
+        """A question points to a result that is stored, unless its document is being deleted."""
+        of = after.get("of_document")
+        if of is None or self.world.has_deleted(of):
+            return
+        results = f"result#{after['of_page']:05}#"
+        stored = [one for key, one in self.stored.items() if key.partition == of and key.record.startswith(results)]
+        if not any(one["ended"] == after["of_ended"] for one in stored):
+            self.dangling.append(question.partition)
 
     def is_persons(self, _key: Key, _before: Attributes, _after: Attributes) -> bool:
         """Whether a change is of a kind that only persons bring about."""

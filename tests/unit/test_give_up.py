@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
@@ -10,9 +12,12 @@ import pytest
 from pagewise.errors import Transient
 from pagewise.model import PageRange, Upload
 from pagewise.ports import Download
-from tests.fakes import MemoryUploads
+from pagewise.table import Attributes, Key
+from pagewise.use_cases.give_up import GiveUp
+from tests.fakes import MemoryTable, MemoryUploads
 from tests.pictures import picture, tiff
 from tests.unit.conftest import Pagewise
+from tests.unit.test_delete import later
 from tests.unit.test_sweep import LARGE, Overdue, expected_events
 
 
@@ -48,6 +53,45 @@ def test_a_failed_range_fails_its_pages_and_no_other(pagewise: Pagewise) -> None
     pagewise.run_queues()
     receipt = pagewise.receipt_of(document)
     assert [(job["page"], job["status"]) for job in receipt["page_jobs"]] == [(1, "failed"), (2, "recognized")]  # type: ignore[attr-defined]
+
+
+@dataclass
+class Overtaken(MemoryTable):
+    """Something is done right after the first look at any document."""
+
+    meanwhile: Callable[[], object] | None = None
+
+    def get(self, key: Key) -> Attributes | None:
+        found = super().get(key)
+        if key.record == "document" and (deed := self.meanwhile):
+            self.meanwhile = None
+            deed()
+        return found
+
+
+@pytest.mark.parametrize("is_split", [False, True])
+def test_an_upload_that_is_deleted_while_it_is_given_up_does_not_come_back(pagewise: Pagewise, is_split: bool) -> None:
+    upload = pagewise.upload(tiff(2), ocr_tasks="text_recognition,table_parsing")
+    if is_split:
+        pagewise.split.upload(upload)
+
+    def split_and_deleted() -> None:
+        pagewise.split.upload(upload)
+        pagewise.delete.document(upload.document_id, "ana", math.inf)
+
+    ledger = replace(pagewise.ledger, table=Overtaken(pagewise.table.stored, meanwhile=split_and_deleted))
+    accounting = replace(pagewise.accounting, ledger=ledger)
+    GiveUp(ledger, accounting, pagewise.clock).upload(upload)
+    later(pagewise)
+    assert pagewise.delete.due(math.inf) == []
+    (told,) = pagewise.publisher.named("DocumentCompleted")
+    assert told["status"] == "cancelled"
+    assert pagewise.publisher.named("DocumentRejected") == []
+    assert len(pagewise.publisher.named("DocumentDeleted")) == 1
+    assert pagewise.ledger.document(upload.document_id) is None
+    named = [key.record for key in pagewise.table.stored if key.partition == upload.document_id]
+    assert named == ["document"]
+    assert [key for key in (*pagewise.pages.objects, *pagewise.pages.receipts) if upload.document_id in key] == []
 
 
 LETTER_SECONDS = 50.0  # the dead-letter function's

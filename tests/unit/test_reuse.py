@@ -9,12 +9,14 @@ from typing import Any
 
 import pytest
 
+from pagewise.account.reuse import fingerprint
 from pagewise.errors import Configuration, Permanent, Throttled, Transient
 from pagewise.model import Document, JobStatus, PageJob
 from pagewise.qwen.fitting import ImageTransport
 from pagewise.qwen.settings import ApiStyle
 from pagewise.table import Delete, Key
 from pagewise.tasks import Task
+from pagewise.use_cases.redrive import Redrive, Selection
 from tests.fakes import text_answer
 from tests.pictures import picture, tiff
 from tests.unit.conftest import Pagewise
@@ -201,6 +203,36 @@ def test_who_is_put_off_leaves_the_question_to_the_next(reusing: Pagewise, error
     result = reusing.run_job(first)
     assert result is not None
     assert (result.usage.input_tokens, asked(reusing)) == (0, 2)
+
+
+def given_up(reusing: Pagewise, job: PageJob) -> None:
+    reusing.give_up.page_job(job, 5)
+
+
+def given_up_and_redriven(reusing: Pagewise, job: PageJob) -> None:
+    given_up(reusing, job)
+    redrive = Redrive(reusing.ledger, reusing.queues, reusing.accounting, reusing.clock)
+    redrive.document(job.document_id, Selection())
+
+
+@pytest.mark.parametrize("pages", [1, 2])
+@pytest.mark.parametrize("meanwhile", [given_up, given_up_and_redriven])
+def test_an_answer_that_comes_too_late_to_be_kept_leaves_the_question_to_the_next(
+    reusing: Pagewise, meanwhile: Callable[[Pagewise, PageJob], None], pages: int
+) -> None:
+    wishes = {"ocr_tasks": "table_parsing", "ocr_pages_per_call": "2"}
+    first, second = (job_of(reusing, tiff(pages), version, **wishes) for version in ("v1", "v2"))
+    reusing.engine.before_answer = lambda: meanwhile(reusing, first)
+    reusing.run_job(first)
+    reusing.engine.before_answer = lambda: None
+    question = reusing.table.stored[Key(f"reuse#{fingerprint(first, reusing.engine_settings)}", "result")]
+    assert not {"of_document", "claimed_until"} & question.keys()
+    result = reusing.run_job(second)
+    assert result is not None
+    assert (result.output["text"], result.reused_from) == ("answer 2", None)
+    third = reusing.run_job(job_of(reusing, tiff(pages), "v3", **wishes))
+    assert third is not None
+    assert (third.output["text"], asked(reusing)) == ("answer 2", 2)
 
 
 def test_a_page_that_brings_no_answer_makes_nobody_wait_in_line(reusing: Pagewise) -> None:

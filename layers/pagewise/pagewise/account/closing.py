@@ -54,19 +54,21 @@ class Accounting:
     price: Price = field(default_factory=Price)
     meter: Meter = field(default_factory=Unmetered)
 
-    def save(self, document: Document, result: Result, image: StoredImage | None = None) -> Result:
-        """Record a result and publish all that follows from it. Returns the stored result: it may be an earlier one."""
+    def save(self, document: Document, result: Result, image: StoredImage | None = None) -> Result | None:
+        """Record a result and publish all that follows from it. Returns the stored result: it may be an earlier one.
+        None if the page job was redriven since: nothing of this run is stored."""
         recorded = self.ledger.record(result, len(document.tasks), image)
+        if recorded.superseded:
+            return None
         if recorded.first:
             self.meter.page_job(result, self.price.amount(result.usage))
-        if not recorded.superseded:
-            self.publish_end(document, recorded.result, recorded.page_closed)
+        self.publish_end(document, recorded.result, recorded.page_closed)
         return recorded.result
 
-    def save_of(self, document: Document, results: Sequence[Result], job: PageJob) -> Result:
+    def save_of(self, document: Document, results: Sequence[Result], job: PageJob) -> Result | None:
         """Record the results of a page job, one for each page of its group, and publish all that follows from them; the
-        stored result of the first page that is still waited for. What was billed for the job before is part of its
-        bill."""
+        stored result of the first page that is still waited for. None if all pages were redriven since. What was
+        billed for the job before is part of its bill."""
         results = [replace(results[0], usage=results[0].usage + job.spent), *results[1:]]
         if not job.others:
             return self.save(document, results[0], job.image)
@@ -83,9 +85,9 @@ class Accounting:
             self.close(document.id)
         for other in recorded.others:
             self.publish_again(document, other)
-        return (*recorded.results, *recorded.others, results[0])[0]
+        return next(iter((*recorded.results, *recorded.others)), None)
 
-    def fail_of(self, document: Document, job: PageJob, error: PagewiseError, attempts: int) -> Result:
+    def fail_of(self, document: Document, job: PageJob, error: PagewiseError, attempts: int) -> Result | None:
         """Record a page job as failed for this reason, with all pages of its group, as far as they have not ended."""
         first = self.failed(document, job.page, job.task, error, attempts, job.run, job.image.look)
         if job.others:
@@ -192,7 +194,7 @@ class Accounting:
         attempts: int,
         run: int = 1,
         image: StoredImage | None = None,
-    ) -> Result:
+    ) -> Result | None:
         """Record a page job as failed for this reason, unless it has ended already, or is in a later run.
 
         `image`: the stored page, if there is one to try again with.

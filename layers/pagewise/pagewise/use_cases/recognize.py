@@ -92,7 +92,8 @@ class Recognize:
         deadline: of the invocation, on the monotonic clock.
 
         Returns the stored result; None if the job was put off (throttled, or stopped by the configuration) and a fresh
-        message waits in the queue in this one's place. Raises Transient if this message should be delivered again.
+        message waits in the queue in this one's place, or if a redrive's message has taken its place since. Raises
+        Transient if this message should be delivered again.
         """
         attempts = job.earlier_attempts + deliveries
         if job.departure and not await asyncio.to_thread(self.is_heard, job):
@@ -182,7 +183,7 @@ class Recognize:
     def is_unasked(self, image: StoredImage) -> bool:
         return image.look.blank and self.settings.blank_pages is BlankPages.SKIP
 
-    def used_again(self, document: Document, job: PageJob, known: Result, attempts: int) -> Result:
+    def used_again(self, document: Document, job: PageJob, known: Result, attempts: int) -> Result | None:
         """Save the result that another page, or group, has for the same question."""
         copy = judged(replace(known, attempts=attempts, ended=self.clock.now()), document.rules)
         return self.accounting.save_of(document, shared(copy, job, {}), job)
@@ -216,8 +217,7 @@ class Recognize:
             await self.not_answered(asking, error)
             return await self.without_answer(document, job, attempts, error)
         saved = await asyncio.to_thread(self.keep, document, results, job, deadline)
-        if saved.ended == results[0].ended:
-            await self.answered(asking, saved)
+        await self.answered(asking, results[0], saved)
         return saved
 
     async def again(
@@ -240,7 +240,7 @@ class Recognize:
                 spent = Usage()
         return failed
 
-    def keep(self, document: Document, results: Sequence[Result], job: PageJob, deadline: float) -> Result:
+    def keep(self, document: Document, results: Sequence[Result], job: PageJob, deadline: float) -> Result | None:
         """Judge and save paid results. One that cannot be kept as it is becomes a failed result that can: an error
         here would have the engine asked again. Only storage that is away for longer than the invocation raises.
         """
@@ -253,7 +253,7 @@ class Recognize:
         except Exception:  # noqa: BLE001 - the answer was paid for
             return self.save(document, [unstorable(result) for result in results], job, deadline)
 
-    def save(self, document: Document, results: Sequence[Result], job: PageJob, deadline: float) -> Result:
+    def save(self, document: Document, results: Sequence[Result], job: PageJob, deadline: float) -> Result | None:
         """Save, and try again while storage is busy and there is time: the answer is nowhere else."""
         for attempt in range(SAVES):
             try:
@@ -292,9 +292,14 @@ class Recognize:
             return await asyncio.to_thread(self.reuse.claim, known, deadline - time.monotonic())
         return known if isinstance(known, Backoff) else None
 
-    async def answered(self, asking: Lease | None, result: Result) -> None:
-        if self.reuse and asking:
-            await asyncio.to_thread(self.reuse.answered, asking, result)
+    async def answered(self, asking: Lease | None, answer: Result, saved: Result | None) -> None:
+        """An answer that came after its page job's end, or redrive, is not kept: the next one asks."""
+        if self.reuse is None or asking is None:
+            return
+        if saved and saved.ended == answer.ended:
+            await asyncio.to_thread(self.reuse.answered, asking, saved)
+        else:
+            await asyncio.to_thread(partial(self.reuse.leave, asking, for_the_next=True))
 
     async def not_answered(self, asking: Lease | None, error: PagewiseError) -> None:
         if self.reuse and asking:
