@@ -36,6 +36,10 @@ def ended(pagewise: Running, documents: int, lane: str) -> list[dict[str, Any]]:
     return list(pagewise.until_ended(*keys, seconds=SECONDS).values())
 
 
+def tell(line: str) -> None:
+    sys.stdout.write(f"{line}\n")
+
+
 def told(pages: int, wrong: dict[str, Any]) -> None:
     documents = pages // DOCUMENT_PAGES
     with (
@@ -51,13 +55,13 @@ def told(pages: int, wrong: dict[str, Any]) -> None:
         asked = Counter(pagewise.engine.requests()["by_task"]) - before
         files = pagewise.engine.call("GET", "/v1/files?limit=100")["data"]
         lanes = Counter(job["lane"] for receipt in receipts for job in receipt["page_jobs"])
-        print(f"goes wrong: {wrong or 'nothing'}")
-        print(f"pages {documents * DOCUMENT_PAGES}, documents {documents}, {seconds:.0f} s")
-        print(f"statuses: {dict(Counter(receipt['status'] for receipt in receipts))}")
-        print(f"page jobs by the lane of their answer: {dict(lanes)}")
-        print(f"lines answered in batches {asked['batch']}, live calls {asked.total() - asked['batch']}")
-        print(f"bill {bill(receipts):.4f}, of the live lane's {bill(receipts) / (documents * bill([live])):.2f}")
-        print(f"files left at the service: {len(files)}")
+        tell(f"goes wrong: {wrong or 'nothing'}")
+        tell(f"pages {documents * DOCUMENT_PAGES}, documents {documents}, {seconds:.0f} s")
+        tell(f"statuses: {dict(Counter(receipt['status'] for receipt in receipts))}")
+        tell(f"page jobs by the lane of their answer: {dict(lanes)}")
+        tell(f"lines answered in batches {asked['batch']}, live calls {asked.total() - asked['batch']}")
+        tell(f"bill {bill(receipts):.4f}, of the live lane's {bill(receipts) / (documents * bill([live])):.2f}")
+        tell(f"files left at the service: {len(files)}")
 
 
 if __name__ == "__main__":
