@@ -67,8 +67,8 @@ profile: ## NAME=receipts [STACK=pagewise-dev] [ENDPOINT=url]: put a profile of 
 
 # Each test goes to whichever core is free; tests of whole stacks and browsers, one for each file, stay with their file.
 # Those of the embedded Lambda time functions by the second, and have the machine to themselves.
-TESTS_ON_ALL_CORES := $(addprefix tests/,adapters build client engine fuzz handlers outputs permissions protocol sam \
-	split template unit faults/test_simulator.py faults/test_batch_lane.py)
+TESTS_ON_ALL_CORES := $(addprefix tests/,adapters build client engine fuzz handlers outputs protocol sam split \
+	template unit faults/test_simulator.py faults/test_batch_lane.py)
 TESTS_ALONE := $(patsubst %,tests/local/test_%.py,asynchronous_invocations environments faults nothing_is_left queues \
 	recursion)
 OTHER_TESTS := $(addprefix --ignore=,$(TESTS_ON_ALL_CORES) $(TESTS_ALONE))

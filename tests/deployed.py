@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+import base64
+import secrets
 from typing import Any
 
 from local.emulator.deployment import deploy
 from local.emulator.process import Emulator
 from local.stack import API_PARAMETERS, ROOT
+from pagewise.model import DocumentId
+
+
+def new_document_id() -> DocumentId:
+    """In the form of all: the API's tests see what others have left in the table."""
+    return DocumentId(base64.b32encode(secrets.token_bytes(20)).decode().lower())
 
 
 class Deployed:

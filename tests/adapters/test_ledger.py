@@ -38,7 +38,7 @@ from pagewise.qwen.settings import EngineSettings
 from pagewise.rate.budget import Backoff, RateBudget, RateLimits, SlotRequest
 from pagewise.table import Condition, Key, Update
 from pagewise.tasks import Task
-from tests.deployed import Deployed
+from tests.deployed import Deployed, new_document_id
 from tests.fakes import MemoryPages, MemoryTable
 
 
@@ -58,7 +58,7 @@ def dynamo(deployed: Deployed) -> Ledger:
 
 def document(pages: int = 2, tasks: tuple[Task, ...] = (Task.TEXT_RECOGNITION, Task.MULTI_LAN)) -> Document:
     return Document(
-        id=DocumentId(uuid.uuid4().hex),
+        id=new_document_id(),
         source=Source("uploads", "uploads/ä b.pdf", "v1", "v1", 123, "0" * 64),
         status=DocumentStatus.IN_PROGRESS,
         tasks=tasks,

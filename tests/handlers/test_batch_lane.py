@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Callable
 
 import pytest
@@ -12,10 +11,10 @@ from pagewise.account.ledger import Ledger
 from pagewise.account.lots import OPEN_KEY, Lots, mark_key
 from pagewise.aws.buckets import S3Pages
 from pagewise.aws.table import DynamoTable
-from pagewise.model import Document, DocumentId, DocumentStatus, Lane, PageJob, Source, StoredImage
+from pagewise.model import Document, DocumentStatus, Lane, PageJob, Source, StoredImage
 from pagewise.table import Delete
 from pagewise.tasks import Task
-from tests.deployed import Deployed
+from tests.deployed import Deployed, new_document_id
 from tests.handlers.conftest import Context, Handler, sqs_event
 
 Loaded = Callable[..., Handler]
@@ -42,7 +41,7 @@ def job(ledger: Ledger) -> PageJob:
     moment = "2026-01-01T00:00:00.000Z"
     source = Source("uploads", "uploads/a", "v", None, 1)
     document = Document(
-        DocumentId(uuid.uuid4().hex), source, DocumentStatus.IN_PROGRESS, (Task.TEXT_RECOGNITION,), 1, moment, moment
+        new_document_id(), source, DocumentStatus.IN_PROGRESS, (Task.TEXT_RECOGNITION,), 1, moment, moment
     )
     ledger.open(document)
     image = StoredImage(f"documents/{document.id}/pages/00001.png", "image/png", 200, 100, 1)

@@ -3,8 +3,6 @@
 import copy
 import json
 import re
-import subprocess
-import sys
 import tomllib
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -800,12 +798,6 @@ def test_an_empty_endpoint_is_none_to_boto3(monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setenv("AWS_ENDPOINT_URL", variables["AWS_ENDPOINT_URL"])
     endpoint = boto3.client("sqs", region_name="eu-west-1").meta.endpoint_url
     assert endpoint == "https://sqs.eu-west-1.amazonaws.com"
-
-
-def test_cfn_lint_is_content() -> None:
-    command = [str(Path(sys.executable).with_name("cfn-lint")), "template.yaml"]
-    done = subprocess.run(command, cwd=cloudformation.ROOT, check=False, capture_output=True, text=True)
-    assert (done.returncode, done.stdout) == (0, "")
 
 
 def test_outputs_are_kept_as_long_as_pages_and_in_their_bucket() -> None:
