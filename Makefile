@@ -39,8 +39,7 @@ SAM_DEPLOY = find functions -name __pycache__ -prune -exec rm -r {} + && \
 CORE_TESTS := tests/unit tests/adapters tests/protocol tests/split tests/outputs tests/handlers
 PYTHON_SOURCES := layers functions commands local clients tests docs
 
-.PHONY: help run local redrive engine invoke profile test coverage check lint lint-types lint-engine lint-sources \
-	lint-template docs checkov format bench fuzz simulate build deploy deploy-built submit delete cost lock clean
+.PHONY: help run local redrive engine invoke profile test coverage check lint docs checkov format bench fuzz simulate build deploy deploy-built submit delete cost lock clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -66,7 +65,8 @@ profile: ## NAME=receipts [STACK=pagewise-dev] [ENDPOINT=url]: put a profile of 
 	@$(PAGEWISE) profile --stack="$$STACK" $${ENDPOINT:+--endpoint="$$ENDPOINT"} -- "$$NAME"
 
 # Each test goes to whichever core is free; tests of whole stacks and browsers, one for each file, stay with their file.
-# Those of the embedded Lambda time functions by the second, and have the machine to themselves.
+# They wait a good deal, so three files go on at once. Tests of the embedded Lambda time functions by the second, and have
+# the machine to themselves.
 TESTS_ON_ALL_CORES := $(addprefix tests/,adapters build client engine fuzz handlers outputs protocol sam split \
 	template unit faults/test_simulator.py faults/test_batch_lane.py)
 TESTS_ALONE := $(patsubst %,tests/local/test_%.py,asynchronous_invocations environments faults nothing_is_left queues \
@@ -79,7 +79,7 @@ test: export PYTHONDONTWRITEBYTECODE :=
 test: ## all tests
 	@local/setup.sh emulator functions engine local development sam sdk web
 	@$(DEVELOPMENT)/pytest -n auto --dist worksteal $(TESTS_ON_ALL_CORES)
-	@$(DEVELOPMENT)/pytest -n 2 --dist loadfile $(OTHER_TESTS)
+	@$(DEVELOPMENT)/pytest -n 3 --dist loadfile $(OTHER_TESTS)
 	@$(DEVELOPMENT)/pytest $(TESTS_ALONE)
 
 coverage: ## lines and branches of the core that its tests reach; minutes
@@ -92,6 +92,9 @@ check: lint test ## lint, types, template, tests
 lint: ## ruff, mypy, tsc, cfn-lint, sam validate; whether generated tables are current
 	@local/setup.sh development engine sam web
 	@$(MAKE) --no-print-directory --jobs=2 lint-types lint-engine lint-sources lint-template
+
+# Parts of lint.
+.PHONY : lint-types lint-engine lint-sources lint-template
 
 lint-types: # the longest, so the first
 	@$(DEVELOPMENT)/mypy --exclude '^local/engine/'

@@ -35,7 +35,7 @@ def cancel(document_id: str, stack: str, endpoint: str | None) -> str:
 
 def delete(document_id: str, stack: str, endpoint: str | None) -> str:
     """The deletion receipt as far as it goes. Raises EndingError."""
-    with parts(stack, endpoint, deletes=True) as of:
+    with parts(stack, endpoint) as of:
         receipt = of.delete().document(DocumentId(document_id), getpass.getuser(), time.monotonic() + SECONDS)
     if receipt is None:
         raise unknown(document_id)
@@ -43,15 +43,9 @@ def delete(document_id: str, stack: str, endpoint: str | None) -> str:
 
 
 @contextmanager
-def parts(stack: str, endpoint: str | None, *, deletes: bool = False) -> Iterator[OfStack]:
+def parts(stack: str, endpoint: str | None) -> Iterator[OfStack]:
     try:
-        found = deployed_stack(stack, endpoint)
-        if deletes and found.parameters.get("Api") != "true":
-            raise EndingError(
-                f"Nothing was deleted: the sweeper of {stack} finishes a deletion, and may where the parameter"
-                " Api is true. Deploy the stack with Api=true, and delete the document then."
-            )
-        yield of_stack(found)
+        yield of_stack(deployed_stack(stack, endpoint))
     except PagewiseError as error:
         raise EndingError(error.message) from error
     except (BotoCoreError, ClientError) as error:

@@ -23,9 +23,7 @@ SAMPLE = {
     ("text_recognition", "sqs:ChangeMessageVisibility"),
     ("DeadLetterFunction", "dynamodb:UpdateItem"),
     ("SweeperFunction", "events:PutEvents"),
-    ("AssemblerFunction", "s3:PutObject"),
     ("ReviewFunction", "s3:GetObject"),
-    ("CollectorFunction", "dynamodb:PutItem"),
     ("FollowerFunction", "s3:GetObject"),
 }
 

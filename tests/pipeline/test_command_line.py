@@ -79,7 +79,7 @@ def test_failed_and_rejected_documents_are_told_by_the_exit_code(tmp_path: Path)
     (documents / "bad.pdf").write_text("no document")
     both = run("--doc", documents, "--lane", "batch", "--out", tmp_path / "both")
     assert both.returncode == 2, both.stdout + both.stderr
-    batched = json.loads((tmp_path / "both/formula.png/receipt.json").read_text())
+    batched = json.loads((tmp_path / "both" / name / "receipt.json").read_text())
     assert (batched["status"], batched["lane"], batched["page_jobs"][0]["lane"]) == ("complete", "batch", "batch")
     assert batched["batch"]["input_tokens"] == batched["usage"]["input_tokens"] > 0
     assert json.loads((tmp_path / "both/bad.pdf/receipt.json").read_text())["reason"] == "unsupported_type"

@@ -49,7 +49,8 @@ class Person:
             self.page.keyboard.press(key)
 
     def writes(self, text: str) -> None:
-        """In place of all that stands in the value in focus."""
+        """In place of all that stands in the value in focus; a page at its beginning may have none yet."""
+        expect(self.page.locator(":focus:is(input, textarea, [contenteditable])")).to_be_visible()
         self.press("Control+a")
         self.page.keyboard.type(text)
 
