@@ -304,7 +304,7 @@ def test_a_document_is_cancelled_and_deleted_by_one_command_each(pagewise: Runni
     assert cancelled.startswith("Cancelled: 0 of 1 page jobs were recognized")
     receipt = pagewise.until_ended(key)[key]
     assert (receipt["status"], receipt["page_jobs"][0]["reason"]) == ("cancelled", "cancelled")
-    # An assembler at work would store its outputs after the first look of the deletion; the second is half an hour later.
+    # An assembler at work would store its outputs after the first look of the deletion. The second is much later.
     while pagewise.until_event("DocumentAssembled").detail["document"]["key"] != key:
         pagewise.events += pagewise.published.receive(wait=1)
 
