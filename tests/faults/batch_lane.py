@@ -25,7 +25,7 @@ from pagewise.errors import StorageBusy, Throttled, Transient
 from pagewise.model import DocumentId, JobStatus, Lane, PageJob, Upload
 from pagewise.qwen.batches import MOST_LINE_BYTES, MOST_LINES, RemoteBatch, RemoteFile
 from pagewise.qwen.settings import EngineSettings
-from pagewise.table import Change
+from pagewise.table import Attributes, Change, Key
 from pagewise.use_cases.cancel import CancelDocument
 from pagewise.use_cases.collect import Collect
 from pagewise.use_cases.follow import Follow, FollowSettings
@@ -190,6 +190,12 @@ class LaneTable(FaultyTable):
         super().__init__(world)
         self.of = world
         self.cancelled: dict[DocumentId, int] = {}
+
+    def is_persons(self, key: Key, before: Attributes, _after: Attributes) -> bool:
+        """The answers of a deleted document go with it: their questions are paid for again."""
+        if key.partition.startswith("reuse#") and before.get("of_document") in self.of.deleted:
+            self.unanswered.add(key.partition)
+        return False
 
     def get_now(self, document_id: DocumentId) -> bool:
         return document_key(document_id) in self.stored
