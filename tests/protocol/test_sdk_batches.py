@@ -24,7 +24,7 @@ def test_the_sdk_goes_the_vendors_route(canned: Engine, tmp_path: Path) -> None:
     canned.http.post("/batch-behaviour", json={"line_seconds": 0.3})
     lines = tmp_path / "lines.jsonl"
     lines.write_text("\n".join(json.dumps(line(str(number))) for number in range(3)))
-    others = {file["id"] for file in canned.http.get("/v1/files", params={"limit": 100}).json()["data"]}
+    others = {file["id"] for file in canned.http.get("/v1/files?limit=100", headers=KEY).json()["data"]}
     script = Path(__file__).with_name("sdk_batches.py")
     done = subprocess.run(
         [str(SDK_PYTHON), str(script), address(canned), str(lines)], check=False, capture_output=True, text=True
