@@ -15,7 +15,10 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
+import httpx
+
 from local.embedded_mode import BATCH_LANE, HURRIED, HURRIED_BATCHES
+from tests.engine.asking import KEY
 from tests.running import Running, running
 from tests.split.documents import text_pdf
 
@@ -53,7 +56,7 @@ def told(pages: int, wrong: dict[str, Any]) -> None:
         receipts = ended(pagewise, documents, "batch")
         seconds = time.monotonic() - began
         asked = Counter(pagewise.engine.requests()["by_task"]) - before
-        files = pagewise.engine.call("GET", "/v1/files?limit=100")["data"]
+        files = httpx.get(f"{pagewise.engine.base}/v1/files?limit=100", headers=KEY).json()["data"]
         lanes = Counter(job["lane"] for receipt in receipts for job in receipt["page_jobs"])
         tell(f"goes wrong: {wrong or 'nothing'}")
         tell(f"pages {documents * DOCUMENT_PAGES}, documents {documents}, {seconds:.0f} s")
