@@ -65,8 +65,8 @@ profile: ## NAME=receipts [STACK=pagewise-dev] [ENDPOINT=url]: put a profile of 
 	@$(PAGEWISE) profile --stack="$$STACK" $${ENDPOINT:+--endpoint="$$ENDPOINT"} -- "$$NAME"
 
 # Each test goes to whichever core is free; tests of whole stacks and browsers, one for each file, stay with their file.
-# They wait a good deal, so three files go on at once, the page's short ones last. Tests of the embedded Lambda time
-# functions by the second, and have the machine to themselves.
+# The review page's short ones come last. Tests of the embedded Lambda time functions by the second, and have the machine
+# to themselves.
 TESTS_ON_ALL_CORES := $(addprefix tests/,adapters build client engine fuzz handlers outputs protocol sam split \
 	template unit faults/test_simulator.py faults/test_batch_lane.py)
 TESTS_ALONE := $(patsubst %,tests/local/test_%.py,asynchronous_invocations environments faults nothing_is_left queues \
@@ -79,7 +79,7 @@ test: export PYTHONDONTWRITEBYTECODE :=
 test: ## all tests
 	@local/setup.sh emulator functions engine local development sam sdk web
 	@$(DEVELOPMENT)/pytest -n auto --dist worksteal $(TESTS_ON_ALL_CORES)
-	@$(DEVELOPMENT)/pytest -n 3 --dist loadfile --no-loadscope-reorder $(OTHER_TESTS)
+	@$(DEVELOPMENT)/pytest -n 2 --dist loadfile --no-loadscope-reorder $(OTHER_TESTS)
 	@$(DEVELOPMENT)/pytest $(TESTS_ALONE)
 
 coverage: ## lines and branches of the core that its tests reach; minutes

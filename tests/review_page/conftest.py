@@ -13,7 +13,7 @@ from tests.review_page.reviewing import SPARING, Person, person
 from tests.review_page.serving import Desk, served
 
 # Milliseconds: other tests share the cores.
-expect.set_options(timeout=30_000)
+expect.set_options(timeout=60_000)
 
 
 @pytest.fixture(scope="module")

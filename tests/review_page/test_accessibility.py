@@ -29,8 +29,7 @@ def is_as_wide_as_the_screen(who: Person) -> bool:
     return bool(who.page.evaluate("document.documentElement.scrollWidth <= innerWidth"))
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("size", [WIDE, NARROW], ids=["wide", "narrow"])
+@pytest.mark.parametrize(("size", "scheme"), [(WIDE, "light"), (NARROW, "dark")], ids=["wide-light", "narrow-dark"])
 def test_every_view_is_sound(comes: Callable[..., Person], size: dict[str, int], scheme: str) -> None:
     document = receipt(misread={"Total": "34.?7", "Shop": "GREENLEAF GROCER?"})
     other = receipt("b.jpg")

@@ -180,7 +180,7 @@ tasks = st.sampled_from(list(TEXTS))
 protocols = st.sampled_from(list(REPLIES))
 
 
-@settings(max_examples=600)
+@settings(max_examples=300)
 @given(tasks, protocols, json_values, st.data())
 def test_arbitrary_json_at_any_place_of_a_reply_is_one_call_and_one_result(
     task: Task, protocol: str, value: Any, data: st.DataObject
